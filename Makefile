@@ -1,0 +1,51 @@
+# Targets for people and for CI; `make help` lists them. scripts/steps.py says what check and test consist of.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+IN_ENV := . scripts/env.sh &&
+
+.PHONY: help venv collections check format unit test sanity molecule demo bed-up bed-down release clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: ## Make or refresh .venv from requirements-dev.txt (PYTHON=... chooses the interpreter)
+	@scripts/venv.sh .venv requirements-dev.txt
+
+collections: venv ## Lay out .cache/collections: kubernetes.core and a link to this checkout
+	@.venv/bin/python scripts/fetch_collections.py
+
+check: collections ## Format, lint, types, unit and simulation tests (under a minute)
+	@exec .venv/bin/python scripts/run_steps.py check
+
+format: venv ## Rewrite Python files in the project's format
+	@.venv/bin/ruff check --quiet --fix-only .
+	@.venv/bin/ruff format --quiet .
+
+unit: collections ## Unit and simulation tests only; ARGS="-k word" is passed to pytest
+	@$(IN_ENV) pytest -q $(wildcard tests/unit tests/consumers tests/testbed tests/tooling tests/simulation) $(ARGS)
+
+test: collections ## Everything: check, ansible-test, docs, archive, and all tests on the test bed
+	@exec .venv/bin/python scripts/run_steps.py test
+
+sanity: collections ## ansible-test sanity; ARGS="--test pylint" narrows it down
+	@$(IN_ENV) scripts/stage.sh
+	@$(IN_ENV) scripts/ansible_test.sh sanity --local $(ARGS)
+
+molecule: collections ## All molecule scenarios on the test bed; SCENARIO=name runs one
+	@$(IN_ENV) scripts/molecule.sh $(if $(SCENARIO),--scenario-name $(SCENARIO),--all)
+
+demo: collections ## A switch and a rollback on the test bed, with the proof that nothing was lost
+	@PATH="$$PWD/.venv/bin:$$PATH" LC_ALL=C.UTF-8 python -m demo # keeps KUBECONFIG and KAFKA_*: they choose your own cluster
+
+bed-up: collections ## Start the test bed: real Kafka and real Kubernetes (first time: about ten minutes)
+	@$(IN_ENV) python -m testbed up
+
+bed-down: collections ## Stop the test bed
+	@$(IN_ENV) python -m testbed down
+
+clean: ## Remove what the tooling made in this checkout (not the caches shared between checkouts)
+	@rm -rf .cache .venv .ansible .hypothesis build collections tests/output
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Run ansible-test in the staged copy (scripts/stage.sh). Usage: scripts/ansible_test.sh ARGUMENT...
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PATH="$PWD/.venv/bin:$PATH"
+
+# ansible-test's own name for the file depends on the pip version that the installed ansible-core asks for.
+version=$(python -c '
+import sys, types
+from ansible_test._internal.python_requirements import get_venv_packages
+python = types.SimpleNamespace(version="%d.%d" % sys.version_info[:2])
+print(get_venv_packages(python)["pip"].replace(".", "_"))')
+cache=$HOME/.ansible/test/cache
+if [[ ! -e $cache/get_pip_$version.py ]]; then
+    mkdir -p "$cache"
+    cp scripts/get_pip.py "$cache/get_pip_$version.py"
+fi
+
+cd .cache/stage/ansible_collections/streamops/bluegreen
+exec ansible-test "$@"

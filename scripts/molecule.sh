@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Run molecule's test sequence on the test bed. Usage: scripts/molecule.sh --all | --scenario-name NAME
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PATH="$PWD/.venv/bin:$PATH"
+
+# --all would be content with the default scenario, which only starts and stops the bed.
+scenarios=(molecule/*/molecule.yml)
+if [[ ${#scenarios[@]} -lt 2 ]]; then
+    echo "molecule.sh: no scenario beside molecule/default: nothing would be tested" >&2
+    exit 1
+fi
+
+python -m testbed up
+environment=$(python -m testbed env)
+eval "$environment"
+exec molecule --base-config molecule/config.yml test "$@"

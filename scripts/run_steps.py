@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Run the steps of a plan of scripts/steps.py, independent ones at the same time.
+
+Usage: scripts/run_steps.py check|test
+
+Prints one line for each step with its result and seconds, and the whole output of each step that failed. The output of
+all steps is kept in .cache/logs. Exit status: 0 when every step passed or is absent, otherwise 1.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from steps import PLANS, Share, Step
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / ".cache" / "logs"
+WORKERS = os.cpu_count() or 1
+# Time that a stopped step gets to clean up before it is killed, in seconds.
+GRACE = 15
+
+
+class Process:
+    """A step that is running, as the leader of a process group of its own."""
+
+    def __init__(self, step: Step, ended: queue.Queue[Process]) -> None:
+        self.step = step
+        self._ended = ended
+        self.log = LOGS / (re.sub(r"\W+", "-", step.name) + ".log")
+        self.started = time.monotonic()
+        self.timed_out = False
+        script = f"set -euo pipefail; . scripts/env.sh; {step.command}"
+        with self.log.open("wb") as log:
+            self._popen = subprocess.Popen(
+                ["bash", "-c", script],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self) -> None:
+        """Wait for the end of the step, or end it when its time is over; then hand it to the queue."""
+        try:
+            self._popen.wait(self.step.timeout)
+        except subprocess.TimeoutExpired:
+            self.timed_out = True
+            self.stop()
+        self.seconds = time.monotonic() - self.started
+        self._ended.put(self)
+
+    def stop(self) -> None:
+        """End the process group; wait for the leader only."""
+        for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
+            try:
+                os.killpg(self._popen.pid, number)
+                self._popen.wait(patience)
+            except subprocess.TimeoutExpired:
+                continue
+            except ProcessLookupError:
+                pass
+            return
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether the step ended by itself and without an error."""
+        return self._popen.returncode == 0 and not self.timed_out
+
+    def output(self) -> str:
+        """Return everything that the step printed."""
+        return self.log.read_text(encoding="utf-8", errors="replace").rstrip()
+
+    def explanation(self) -> str:
+        """Say how a failed step ended."""
+        if self.timed_out:
+            return f"stopped after {self.step.timeout} s"
+        return f"exit status {self._popen.returncode}"
+
+
+@dataclass
+class Run:
+    """The state of one plan: which steps wait, run, passed, failed, were absent or could not be run."""
+
+    waiting: list[Step]
+    running: dict[str, Process] = field(default_factory=dict)
+    passed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
+    pool_failed: bool = False
+    ended: queue.Queue[Process] = field(default_factory=queue.Queue)
+
+    def execute(self) -> None:
+        """Run the plan to its end."""
+        while self.waiting or self.running:
+            for step in list(self.waiting):
+                self._consider(step)
+            if self._only_background_left():
+                return
+            if self.running:
+                self._finish(self.ended.get())
+
+    def stop(self) -> None:
+        """Stop what is running and run the steps that clean up."""
+        for process in self.running.values():
+            process.stop()
+            self.blocked.append(process.step.name)
+        self.running.clear()
+        self.ended = queue.Queue()  # the stopped ones still report to the old queue
+        self.waiting = [step for step in self.waiting if step.always]
+        if self.waiting:
+            self.execute()
+
+    def _consider(self, step: Step) -> None:
+        """Start a step if its turn has come, or give it up if it can never run."""
+        if step.needs and not (ROOT / step.needs).exists():
+            self.waiting.remove(step)
+            self.absent.append(step.name)
+            print(f"ABSENT           {step.name}: NOT RUN because {step.needs} does not exist yet", flush=True)
+        elif reason := self._obstacle(step):
+            self.waiting.remove(step)
+            self.blocked.append(step.name)
+            print(f"not run          {step.name}: {reason}", flush=True)
+        elif self._ready(step):
+            self.waiting.remove(step)
+            process = Process(step, self.ended)
+            self.running[step.name] = process
+            threading.Thread(target=process.wait, daemon=True).start()
+
+    def _obstacle(self, step: Step) -> str | None:
+        """Return why a step can no longer run, or None."""
+        if step.always:
+            return None
+        for name in step.after:
+            if name in (*self.failed, *self.blocked, *self.absent):
+                return f"it needs {name}"
+        if step.share is Share.ALONE and self.pool_failed:
+            return "an earlier step failed"
+        return None
+
+    def _only_background_left(self) -> bool:
+        """Tell whether nothing is left that could still use what the running steps prepare."""
+        if not self.pool_failed or any(not step.always for step in self.waiting):
+            return False
+        shares = {process.step.share for process in self.running.values()}
+        return shares == {Share.BACKGROUND}
+
+    def _ready(self, step: Step) -> bool:
+        """Tell whether the steps before this one have ended and the machine has room for it."""
+        if step.share is Share.BACKGROUND:
+            return True
+        if step.share is Share.ALONE:
+            return not self.running and self.waiting[0] is step
+        workers = sum(process.step.share is not Share.BACKGROUND for process in self.running.values())
+        return workers < WORKERS and all(name in self.passed for name in step.after)
+
+    def _finish(self, process: Process) -> None:
+        """Report a step that has ended."""
+        step = process.step
+        del self.running[step.name]
+        if process.passed:
+            self.passed.append(step.name)
+            detail = f": {process.output().splitlines()[-1]}" if step.show and process.output() else ""
+            print(f"ok     {process.seconds:7.1f} s {step.name}{detail}", flush=True)
+            return
+        self.failed.append(step.name)
+        self.pool_failed |= step.share is Share.POOL
+        print(f"FAILED {process.seconds:7.1f} s {step.name}: {process.explanation()}", flush=True)
+        print(f"--- output of {step.name}\n{process.output()}\n--- end of {step.name}", flush=True)
+
+
+def main() -> int:
+    """Run the plan named on the command line."""
+    plan = sys.argv[1]
+    LOGS.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    run = Run(list(PLANS[plan]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupted = False
+    try:
+        run.execute()
+    except KeyboardInterrupt:
+        interrupted = True
+    run.stop()
+    seconds = time.monotonic() - started
+    print(f"{plan}: {len(run.passed)} steps ok, {len(run.failed)} failed in {seconds:.0f} s")
+    for label, names in (("FAILED", run.failed), ("not run", run.blocked), ("ABSENT", run.absent)):
+        if names:
+            print(f"{label}: {', '.join(names)}")
+    if interrupted:
+        print("interrupted")
+    return 1 if interrupted or run.failed or run.blocked else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

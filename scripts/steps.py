@@ -1,0 +1,114 @@
+"""The steps of `make check` and `make test`: what is run, in which order, and what may still be absent.
+
+A command is run by bash from the root of the checkout in the environment of scripts/env.sh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+STAGED = ".cache/stage/ansible_collections/streamops/bluegreen"
+PYTHON_VERSION = '"$(python -c \'import sys; print("%d.%d" % sys.version_info[:2])\')"'
+# The bed's variables reach only the steps that use the bed.
+BED_ENVIRONMENT = 'environment="$(python -m testbed env)" && eval "$environment"'
+
+
+class Share(Enum):
+    """How a step shares the machine with others."""
+
+    POOL = "takes one of the workers"
+    BACKGROUND = "runs beside the workers"
+    ALONE = "waits until every other step has passed, then has the machine to itself"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the output.
+
+    command: bash; a non-zero exit status is a failure.
+    after: names of steps that have to pass first.
+    needs: the only excuse for a step that is not there: while this path does not exist the step is reported as ABSENT
+        and not run. Once the path exists, nothing to run is a failure like any other.
+    timeout: seconds until the step is stopped and counts as failed.
+    show: print the last line of the output beside the name (the counts of a test runner).
+    always: run even when an earlier step failed (cleaning up).
+    """
+
+    name: str
+    command: str
+    after: tuple[str, ...] = ()
+    needs: str | None = None
+    timeout: int = 600
+    share: Share = Share.POOL
+    show: bool = False
+    always: bool = False
+
+
+def pytest(name: str, path: str) -> Step:
+    """Return the step that runs the tests below path; pytest itself fails when it finds none (exit status 5)."""
+    return Step(name, f"pytest -q {path}", needs=path, show=True)
+
+
+SIMULATION = pytest("simulation", "tests/simulation")
+# Every schedule of the sweeps and this many of the random ones, where `make check` takes a sample.
+SIMULATION_IN_FULL = replace(SIMULATION, command=f"SIMULATION_RUNS=100 {SIMULATION.command}", timeout=1800)
+
+# The longest first: they decide how long the whole takes.
+CHECK = (
+    SIMULATION,
+    pytest("unit", "tests/unit"),
+    Step("ansible-lint", "ansible-lint --offline --nocolor -q", timeout=300),
+    Step("types", "scripts/types.sh", timeout=300),
+    pytest("unit consumers", "tests/consumers"),
+    pytest("unit testbed", "tests/testbed"),
+    pytest("unit tooling", "tests/tooling"),
+    Step("format", "ruff format --check ."),
+    Step("ruff", "ruff check --output-format=concise ."),
+    Step("yamllint", "yamllint --strict --format=parsable ."),
+    Step("shellcheck", "git ls-files -z --cached --others --exclude-standard -- .ci/run '*.sh' | xargs -0 shellcheck"),
+    Step("changelog", "antsibull-changelog lint"),
+)
+
+COLLECTION = (
+    Step("stage", "scripts/stage.sh"),
+    Step(
+        "sanity",
+        f"scripts/ansible_test.sh sanity --local --color=no --python={PYTHON_VERSION}",
+        after=("stage",),
+        timeout=1200,
+    ),
+    Step(
+        "units",
+        f"scripts/ansible_test.sh units --venv --color=no --python={PYTHON_VERSION}",
+        after=("stage", "sanity"),
+        needs="tests/unit/plugins",
+        timeout=1200,
+    ),
+    Step(
+        "docs",
+        "antsibull-docs --config-file scripts/antsibull.cfg lint-collection-docs --plugin-docs"
+        f" --validate-collection-refs=all --disallow-unknown-collection-refs {STAGED}",
+        after=("stage",),
+    ),
+    Step("archive", "scripts/build_collection.sh", after=("stage",)),
+    Step("pytest-ansible", "scripts/pytest_ansible.sh", needs="tests/unit/plugins", show=True, timeout=900),
+)
+
+BED = (
+    # From empty caches this compiles Kubernetes, which takes minutes, so it starts first.
+    Step("bed up", "python -m testbed up", needs="testbed/cli.py", timeout=2400, share=Share.BACKGROUND),
+    Step(
+        "bed tests",
+        f"{BED_ENVIRONMENT} && pytest -q -m bed tests",
+        after=("bed up",),
+        timeout=1800,
+        share=Share.ALONE,
+        show=True,
+    ),
+    Step("molecule", "scripts/molecule.sh --all", after=("bed up",), timeout=1500, share=Share.ALONE),
+    Step("demo", "python -m demo", after=("bed up",), needs="demo", timeout=600, share=Share.ALONE),
+    Step("bed down", "python -m testbed down", needs="testbed/cli.py", timeout=300, share=Share.ALONE, always=True),
+)
+
+PLANS = {"check": CHECK, "test": (BED[0], SIMULATION_IN_FULL, *COLLECTION, *CHECK[1:], *BED[1:])}

@@ -1,0 +1,138 @@
+"""The gate itself: a step that fails, hangs, is missing or can't run must never look like one that passed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import run_steps
+import steps
+from steps import Share, Step
+
+
+@pytest.fixture
+def run_plan(tmp_path, monkeypatch, capsys):
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "env.sh").touch()
+    monkeypatch.setattr(run_steps, "ROOT", tmp_path)
+    monkeypatch.setattr(run_steps, "LOGS", tmp_path / "logs")
+    monkeypatch.setattr(run_steps, "WORKERS", 2)
+
+    def run(*plan: Step) -> tuple[int, str]:
+        monkeypatch.setitem(steps.PLANS, "trial", plan)
+        monkeypatch.setattr(sys, "argv", ["run_steps.py", "trial"])
+        return run_steps.main(), capsys.readouterr().out
+
+    return run
+
+
+def test_all_pass(run_plan):
+    status, out = run_plan(Step("one", "echo hidden"), Step("two", "echo 3 passed", show=True))
+    assert status == 0
+    assert "2 steps ok, 0 failed" in out
+    assert "hidden" not in out
+    assert "two: 3 passed" in out
+
+
+@pytest.mark.parametrize("command", ["echo why; exit 3", "echo why; false | cat", "echo why; echo $undefined"])
+def test_a_failure_shows_its_output(run_plan, command):
+    status, out = run_plan(Step("bad", command), Step("good", "true"))
+    assert status == 1
+    assert "why" in out
+    assert "1 steps ok, 1 failed" in out
+
+
+def test_a_step_that_hangs_is_ended_with_its_children(run_plan, tmp_path):
+    command = f"sleep 60 & echo $! >{tmp_path}/child; wait"
+    status, out = run_plan(Step("slow", command, timeout=1))
+    assert status == 1
+    assert "stopped after 1 s" in out
+    child = Path("/proc", (tmp_path / "child").read_text().strip(), "stat")
+    assert not child.exists() or child.read_text().split()[2] == "Z"
+
+
+def test_a_hanging_step_that_ends_in_order_when_told_to_has_failed_all_the_same(run_plan):
+    status, out = run_plan(Step("polite", "trap 'exit 0' TERM; sleep 60 & wait", timeout=1))
+    assert status == 1
+    assert "stopped after 1 s" in out
+
+
+def test_absent_is_said_and_anything_that_needs_it_is_not_run(run_plan, tmp_path):
+    step = Step("later", "false", needs="later/")
+    status, out = run_plan(step)
+    assert status == 0
+    assert "ABSENT: later" in out
+    status, out = run_plan(step, Step("dependent", "true", after=("later",)))
+    assert status == 1
+    assert "not run: dependent" in out
+    (tmp_path / "later").mkdir()
+    assert run_plan(step)[0] == 1
+
+
+def test_order(run_plan, tmp_path):
+    run_plan(
+        Step("second", f"echo second >>{tmp_path}/order", after=("first",)),
+        Step("first", f"sleep 0.2; echo first >>{tmp_path}/order"),
+        Step("alone", f"echo alone >>{tmp_path}/order", share=Share.ALONE),
+    )
+    assert (tmp_path / "order").read_text().split() == ["first", "second", "alone"]
+
+
+def test_a_failure_keeps_the_machine_from_the_long_steps_but_cleans_up(run_plan, tmp_path):
+    status, out = run_plan(
+        Step("build", "sleep 60", share=Share.BACKGROUND),
+        Step("bad", "false"),
+        Step("long", f"touch {tmp_path}/long", share=Share.ALONE),
+        Step("clean", f"touch {tmp_path}/clean", share=Share.ALONE, always=True),
+    )
+    assert status == 1
+    assert "not run: long, build" in out
+    assert not (tmp_path / "long").exists()
+    assert (tmp_path / "clean").exists()
+
+
+def test_a_failed_long_step_does_not_hide_the_next(run_plan):
+    status, out = run_plan(
+        Step("tests", "false", share=Share.ALONE),
+        Step("demo", "true", share=Share.ALONE),
+        Step("clean", "true", share=Share.ALONE, always=True),
+    )
+    assert status == 1
+    assert "2 steps ok, 1 failed" in out
+
+
+def test_a_signal_stops_what_runs_and_cleans_up(tmp_path):
+    scripts = Path(run_steps.__file__).parent
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "env.sh").touch()
+    (tmp_path / "scripts" / "run_steps.py").write_text((scripts / "run_steps.py").read_text())
+    (tmp_path / "scripts" / "steps.py").write_text(
+        (scripts / "steps.py").read_text()
+        + f'\nPLANS["trial"] = (Step("slow", "touch {tmp_path}/started; sleep 60"),'
+        + f' Step("clean", "touch {tmp_path}/clean", share=Share.ALONE, always=True))\n'
+    )
+    command = [sys.executable, str(tmp_path / "scripts" / "run_steps.py"), "trial"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGTERM)
+        out = process.communicate(timeout=30)[0]
+    assert process.returncode == 1
+    assert "interrupted" in out
+    assert "not run: slow" in out
+    assert (tmp_path / "clean").exists()
+
+
+@pytest.mark.parametrize("plan", steps.PLANS)
+def test_plans_are_consistent(plan):
+    names = [step.name for step in steps.PLANS[plan]]
+    assert len(set(names)) == len(names)
+    for step in steps.PLANS[plan]:
+        assert set(step.after) <= set(names)
