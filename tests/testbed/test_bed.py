@@ -1,0 +1,114 @@
+"""What the bed promises to those who use it, asked of the running bed."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+import testbed
+from testbed import faults, health, images, kubernetes_, metadata, settings
+
+pytestmark = pytest.mark.bed
+
+CHOSEN = settings.load()
+NAMESPACE = "testbed-selftest"
+# Reads the API as any program in a pod does: address and port from the environment, token and authority from files.
+ASK_API = """
+import os, ssl, urllib.error, urllib.request
+files = "/var/run/secrets/kubernetes.io/serviceaccount/"
+base = "https://" + os.environ["KUBERNETES_SERVICE_HOST"] + ":" + os.environ["KUBERNETES_SERVICE_PORT"]
+context = ssl.create_default_context(cafile=files + "ca.crt")
+for path in ("/version", "/api/v1/namespaces/default/secrets"):
+    request = urllib.request.Request(base + path, headers={"Authorization": "Bearer " + open(files + "token").read()})
+    try:
+        print(urllib.request.urlopen(request, context=context, timeout=10).status)
+    except urllib.error.HTTPError as error:
+        print(error.code)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def namespace():
+    testbed.up()
+    kubernetes_.kubectl("create", "namespace", NAMESPACE)
+    yield
+    kubernetes_.kubectl("delete", "namespace", NAMESPACE, "--wait=true", timeout=120)
+
+
+def kubectl(*arguments, **named):
+    return kubernetes_.kubectl(f"--namespace={NAMESPACE}", *arguments, **named)
+
+
+def run_pod(name, image=images.BASE_NAME, policy="Never"):
+    container = {"name": "main", "image": image, "imagePullPolicy": policy, "command": ["sleep", "600"]}
+    spec = {"containers": [container], "dnsPolicy": "Default", "terminationGracePeriodSeconds": 0}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+    kubectl("apply", "--filename=-", text_input=json.dumps(pod))
+
+
+def wait_for(describe, wanted, timeout=60):
+    deadline = time.monotonic() + timeout
+    while (seen := describe()) != wanted:
+        assert time.monotonic() < deadline, f"still {seen}, wanted {wanted}"
+        time.sleep(0.3)
+
+
+def waiting_reason(name):
+    pod = json.loads(kubectl("get", "pod", name, "--output=json"))
+    statuses = pod["status"].get("containerStatuses", [])
+    return next((status["state"].get("waiting", {}).get("reason") for status in statuses), None)
+
+
+def test_every_part_is_healthy():
+    assert {result.part.name: result.problem for result in health.check_all(CHOSEN) if result.problem} == {}
+
+
+def test_up_on_a_healthy_bed_is_quick_and_changes_nothing():
+    before = {result.part.name: result.pid for result in health.check_all(CHOSEN)}
+    begin = time.monotonic()
+    testbed.up()
+    assert time.monotonic() - begin < 5
+    assert {result.part.name: result.pid for result in health.check_all(CHOSEN)} == before
+
+
+def test_a_pod_reaches_the_api_with_its_token_and_rbac_holds():
+    run_pod("client")
+    kubectl("wait", "pod/client", "--for=condition=Ready", "--timeout=60s", timeout=70)
+    assert kubectl("exec", "client", "--", "python3", "-c", ASK_API).split() == ["200", "403"]
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "policy", "reason"),
+    [
+        ("absent", "no-such-image:1", "Never", {"ErrImageNeverPull"}),
+        ("unknown", "registry.invalid/x:1", "Always", {"ErrImagePull", "ImagePullBackOff"}),
+    ],
+)
+def test_a_bad_image_is_reported_in_the_pod_status(name, image, policy, reason):
+    run_pod(name, image, policy)
+    wait_for(lambda: waiting_reason(name) in reason, True)
+
+
+def test_a_cut_broker_does_not_answer_until_it_is_healed():
+    address = CHOSEN.broker_address(2)
+    faults.cut_broker(2)
+    try:
+        with pytest.raises(metadata.MetadataError):
+            metadata.brokers_known_to(address, 9092, timeout=2)
+        wait_for(lambda: metadata.brokers_known_to(CHOSEN.broker_address(1), 9092), [1, 3])
+    finally:
+        faults.heal_broker(2)
+    wait_for(lambda: health.problem_of(lambda: health.check_broker(2, CHOSEN)), "")
+
+
+def test_a_stopped_broker_keeps_its_connections_but_does_not_answer():
+    address = CHOSEN.broker_address(3)
+    pid = faults.stop_broker(3)
+    try:
+        with pytest.raises(metadata.MetadataError, match="timed out"):
+            metadata.brokers_known_to(address, 9092, timeout=2)
+    finally:
+        assert faults.continue_broker(3) == pid
+    wait_for(lambda: health.problem_of(lambda: health.check_broker(3, CHOSEN)), "")
