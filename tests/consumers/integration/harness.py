@@ -1,0 +1,221 @@
+"""Pods of both colours as local processes on a real broker, and the operator's part of a switch."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+SOURCES = Path(__file__).parents[3] / "consumers" / "python"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCES), "PYTHONUNBUFFERED": "1"}
+HTTP = urllib3.PoolManager(maxsize=16, retries=False, timeout=30)
+
+
+def eventually(what: str, check: Callable[[], Any], seconds: float = 40.0) -> Any:
+    """Return the first true result of ``check``; fail with ``what`` after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = check()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Pod:
+    """One consumer process."""
+
+    name: str
+    colour: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    port: int = 0
+
+    def wait_started(self) -> None:
+        def find() -> int | None:
+            for line in self.log.read_text().splitlines():
+                if line.startswith("{") and json.loads(line)["message"] == "started":
+                    return int(json.loads(line)["port"])
+            assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()}"
+            return None
+
+        self.port = eventually(f"{self.name} serves HTTP", find)
+
+    def status(self) -> dict[str, Any]:
+        return HTTP.request("GET", f"http://127.0.0.1:{self.port}/actuator/kafka/status").json()
+
+    def post(self, command: str, **body: Any) -> tuple[int, dict[str, Any]]:
+        answer = HTTP.request("POST", f"http://127.0.0.1:{self.port}/actuator/kafka/{command}", json=body)
+        return answer.status, answer.json()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@dataclass
+class Application:
+    """Both colours of one application with topics of its own."""
+
+    bootstrap: str
+    name: str
+    directory: Path
+    partitions: int = 12
+    pods: list[Pod] = field(default_factory=list)
+    started: int = 0
+
+    @property
+    def record_file(self) -> Path:
+        return self.directory / "record.json"
+
+    def write_record(self, active: str, epoch: int, phase: str) -> None:
+        draft = self.record_file.with_suffix(".draft")
+        draft.write_text(json.dumps({"active": active, "epoch": str(epoch), "phase": phase}))
+        draft.replace(self.record_file)  # a reader never sees half a record
+
+    def start(self, colour: str, **environment: str) -> Pod:
+        self.started += 1
+        name = f"{colour}-{self.started}"
+        log = self.directory / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bgconsumer"],
+                env={**ENVIRONMENT, **self.environment(colour, name), **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        pod = Pod(name, colour, process, log)
+        self.pods.append(pod)
+        return pod
+
+    def environment(self, colour: str, pod: str) -> dict[str, str]:
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "KAFKA_CONSUMER_GROUP": f"{self.name}-{colour}",
+            "KAFKA_TOPICS": self.name,
+            "KAFKA_LEDGER_TOPIC": f"{self.name}-ledger",
+            "BG_COLOUR": colour,
+            "BG_APP": self.name,
+            "BG_NAMESPACE": "orders",
+            "BG_RECORD_FILE": str(self.record_file),
+            "POD_NAME": pod,
+            "HTTP_PORT": "0",
+        }
+
+    def start_all(self, each: int = 2, **environment: str) -> None:
+        for _ in range(each):
+            for colour in ("blue", "green"):
+                self.start(colour, **environment)
+        for pod in self.pods:
+            pod.wait_started()
+        for colour in ("blue", "green"):
+            self.wait_owned(colour)
+
+    def colour(self, colour: str) -> list[Pod]:
+        return [pod for pod in self.pods if pod.colour == colour and pod.process.poll() is None]
+
+    def wait_owned(self, colour: str) -> list[dict[str, Any]]:
+        """Wait until the colour's pods own every partition exactly once, in a settled group."""
+
+        def owned() -> list[dict[str, Any]] | None:
+            states = [pod.status() for pod in self.colour(colour)]
+            parts = sorted(part["partition"] for state in states for part in state["partitions"])
+            settled = all(state["memberState"] == "stable" for state in states)
+            return states if settled and parts == list(range(self.partitions)) else None
+
+        return eventually(f"{colour} owns all partitions", owned, 90)
+
+    def tool(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, "--bootstrap", self.bootstrap, "--topic", self.name, *arguments],
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def create_topics(self, replicas: int) -> None:
+        create = ["--create", "--ledger-topic", f"{self.name}-ledger", "--replicas", str(replicas)]
+        assert self.tool("bgtools.producer", *create, "--records", "0").wait(60) == 0
+
+    def audit(self, wait: float = 30) -> dict[str, Any]:
+        file = self.directory / "audit.json"
+        file.unlink(missing_ok=True)
+        ledger = ["--ledger-topic", f"{self.name}-ledger"]
+        self.tool("bgtools.audit", *ledger, "--wait", str(wait), "--json", str(file)).wait(wait + 60)
+        return json.loads(file.read_text())
+
+    def commit_outside(self, colour: str, offsets: dict[str, int]) -> None:
+        """Commit to the colour's empty group, as an operator does."""
+        wanted = [TopicPartition(self.name, int(number), offset) for number, offset in offsets.items()]
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        group = ConsumerGroupTopicPartitions(f"{self.name}-{colour}", wanted)
+        (future,) = admin.alter_consumer_group_offsets([group]).values()
+        assert all(part.error is None for part in future.result(timeout=30).topic_partitions)
+
+    def stop(self) -> None:
+        for pod in self.pods:
+            if pod.process.poll() is None:
+                pod.kill()
+
+
+def in_parallel(pods: Iterable[Pod], call: Callable[[Pod], Any]) -> list[Any]:
+    pods = list(pods)
+    with ThreadPoolExecutor(len(pods)) as pool:
+        return list(pool.map(call, pods))
+
+
+def pause(app: Application, colour: str, epoch: int) -> dict[str, dict[str, int]]:
+    """Pause every pod until drained; the hand-off offsets of all partitions."""
+    offsets: dict[str, int] = {}
+
+    def drained() -> bool:
+        offsets.clear()
+        answers = in_parallel(app.colour(colour), lambda pod: pod.post("pause", epoch=epoch, mode="drain", waitMs=5000))
+        for code, state in answers:
+            if code != 200 or not state["drained"]:
+                return False
+            for part in state["partitions"]:
+                assert part["committed"] == part["position"]
+                offsets[str(part["partition"])] = part["position"]
+        return len(offsets) == app.partitions
+
+    eventually(f"{colour} is drained", drained, 90)
+    return {app.name: dict(offsets)}
+
+
+def activate(app: Application, colour: str, epoch: int, offsets: dict[str, dict[str, int]]) -> None:
+    def active() -> bool:
+        answers = in_parallel(
+            app.colour(colour), lambda pod: pod.post("activate", epoch=epoch, offsets=offsets, waitMs=5000)
+        )
+        assert all(code in (200, 202) for code, _ in answers), answers
+        return all(code == 200 and state["active"] for code, state in answers)
+
+    eventually(f"{colour} is active", active, 90)
+
+
+def switch(app: Application, source: str, target: str, epoch: int) -> dict[str, dict[str, int]]:
+    """A hot switch from stable epoch ``epoch``; ends stable at ``epoch + 2``."""
+    app.write_record(source, epoch + 1, "switching")
+    offsets = pause(app, source, epoch + 1)
+    app.write_record(target, epoch + 2, "switching")
+    activate(app, target, epoch + 2, offsets)
+    app.write_record(target, epoch + 2, "verifying")
+    app.write_record(target, epoch + 2, "stable")
+    return offsets

@@ -1,0 +1,126 @@
+"""The example's image and manifests on a real cluster: rights, start, and a switch through the API server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.consumers.integration.cluster import Cluster, render
+from tests.consumers.integration.harness import eventually
+
+pytestmark = pytest.mark.bed
+ROOT = Path(__file__).parents[3]
+IMAGE = "order-consumer:consumers-it"
+
+
+@pytest.fixture
+def cluster(app):
+    build = [sys.executable, "-m", "testbed", "image", "consumers/python", IMAGE]
+    subprocess.run(build, cwd=ROOT, check=True, timeout=300)
+    environment = {
+        "KAFKA_BOOTSTRAP_SERVERS": app.bootstrap,
+        "KAFKA_CONSUMER_GROUP": f"{app.name}-{{colour}}",
+        "KAFKA_TOPICS": app.name,
+        "KAFKA_LEDGER_TOPIC": f"{app.name}-ledger",
+    }
+    cluster = Cluster(f"consumers-it-{uuid.uuid4().hex[:6]}")
+    cluster.apply(render(cluster.namespace, IMAGE, environment))
+    yield cluster
+    cluster.must("delete", "namespace", cluster.namespace, "--wait=false")
+
+
+ALLOWED = [
+    ("get", "configmaps/order-consumer-active-version"),
+    ("patch", "configmaps/order-consumer-active-version"),
+    ("update", "configmaps/order-consumer-bg-journal"),
+    ("create", "configmaps"),
+    ("delete", "configmaps/order-consumer-bg-snapshot-7"),
+    ("list", "configmaps"),
+    ("create", "leases.coordination.k8s.io"),
+    ("update", "leases.coordination.k8s.io/order-consumer-bg-lock"),
+    ("list", "deployments.apps"),
+    ("patch", "deployments.apps/order-consumer-green --subresource=scale"),
+    ("list", "replicasets.apps"),
+    ("list", "pods"),
+    ("create", "pods --subresource=proxy"),
+    ("get", "pods --subresource=proxy"),
+    ("create", "events"),
+]
+DENIED = [
+    ("get", "secrets"),
+    ("patch", "configmaps/of-another-application"),
+    ("patch", "configmaps/order-consumer-bg-snapshot-7"),
+    ("delete", "pods"),
+    ("create", "pods"),
+    ("create", "pods --subresource=exec"),
+    ("patch", "deployments.apps/order-consumer-green"),
+    ("patch", "deployments.apps/another --subresource=scale"),
+    ("update", "leases.coordination.k8s.io/another"),
+    ("create", "roles.rbac.authorization.k8s.io"),
+]
+
+
+def may(cluster, verb, what, account):
+    answer = cluster.run(
+        "auth", "can-i", verb, *what.split(), "--as", f"system:serviceaccount:{cluster.namespace}:{account}"
+    )
+    assert answer.stdout.strip() in ("yes", "no"), answer.stderr
+    return answer.stdout.strip() == "yes"
+
+
+def check_rights(cluster):
+    operator = "bluegreen-operator"
+    assert [what for what in ALLOWED if not may(cluster, *what, operator)] == []
+    assert [what for what in DENIED if may(cluster, *what, operator)] == []
+    assert may(cluster, "get", "configmaps/order-consumer-active-version", "order-consumer")
+    for what in (("list", "configmaps"), ("get", "configmaps/other"), ("get", "secrets"), ("patch", "configmaps")):
+        assert not may(cluster, *what, "order-consumer"), what
+
+
+def settled(cluster, colour, count, state):
+    def check():
+        states = [cluster.status(pod) for pod in cluster.pods(colour)]
+        parts = sorted(part["partition"] for status in states for part in status["partitions"])
+        fine = all(status["state"] == state and status["memberState"] == "stable" for status in states)
+        return states if len(states) == count and fine and parts == list(range(12)) else None
+
+    return eventually(f"{count} {colour} pods are {state} and own everything", check, 120)
+
+
+def test_switch_of_pods_through_the_api_server(app, cluster):
+    check_rights(cluster)
+    cluster.must("rollout", "status", "deployment/order-consumer-blue", "--timeout=120s", operator=True)
+    settled(cluster, "blue", 4, "ACTIVE")
+    cluster.must("scale", "deployment/order-consumer-green", "--replicas=2", operator=True)
+    settled(cluster, "green", 2, "STANDBY")
+    producer = app.tool("bgtools.producer", "--rate", "200", "--seconds", "25")
+
+    cluster.set_record("blue", 2, "switching")
+    offsets = {}
+    for pod in cluster.pods("blue"):
+        status = cluster.post(pod, "pause", epoch=2, mode="drain", waitMs=10_000)
+        assert status["drained"], status
+        offsets.update({str(part["partition"]): part["position"] for part in status["partitions"]})
+    cluster.set_record("green", 3, "switching")
+    for pod in cluster.pods("green"):
+        status = cluster.post(pod, "activate", epoch=3, offsets={app.name: offsets}, waitMs=10_000)
+        assert status["active"], status
+    cluster.set_record("green", 3, "stable")
+
+    # A pod that starts now takes up work from the record; one of the old colour does not.
+    cluster.must("delete", "pod", "--wait=false", cluster.pods("green")[0])
+    cluster.must("delete", "pod", "--wait=false", cluster.pods("blue")[0])
+    time.sleep(5)
+    settled(cluster, "green", 2, "ACTIVE")
+    settled(cluster, "blue", 4, "STANDBY")
+
+    assert producer.wait(60) == 0
+    report = app.audit(wait=60)
+    assert report["processed"] > 3000
+    assert (report["lost"]["count"], report["duplicated"]["count"]) == (0, 0), report
+    assert [(change["from"], change["to"], change["epoch"]) for change in report["changes"]] == [("blue", "green", 3)]

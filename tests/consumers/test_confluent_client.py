@@ -1,0 +1,148 @@
+"""The real client against librdkafka's own mock cluster: offsets, metadata, exact starts, membership."""
+
+import time
+
+import pytest
+from confluent_kafka import Producer
+
+from bgconsumer.confluent_client import ConfluentMember, consumer_config
+from bgconsumer.ledger import Entry, Ledger, producer_config
+from bgconsumer.model import Committed, TopicPartition
+from bgconsumer.ports import PartitionsLostError, Record
+from bgtools.ledger_report import Row
+
+TOPIC = "order-events"
+
+
+@pytest.fixture(scope="module")
+def bootstrap():
+    cluster = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "unused"})
+    broker = next(iter(cluster.list_topics(timeout=10).brokers.values()))
+    servers = f"{broker.host}:{broker.port}"
+    producer = Producer({"bootstrap.servers": servers})
+    for partition in range(2):
+        for number in range(10):
+            producer.produce(TOPIC, str(number), partition=partition)
+    assert producer.flush(10) == 0
+    yield servers
+    cluster.purge()
+
+
+def wait_for(check, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline
+
+
+def fetch(member, count):
+    records = []
+
+    def enough():
+        records.extend(member.fetch(50, 0.1))
+        return len(records) >= count
+
+    wait_for(enough)
+    return records
+
+
+@pytest.fixture(scope="module")
+def member(bootstrap):
+    """One membership for all tests: joining costs the mock cluster's three seconds."""
+    member = ConfluentMember(consumer_config(bootstrap, "group", "client"), [TOPIC])
+    member.join()
+
+    def assigned():
+        member.poll(0.05)
+        return member.assigned is not None
+
+    wait_for(assigned)
+    yield member
+    member.close()
+
+
+def partitions(member):
+    return [TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)]
+
+
+def test_a_new_assignment_fetches_nothing_by_itself(member):
+    assert set(partitions(member)) <= set(member.assigned)
+    assert member.generation >= 1
+    assert member.member_id
+    for _ in range(10):
+        member.poll(0.02)  # would fail the test below if it swallowed a record
+    member.start(dict.fromkeys(partitions(member), 0))
+    assert sorted((r.tp.partition, r.offset) for r in fetch(member, 20)) == [(p, o) for p in (0, 1) for o in range(10)]
+
+
+def test_commit_is_read_back_with_its_epoch(member):
+    first, second = partitions(member)
+    member.commit({first: Committed(7, 12)})
+    assert member.committed([first, second]) == {first: Committed(7, 12)}
+    assert member.committed([]) == {}
+
+
+def test_earliest_of_a_partition(member):
+    assert member.earliest(partitions(member)) == dict.fromkeys(partitions(member), 0)
+
+
+def test_parked_partitions_deliver_nothing_and_start_exactly_where_told(member):
+    first, second = partitions(member)
+    member.park({first: 3, second: 4})
+    for _ in range(10):
+        member.poll(0.02)
+    member.start({first: 8, second: 9})
+    assert sorted((r.tp.partition, r.offset, r.value) for r in fetch(member, 3)) == [
+        (0, 8, b"8"),
+        (0, 9, b"9"),
+        (1, 9, b"9"),
+    ]
+
+
+def test_halt_then_start_goes_back_to_what_was_not_processed(member):
+    first, second = partitions(member)
+    member.start({first: 5, second: 10})
+    assert fetch(member, 5)[0].offset == 5
+    member.halt()
+    for _ in range(5):
+        member.poll(0.02)
+    member.start({first: 6, second: 10})
+    assert [record.offset for record in fetch(member, 4)] == [6, 7, 8, 9]
+
+
+def test_polling_while_fetching_is_a_programming_error(member):
+    member.start(dict.fromkeys(partitions(member), 10))
+    with pytest.raises(AssertionError):
+        member.poll(0)
+    member.halt()
+
+
+def test_commit_of_an_evicted_member_is_recognised(bootstrap, member):
+    stranger = ConfluentMember(consumer_config(bootstrap, "group", "stranger"), [TOPIC])
+    with pytest.raises(PartitionsLostError):
+        stranger.commit({TopicPartition(TOPIC, 0): Committed(1, 1)})  # no member of the group that exists
+    stranger.close()
+
+
+def test_leave_and_close(member):
+    generation = member.generation
+    member.leave()
+    assert member.assigned is None
+    assert member.generation > generation
+    member.close()
+    member.close()
+    member.poll(0.01)  # a closed member is left alone
+
+
+def test_ledger_messages_can_be_audited(bootstrap):
+    ledger = Ledger(Producer(producer_config(bootstrap, "client")), "order-ledger", Entry("blue", "pod-1"))
+    before = time.time_ns()
+    ledger.process(Record(TopicPartition(TOPIC, 1), 41, b""), epoch=6)
+    ledger.flush()
+    reader = ConfluentMember(consumer_config(bootstrap, "other", "reader"), ["order-ledger"])
+    reader.park({TopicPartition("order-ledger", number): 0 for number in range(4)})
+    reader.start({TopicPartition("order-ledger", number): 0 for number in range(4)})
+    (record,) = fetch(reader, 1)
+    row = Row.parse(record.value)
+    assert (row.tp, row.offset, row.colour, row.pod, row.epoch) == ((TOPIC, 1), 41, "blue", "pod-1", 6)
+    assert before <= row.ns <= time.time_ns()
+    reader.close()
