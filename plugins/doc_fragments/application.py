@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Connection to Kafka."""
+
+    """Description of a blue/green application."""
+
+    DOCUMENTATION = r"""
+options:
+  application:
+    description:
+      - The blue/green application. All its faults are listed in one message before anything is contacted.
+    type: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - Name of the application, at most 63 lower case letters, digits and C(-). Required.
+          - The state objects are named after it, for example the ConfigMap C(<name>-active-version).
+        type: str
+      namespace:
+        description: Kubernetes namespace of the workloads and of the state objects. Required.
+        type: str
+      topics:
+        description:
+          - Topics the application consumes.
+          - By default all topics for which the active colour's group has committed offsets.
+        type: raw
+      blue:
+        description: The blue colour. Required.
+        type: dict
+        suboptions: &colour
+          group:
+            description: Consumer group id. Required, and different from that of the other colour.
+            type: str
+          workload:
+            description: Name of the Deployment or StatefulSet. By default the name of the application, C(-) and the colour.
+            type: str
+      green:
+        description: The green colour. Required.
+        type: dict
+        suboptions: *colour
+      workload_kind:
+        description: Kind of both workloads, V(Deployment) or V(StatefulSet).
+        type: str
+        default: Deployment
+      replicas:
+        description: Pods a colour gets when it is prepared. By default as many as the colour that is active has.
+        type: raw
+      max_lag:
+        description: Largest total lag of the active colour, in records, with which a hand-over may begin.
+        type: raw
+        default: 1000
+      lock_ttl:
+        description: Seconds after which the lock of a run that died may be taken over, at least 5.
+        type: raw
+        default: 15
+      contract:
+        description: How the control endpoint of the pods is reached (contract C(bg/v1)). Not used in cold mode.
+        type: dict
+        suboptions:
+          port:
+            description: Port of the endpoint.
+            type: raw
+            default: 8080
+          base_path:
+            description: Path in front of every command.
+            type: str
+            default: /actuator/kafka
+          transport:
+            description:
+              - V(api_proxy) goes through the API server's pod proxy and works from anywhere.
+              - V(pod_ip) goes straight to the pod's address, where that is routed.
+            type: str
+            default: api_proxy
+          token:
+            description: Sent as C(X-BG-Token), if set. The API server removes the C(Authorization) header.
+            type: str
+      timeouts:
+        description: How long the steps may take, in seconds.
+        type: dict
+        suboptions:
+          start:
+            description: Until the pods of a colour are Ready and have joined.
+            type: raw
+            default: 120
+          pause:
+            description: Until the source is drained.
+            type: raw
+            default: 20
+          activate:
+            description: Until every pod of the target processes.
+            type: raw
+            default: 30
+          lock:
+            description: How long to wait for another run to end.
+            type: raw
+            default: 60
+          request:
+            description: Until all pods have answered one command.
+            type: raw
+            default: 5
+"""

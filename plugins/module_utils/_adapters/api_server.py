@@ -1,0 +1,188 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""HTTP to the Kubernetes API server: one pool of TLS connections, a timeout on every request, errors in plain words.
+
+Connection options are read by kubernetes.core's own code, so they mean here what they mean there. Its client is not
+used: it asks the server for its API before the first request, and we know the dozen paths we need.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import traceback
+import typing as t
+from urllib.parse import urlencode
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    BlueGreenError,
+    ClusterError,
+    ConflictError,
+    MissingLibraryError,
+)
+
+try:
+    import urllib3
+    from kubernetes.client.rest import RESTClientObject
+    from kubernetes.config import ConfigException
+
+    KUBERNETES_IMPORT_ERROR = ""
+except ImportError:
+    KUBERNETES_IMPORT_ERROR = traceback.format_exc()
+
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as kubernetes_core
+
+LIBRARY = "kubernetes"
+POOL_SIZE = 64
+"""Connections kept; pods are asked all at once."""
+RETRY = 0.2
+"""Seconds between two attempts of a read."""
+TOO_MANY_REQUESTS = 429
+_PASSING = frozenset({TOO_MANY_REQUESTS, 500, 502, 503, 504})
+
+
+class ApiServer:
+    """Sends requests to the API server. Safe to use from several threads; connects at the first request.
+
+    auth: kubernetes.core's authentication options by their Ansible names; what is missing is taken from the environment
+    (``K8S_AUTH_*``), the kubeconfig or the pod's service account. timeout: seconds for one request, or for all the
+    attempts of a read.
+    """
+
+    def __init__(self, auth: t.Mapping[str, t.Any], timeout: float = 10.0) -> None:
+        if KUBERNETES_IMPORT_ERROR:
+            raise MissingLibraryError(LIBRARY, KUBERNETES_IMPORT_ERROR)
+        self._auth = {name: value for name, value in auth.items() if value is not None}
+        self.timeout = timeout
+        self._lock = threading.Lock()
+        self._pool: urllib3.PoolManager | None = None
+        self._configuration: t.Any = None
+        self._headers: dict[str, str] = {}
+        self.host = "(not configured)"
+        """URL of the API server."""
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: t.Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> tuple[int, bytes]:
+        """One request, no second attempt. Answers HTTP code and body; raises urllib3's HTTPError when none came."""
+        pool = self._connected()
+        response = pool.request(
+            method,
+            self.host + path,
+            body=body,
+            headers={**self._headers, **self._authorization(), **(headers or {})},
+            timeout=urllib3.Timeout(total=timeout or self.timeout),
+            retries=False,
+            redirect=False,
+        )
+        return response.status, response.data
+
+    def read(
+        self, what: str, path: str, query: t.Mapping[str, str] | None = None, partial: bool = False
+    ) -> dict[str, t.Any] | None:
+        """GET an object or a list; None when it does not exist. Tried again while the error may pass.
+
+        what: for messages (``ConfigMap orders/x``). partial: metadata only.
+        """
+        url = f"{path}?{urlencode(query)}" if query else path
+        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" if partial else "application/json"
+        deadline = time.monotonic() + self.timeout
+        while True:
+            left = max(RETRY, deadline - time.monotonic())
+            failure: BlueGreenError
+            try:
+                status, body = self.send("GET", url, headers={"Accept": accept}, timeout=left)
+                if status == 404:
+                    return None
+                if status < 300:
+                    return t.cast("dict[str, t.Any]", json.loads(body))
+                failure, passes = self._refused(f"read {what}", status, body), status in _PASSING
+            except urllib3.exceptions.HTTPError as error:
+                failure, passes = self._unreachable(f"read {what}", error), True
+            if not passes or time.monotonic() + 2 * RETRY > deadline:
+                raise failure
+            time.sleep(RETRY)
+
+    def write(
+        self, verb: str, what: str, method: str, path: str, body: t.Any, content_type: str = "application/json"
+    ) -> dict[str, t.Any] | None:
+        """Send a change once (again only while the server says that it did not take it); None when the object does not exist.
+
+        Raises ConflictError on 409, and ClusterError otherwise; without an answer the outcome is unknown.
+        """
+        encoded = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                status, answer = self.send(method, path, encoded, headers)
+            except urllib3.exceptions.HTTPError as error:
+                raise self._unreachable(f"{verb} {what}", error) from error
+            if status == 404:
+                return None
+            if status < 300:
+                return t.cast("dict[str, t.Any]", json.loads(answer))
+            if status != TOO_MANY_REQUESTS or time.monotonic() + 2 * RETRY > deadline:
+                raise self._refused(f"{verb} {what}", status, answer)
+            time.sleep(RETRY)
+
+    def _connected(self) -> urllib3.PoolManager:
+        with self._lock:
+            if self._pool is None:
+                try:
+                    auth = kubernetes_core._create_auth_spec(None, **self._auth)  # noqa: SLF001
+                    configuration = kubernetes_core._create_configuration(auth)  # noqa: SLF001
+                    headers = kubernetes_core._create_headers(None, **self._auth)  # noqa: SLF001
+                except (ConfigException, OSError) as error:
+                    raise ClusterError(
+                        f"No Kubernetes cluster is configured: {error}. Set kubeconfig (or K8S_AUTH_KUBECONFIG), or host and api_key"
+                    ) from error
+                configuration.connection_pool_maxsize = POOL_SIZE
+                self._headers = {
+                    name: ",".join(value) if isinstance(value, list) else value for name, value in headers.items()
+                }
+                # Remembered, because renewing a token puts the kubeconfig's own host back.
+                self.host = str(configuration.host)
+                self._configuration = configuration
+                self._pool = RESTClientObject(configuration).pool_manager
+            return self._pool
+
+    def _authorization(self) -> dict[str, str]:
+        # Asked for at each request, because tokens of cloud providers and service accounts are renewed under way.
+        settings = self._configuration.auth_settings()
+        if "BearerToken" in settings:
+            return {"Authorization": settings["BearerToken"]["value"]}
+        if self._configuration.username and self._configuration.password:
+            return {"Authorization": self._configuration.get_basic_auth_token()}
+        return {}
+
+    def _unreachable(self, what: str, error: Exception) -> ClusterError:
+        return ClusterError(
+            f"Could not {what}: no answer from the Kubernetes API server {self.host} within {self.timeout:g} s ({error}). "
+            "Check the host or kubeconfig option and the network"
+        )
+
+    def _refused(self, what: str, status: int, body: bytes) -> BlueGreenError:
+        kind: type[BlueGreenError] = ConflictError if status == 409 else ClusterError
+        return kind(f"Could not {what}: the Kubernetes API server {self.host} answered {status}: {reason(body)}")
+
+
+def reason(body: bytes) -> str:
+    """What a Status object, or any other error body, says."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and said.get("message"):
+        return str(said["message"])
+    return body[:300].decode(errors="replace").strip() or "no reason given"

@@ -1,0 +1,224 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""Port ``Cluster``: one namespace of a Kubernetes cluster."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes_objects import (
+    Object,
+    owners,
+    to_lease,
+    to_pod,
+    to_stored,
+    to_workload,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    LeaseState,
+    Pod,
+    Right,
+    StoredObject,
+    Workload,
+)
+
+MANAGER = "streamops.bluegreen"
+PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
+
+
+class KubernetesAdapter:
+    """Port ``Cluster``. Safe to use from several threads."""
+
+    def __init__(self, api: ApiServer, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._read: dict[tuple[str, str], Object] = {}
+        """Objects as last read, by kind and name: a replacement keeps everything of them that is not ours."""
+
+    def config_map(self, name: str) -> StoredObject | None:
+        """The ConfigMap read fresh, or None."""
+        found = self._get("ConfigMap", name, self._core("configmaps", name))
+        return to_stored(found) if found else None
+
+    def create_config_map(self, name: str, data: t.Mapping[str, str], immutable: bool = False) -> StoredObject:
+        """Create. Raises ``ConflictError`` when it exists."""
+        body: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": self._metadata(name), "data": dict(data)}
+        if immutable:
+            body["immutable"] = True
+        return to_stored(self._put("create", "POST", "ConfigMap", name, self._core("configmaps"), body))
+
+    def replace_config_map(self, name: str, data: t.Mapping[str, str], resource_version: str) -> StoredObject:
+        """Make ``data`` the whole data, if the object is still at ``resource_version``; else ``ConflictError``."""
+        body = {**self._base("ConfigMap", name, self._core("configmaps", name), resource_version), "data": dict(data)}
+        return to_stored(self._put("replace", "PUT", "ConfigMap", name, self._core("configmaps", name), body))
+
+    def config_maps(self, prefix: str) -> list[str]:
+        """Names of the ConfigMaps that begin with ``prefix``."""
+        found = self._api.read(f"the ConfigMaps of {self._namespace}", self._core("configmaps"), partial=True) or {}
+        names = [item["metadata"]["name"] for item in found.get("items", [])]
+        return sorted(name for name in names if name.startswith(prefix))
+
+    def delete_config_map(self, name: str) -> None:
+        """Delete; gone already is fine."""
+        self._api.write("delete", self._title("ConfigMap", name), "DELETE", self._core("configmaps", name), None)
+
+    def lease(self, name: str) -> LeaseState | None:
+        """The Lease read fresh, or None."""
+        found = self._get("Lease", name, self._leases(name))
+        return to_lease(found) if found else None
+
+    def put_lease(self, name: str, holder: str, duration_seconds: int, resource_version: str | None) -> LeaseState:
+        """Create (resource_version None) or replace the Lease with a new renew time; ``ConflictError`` if it changed."""
+        now = _now()
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": duration_seconds, "renewTime": now}
+        if resource_version is None:
+            body: Object = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": self._metadata(name)}
+            body["spec"] = {**spec, "acquireTime": now, "leaseTransitions": 0}
+            return to_lease(self._put("create", "POST", "Lease", name, self._leases(), body))
+        body = self._base("Lease", name, self._leases(name), resource_version)
+        before = body.get("spec") or {}
+        taken_over = before.get("holderIdentity") != holder
+        body["spec"] = {
+            **spec,
+            "acquireTime": now if taken_over else before.get("acquireTime") or now,
+            "leaseTransitions": int(before.get("leaseTransitions") or 0) + int(taken_over),
+        }
+        return to_lease(self._put("renew", "PUT", "Lease", name, self._leases(name), body))
+
+    def workload(self, kind: str, name: str) -> Workload | None:
+        """The Deployment or StatefulSet, or None."""
+        found = self._api.read(self._title(kind, name), self._apps(PLURALS[kind], name))
+        return to_workload(kind, found) if found else None
+
+    def scale(self, kind: str, name: str, replicas: int) -> None:
+        """Set the wanted replicas. May be repeated."""
+        path, what = self._apps(PLURALS[kind], name, "scale"), self._title(kind, name)
+        body = {"spec": {"replicas": replicas}}
+        if self._api.write("scale", what, "PATCH", path, body, "application/merge-patch+json") is None:
+            raise ClusterError(f"Could not scale {what} to {replicas}: it does not exist")
+
+    def pods(self, workload: Workload) -> list[Pod]:
+        """Every pod the workload owns, all phases, terminating ones included (found by owner, not by label)."""
+        # The selector only keeps the lists short: the workload's controller lets go of objects that no longer match it.
+        query = {"labelSelector": workload.selector} if workload.selector else None
+        calls = {"pods": lambda: self._api.read(f"the pods of {self._namespace}", self._core("pods"), query)}
+        if workload.kind == "Deployment":
+            calls["owners"] = lambda: self._api.read(
+                f"the ReplicaSets of {self._namespace}", self._apps("replicasets"), query
+            )
+        found = ThreadParallel().run(calls)
+        owned_by = {workload.uid}
+        if workload.kind == "Deployment":
+            replica_sets = (found["owners"] or {}).get("items", [])
+            owned_by = {item["metadata"]["uid"] for item in replica_sets if owners(item) & owned_by}
+        pods = [to_pod(item) for item in (found["pods"] or {}).get("items", []) if owners(item) & owned_by]
+        return sorted(pods, key=lambda pod: pod.name)
+
+    def denied(self, rights: t.Collection[Right]) -> list[str]:
+        """Of the wanted rights those we lack, readable: ``patch deployments/scale.apps order-consumer-blue``."""
+        calls = {str(right): self._asking(right) for right in rights}
+        return [title for title, allowed in ThreadParallel().run(calls).items() if not allowed]
+
+    def _asking(self, right: Right) -> t.Callable[[], bool]:
+        resource, subresource = (*right.resource.split("/"), "")[:2]
+        attributes = {
+            "namespace": self._namespace,
+            "verb": right.verb,
+            "group": right.api_group,
+            "resource": resource,
+            "subresource": subresource,
+            "name": right.name,
+        }
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+        def ask() -> bool:
+            answer = self._api.write("ask whether I may", str(right), "POST", path, body) or {}
+            return bool(answer.get("status", {}).get("allowed"))
+
+        return ask
+
+    def event(self, workload: Workload, reason: str, message: str) -> None:
+        """Leave a Kubernetes Event on the workload. Best effort: a failure is not an error."""
+        now = datetime.datetime.now(datetime.UTC)
+        seconds = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        involved = {
+            "apiVersion": "apps/v1",
+            "kind": workload.kind,
+            "name": workload.name,
+            "namespace": self._namespace,
+            "uid": workload.uid,
+        }
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": self._metadata(f"{workload.name}.{int(now.timestamp() * 1_000_000):x}"),
+            "involvedObject": involved,
+            "type": "Normal",
+            "reason": reason,
+            "message": message[:1024],
+            "source": {"component": MANAGER},
+            "firstTimestamp": seconds,
+            "lastTimestamp": seconds,
+            "count": 1,
+        }
+        try:
+            self._api.write(
+                "create", f"an Event on {workload.kind} {workload.name}", "POST", self._core("events"), body
+            )
+        except ClusterError:
+            pass
+
+    def _get(self, kind: str, name: str, path: str) -> Object | None:
+        found = self._api.read(self._title(kind, name), path)
+        if found:
+            self._read[(kind, name)] = found
+        return found
+
+    def _put(self, verb: str, method: str, kind: str, name: str, path: str, body: Object) -> Object:
+        stored = self._api.write(verb, self._title(kind, name), method, path, body)
+        if stored is None:
+            missing = f"namespace {self._namespace}" if method == "POST" else self._title(kind, name)
+            raise ClusterError(f"Could not {verb} {self._title(kind, name)}: {missing} does not exist")
+        self._read[(kind, name)] = stored
+        return stored
+
+    def _base(self, kind: str, name: str, path: str, resource_version: str) -> Object:
+        """The object to put our part into, at the version it must still have."""
+        found = self._read.get((kind, name))
+        if found is None or found["metadata"]["resourceVersion"] != resource_version:
+            found = self._get(kind, name, path)
+        if found is None:
+            raise ClusterError(f"Could not replace {self._title(kind, name)}: it does not exist")
+        return {**found, "metadata": {**found["metadata"], "resourceVersion": resource_version}}
+
+    def _title(self, kind: str, name: str) -> str:
+        return f"{kind} {self._namespace}/{name}"
+
+    def _metadata(self, name: str) -> Object:
+        return {"name": name, "namespace": self._namespace, "labels": {"app.kubernetes.io/managed-by": MANAGER}}
+
+    def _core(self, *parts: str) -> str:
+        return "/".join(("/api/v1/namespaces", self._namespace, *parts))
+
+    def _apps(self, *parts: str) -> str:
+        return "/".join(("/apis/apps/v1/namespaces", self._namespace, *parts))
+
+    def _leases(self, *parts: str) -> str:
+        return "/".join(("/apis/coordination.k8s.io/v1/namespaces", self._namespace, "leases", *parts))
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

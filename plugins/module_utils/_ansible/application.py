@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""What the bg_ modules share: their options, the checked application, and the diff of the active record."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import typing as t
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import (
+    application_option,
+    kafka_argument_spec,
+    kubernetes_argument_spec,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
+    Application,
+    parse_application,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+UseCase = t.Callable[["AnsibleModule", Ports, Application], dict[str, t.Any]]
+
+
+def application_argument_spec(**own: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Options of a bg_ module: the application, the mode, both connections, and its own."""
+    return {
+        **kafka_argument_spec(),
+        **kubernetes_argument_spec(),
+        "application": application_option(),
+        "mode": {"type": "str", "default": "hot"},
+        **own,
+    }
+
+
+def run_options() -> dict[str, dict[str, t.Any]]:
+    """Options of the modules that act for a run."""
+    return {
+        "direction": {"type": "str", "choices": ["switch", "rollback"], "default": "switch"},
+        "target": {"type": "str", "required": True},
+        "run_id": {"type": "str"},
+        "who": {"type": "str", "default": ""},
+    }
+
+
+def request_of(module: AnsibleModule) -> Request:
+    """What the operator asked for; a run without a name gets one."""
+    params = module.params
+    run_id = params["run_id"] or f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return Request(params["target"], params["direction"], params["mode"], run_id, params["who"])
+
+
+def run_application(module: AnsibleModule, use_case: UseCase) -> None:
+    """Check the application, connect, run the use case, and end the module with its result and the record's diff."""
+
+    def call() -> dict[str, t.Any]:
+        app = parse_application(module.params["application"], module.params["mode"], module.params["target"] or "")
+        ports = build_ports(module.params, app.namespace, app.contract)
+        result = use_case(module, ports, app)
+        before = result.pop("record_before", None)
+        if before is not None:
+            result["diff"] = {"before": before, "after": result["record"]}
+        return result
+
+    run(module, call)

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""From options to ports. Nothing connects, and no library is imported, before a port is first used."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import (
+    AUTH_OPTIONS,
+    KAFKA_SPEC,
+    TIMEOUTS,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Contract
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Cluster, Consumers, Kafka, Ports
+
+Params = t.Mapping[str, t.Any]
+
+
+class Lazy:
+    """Stands for an object that is made when one of its attributes is first asked for."""
+
+    def __init__(self, make: t.Callable[[], t.Any]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: t.Any = None
+
+    def __getattr__(self, name: str) -> t.Any:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+        return getattr(self._made, name)
+
+
+def build_ports(params: Params, namespace: str = "", contract: Contract | None = None) -> Ports:
+    """Ports for a module's parameters.
+
+    params: options of the kafka or kubernetes group, or of both. namespace: default is the option of that name.
+    contract: how pods are reached; only the port ``consumers`` needs it.
+    """
+    where = namespace or params.get("namespace") or ""
+    api = Lazy(lambda: _api_server(params))
+    return Ports(
+        kafka=t.cast(Kafka, Lazy(lambda: _kafka(params))),
+        cluster=t.cast(Cluster, Lazy(lambda: _cluster(api, where))),
+        consumers=t.cast(Consumers, Lazy(lambda: _consumers(api, where, contract or Contract()))),
+        clock=SystemClock(),
+        parallel=ThreadParallel(),
+    )
+
+
+def _kafka(params: Params) -> t.Any:
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+
+    settings = {name: params[name] for name in KAFKA_SPEC if name not in TIMEOUTS and params.get(name) is not None}
+    return KafkaAdapter(settings, params["default_api_timeout_ms"] / 1000, params["request_timeout_ms"] / 1000)
+
+
+def _api_server(params: Params) -> t.Any:
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
+
+    return ApiServer({name: params.get(name) for name in AUTH_OPTIONS}, params["api_server_timeout"])
+
+
+def _cluster(api: t.Any, namespace: str) -> t.Any:
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
+
+    return KubernetesAdapter(api, namespace)
+
+
+def _consumers(api: t.Any, namespace: str, contract: Contract) -> t.Any:
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import pods
+
+    transport: t.Any = pods.PodAddress(contract.port)
+    if contract.transport == "api_proxy":
+        transport = pods.ApiProxy(api, namespace, contract.port)
+    return pods.PodsAdapter(transport, contract.base_path, contract.token)

@@ -1,0 +1,181 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""The active record: the one ConfigMap that pods obey. Parsing, checking and the legal transitions; no I/O."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS, other_colour
+
+PHASES = ("stable", "switching", "rolling-back", "verifying")
+IN_HANDOVER = ("switching", "rolling-back")
+_KEYS = (
+    "active",
+    "epoch",
+    "activated-epoch",
+    "phase",
+    "previous-version",
+    "switch-timestamp",
+    "rollback-allowed",
+    "rollback-window",
+    "run-id",
+)
+_WHOLE_NUMBER = re.compile(r"^[0-9]{1,15}$")
+
+
+def record_name(app: str) -> str:
+    """Name of the ConfigMap that holds the record."""
+    return f"{app}-active-version"
+
+
+@dataclass(frozen=True)
+class ActiveRecord:
+    """Which colour processes, and since when.
+
+    epoch grows by one at every transition; activated_epoch is the epoch at which ``active`` became active, so
+    ``epoch > activated_epoch`` inside a hand-over means *armed, not flipped* and ``epoch == activated_epoch`` means
+    *flipped, activation not yet confirmed*. run_id is the run that wrote last: two runs that meet never write the same
+    bytes, so each knows its own write. foreign holds keys of others, kept as they are.
+    """
+
+    active: str
+    epoch: int
+    activated_epoch: int
+    phase: str = "stable"
+    previous: str = ""
+    switch_timestamp: str = ""
+    rollback_allowed: bool = True
+    rollback_window: int = 3600
+    run_id: str = ""
+    foreign: t.Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def first(cls, active: str, rollback_window: int = 3600) -> ActiveRecord:
+        """The record of an application that was never switched."""
+        return cls(active=active, epoch=1, activated_epoch=1, rollback_window=rollback_window)
+
+    @classmethod
+    def parse(cls, name: str, data: t.Mapping[str, str]) -> ActiveRecord:
+        """Read the ConfigMap's data. Raises InvalidSettingsError that lists every nonsense found, by key."""
+        faults = _faults(name, data)
+        if faults:
+            raise InvalidSettingsError(faults)
+        epoch = int(data["epoch"])
+        phase = data.get("phase", "stable")
+        # A record written before this key existed (or by hand) is armed when it is in a hand-over: the safe reading,
+        # because nothing was activated by us.
+        fallback = epoch if phase not in IN_HANDOVER else epoch - 1
+        return cls(
+            active=data["active"],
+            epoch=epoch,
+            activated_epoch=int(data.get("activated-epoch") or fallback),
+            phase=phase,
+            previous=data.get("previous-version", ""),
+            switch_timestamp=data.get("switch-timestamp", ""),
+            rollback_allowed=data.get("rollback-allowed", "true") == "true",
+            rollback_window=int(data.get("rollback-window") or 3600),
+            run_id=data.get("run-id", ""),
+            foreign={key: value for key, value in data.items() if key not in _KEYS},
+        )
+
+    def to_data(self) -> dict[str, str]:
+        """The whole data of the ConfigMap."""
+        return {
+            **self.foreign,
+            "active": self.active,
+            "epoch": str(self.epoch),
+            "activated-epoch": str(self.activated_epoch),
+            "phase": self.phase,
+            "previous-version": self.previous,
+            "switch-timestamp": self.switch_timestamp,
+            "rollback-allowed": "true" if self.rollback_allowed else "false",
+            "rollback-window": str(self.rollback_window),
+            "run-id": self.run_id,
+        }
+
+    @property
+    def armed(self) -> bool:
+        """A hand-over began and the active colour has not changed yet."""
+        return self.phase in IN_HANDOVER and self.epoch > self.activated_epoch
+
+    @property
+    def flipped(self) -> bool:
+        """The active colour changed, and not every pod has confirmed its activation."""
+        return self.phase in IN_HANDOVER and self.epoch <= self.activated_epoch
+
+    @property
+    def standby(self) -> str:
+        """The colour that is not active."""
+        return other_colour(self.active)
+
+    def arm(self, direction: str, run_id: str) -> ActiveRecord:
+        """Begin a hand-over: pods that start now stay STANDBY, older commands are stale."""
+        return replace(self, phase=phase_of(direction), epoch=self.epoch + 1, run_id=run_id)
+
+    def flip(self, direction: str, now: str, phase: str | None = None) -> ActiveRecord:
+        """Make the other colour active at a new epoch. ``phase`` verifying when nothing needs to be activated."""
+        epoch = self.epoch + 1
+        return replace(
+            self,
+            active=self.standby,
+            previous=self.active,
+            epoch=epoch,
+            activated_epoch=epoch,
+            phase=phase or phase_of(direction),
+            switch_timestamp=now,
+            rollback_allowed=direction == "switch",
+        )
+
+    def confirm(self) -> ActiveRecord:
+        """Every pod of the active colour has taken over: pods may start ACTIVE again."""
+        return replace(self, phase="verifying")
+
+    def settle(self) -> ActiveRecord:
+        """The run is over."""
+        return replace(self, phase="stable")
+
+    def claim(self, run_id: str) -> ActiveRecord:
+        """The same state in another run's name: whoever read it before can't swap it any more."""
+        return replace(self, run_id=run_id)
+
+    def abort(self, run_id: str) -> ActiveRecord:
+        """Give an armed hand-over up: same colour, new epoch, so that commands of the given-up run are stale."""
+        return replace(self, phase="stable", epoch=self.epoch + 1, run_id=run_id)
+
+
+def phase_of(direction: str) -> str:
+    """Phase of the record while a run of this direction (switch or rollback) hands over."""
+    return "rolling-back" if direction == "rollback" else "switching"
+
+
+def _faults(name: str, data: t.Mapping[str, str]) -> list[str]:
+    where = f"ConfigMap {name}"
+    faults = []
+    if data.get("active") not in COLOURS:
+        faults.append(f"{where}: active is {data.get('active')!r}; it must be blue or green")
+    if not _WHOLE_NUMBER.match(data.get("epoch", "")) or int(data["epoch"]) < 1:
+        faults.append(f"{where}: epoch is {data.get('epoch')!r}; it must be a whole number of 1 or more")
+    elif data.get("activated-epoch"):
+        activated = data["activated-epoch"]
+        if not _WHOLE_NUMBER.match(activated) or int(activated) > int(data["epoch"]):
+            faults.append(
+                f"{where}: activated-epoch is {activated!r}; it must be a whole number not above epoch {data['epoch']}"
+            )
+    if data.get("phase", "stable") not in PHASES:
+        faults.append(f"{where}: phase is {data.get('phase')!r}; it must be one of {', '.join(PHASES)}")
+    if data.get("previous-version", "") not in ("", *COLOURS):
+        faults.append(f"{where}: previous-version is {data.get('previous-version')!r}; it must be blue, green or empty")
+    if data.get("rollback-allowed", "true") not in ("true", "false"):
+        faults.append(f"{where}: rollback-allowed is {data.get('rollback-allowed')!r}; it must be 'true' or 'false'")
+    window = data.get("rollback-window") or "3600"
+    if not _WHOLE_NUMBER.match(window):
+        faults.append(f"{where}: rollback-window is {window!r}; it must be whole seconds")
+    return faults

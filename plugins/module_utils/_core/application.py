@@ -1,0 +1,229 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""The description of an application, checked whole: every fault is found before anything is contacted. No I/O."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS
+
+MODES = ("hot", "cold")
+KINDS = ("Deployment", "StatefulSet")
+TRANSPORTS = ("api_proxy", "pod_ip")
+
+# The longest suffix we add is "-bg-snapshot-" and an epoch of up to 15 digits with its chunk; names hold 253.
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+_TOPIC = re.compile(r"^[a-zA-Z0-9._-]{1,249}$")
+_GROUP = re.compile(r"^[^\s\x00-\x1f]{1,255}$")
+_PATH = re.compile(r"^/[A-Za-z0-9._~/-]*$")
+
+
+@dataclass(frozen=True)
+class Colour:
+    """One colour: its consumer group and its workload."""
+
+    group: str
+    workload: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """How the pods are reached."""
+
+    port: int = 8080
+    base_path: str = "/actuator/kafka"
+    transport: str = "api_proxy"
+    token: str = ""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds. start: pods Ready and joined; pause: source drained; activate: target processing; lock: another run to end."""
+
+    start: float = 120
+    pause: float = 20
+    activate: float = 30
+    lock: float = 60
+    request: float = 5
+
+
+@dataclass(frozen=True)
+class Application:
+    """A blue/green application. topics empty: every topic the active group has committed offsets for."""
+
+    name: str
+    namespace: str
+    colours: t.Mapping[str, Colour]
+    topics: tuple[str, ...] = ()
+    workload_kind: str = "Deployment"
+    max_lag: int = 1000
+    replicas: int | None = None
+    lock_ttl: int = 15
+    contract: Contract = field(default_factory=Contract)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+def parse_application(raw: t.Mapping[str, t.Any], mode: str = "hot", target: str = "") -> Application:
+    """Check and read the description. Raises InvalidSettingsError that lists every fault at once."""
+    reader = _Reader(raw)
+    name = reader.text("name", _NAME, "at most 63 lower case letters, digits and '-'", required=True)
+    namespace = reader.text("namespace", _NAME, "a Kubernetes namespace", required=True)
+    colours = {colour: reader.colour(colour) for colour in COLOURS}
+    reader.different(colours)
+    application = Application(
+        name=name,
+        namespace=namespace,
+        colours=colours,
+        topics=reader.topics(),
+        workload_kind=reader.choice("workload_kind", "Deployment", KINDS),
+        max_lag=reader.number("max_lag", 1000, least=0),
+        replicas=reader.number("replicas", 0, least=1) if raw.get("replicas") else None,
+        lock_ttl=reader.number("lock_ttl", 15, least=5),
+        contract=reader.contract(),
+        timeouts=reader.timeouts(),
+    )
+    reader.unknown_keys()
+    if mode not in MODES:
+        reader.fault(f"mode {mode!r} is unknown; this version can do {', '.join(MODES)}")
+    if target and target not in COLOURS:
+        reader.fault(f"colour {target!r} is unknown; it must be blue or green")
+    if reader.faults:
+        raise InvalidSettingsError(reader.faults)
+    return application
+
+
+class _Reader:
+    """Reads values and remembers every fault instead of stopping at the first."""
+
+    KEYS = (
+        "name",
+        "namespace",
+        "topics",
+        "blue",
+        "green",
+        "workload_kind",
+        "max_lag",
+        "replicas",
+        "lock_ttl",
+        "contract",
+        "timeouts",
+    )
+
+    def __init__(self, raw: t.Mapping[str, t.Any]) -> None:
+        self.raw = raw
+        self.faults: list[str] = []
+        self.who = f"application {raw.get('name') or '(without name)'}"
+
+    def fault(self, text: str) -> None:
+        self.faults.append(f"{self.who}: {text}")
+
+    def text(self, key: str, pattern: re.Pattern[str], means: str, required: bool = False) -> str:
+        value = self.raw.get(key)
+        if value in (None, ""):
+            if required:
+                self.fault(f"{key} is missing; set it to {means}")
+            return ""
+        if not isinstance(value, str) or not pattern.match(value):
+            self.fault(f"{key} is {value!r}; it must be {means}")
+        return str(value)
+
+    def choice(self, key: str, default: str, choices: t.Sequence[str]) -> str:
+        value = self.raw.get(key) or default
+        if value not in choices:
+            self.fault(f"{key} is {value!r}; it must be one of {', '.join(choices)}")
+        return str(value)
+
+    def number(
+        self, key: str, default: int, least: int, where: t.Mapping[str, t.Any] | None = None, most: int = 10**9
+    ) -> int:
+        source = self.raw if where is None else where
+        value = source.get(key, default)
+        try:
+            number = int(default if value is None else value)
+        except (TypeError, ValueError):
+            number = least - 1
+        if not least <= number <= most:
+            self.fault(f"{key} is {value!r}; it must be a whole number from {least} to {most}")
+        return number
+
+    def colour(self, colour: str) -> Colour:
+        raw = self.section(colour)
+        group, workload = raw.get("group") or "", raw.get("workload") or f"{self.raw.get('name')}-{colour}"
+        if not group:
+            self.fault(f"{colour}.group is missing; set it to the consumer group id of the {colour} version")
+        elif not isinstance(group, str) or not _GROUP.match(group):
+            self.fault(f"{colour}.group is {group!r}; a group id has 1 to 255 characters and no blanks")
+        if not isinstance(workload, str) or not _NAME.match(workload):
+            self.fault(
+                f"{colour}.workload is {workload!r}; it must be the name of a {self.raw.get('workload_kind') or 'Deployment'}"
+            )
+        for key in sorted(set(raw) - {"group", "workload"}):
+            self.fault(f"{colour}.{key} is unknown; known are group and workload")
+        return Colour(str(group), str(workload))
+
+    def different(self, colours: t.Mapping[str, Colour]) -> None:
+        blue, green = colours["blue"], colours["green"]
+        if blue.group and blue.group == green.group:
+            self.fault(
+                f"blue and green share the group {blue.group}; each colour needs a group of its own, or both process at once"
+            )
+        if blue.workload == green.workload:
+            self.fault(f"blue and green share the workload {blue.workload}; each colour needs one of its own")
+
+    def topics(self) -> tuple[str, ...]:
+        value = self.raw.get("topics") or []
+        if isinstance(value, str):
+            value = [topic.strip() for topic in value.split(",") if topic.strip()]
+        if not isinstance(value, (list, tuple)):
+            self.fault(f"topics is {value!r}; it must be a list of topic names")
+            return ()
+        for topic in value:
+            if not isinstance(topic, str) or not _TOPIC.match(topic):
+                self.fault(f"topic {topic!r} is not a topic name (letters, digits, '.', '_' and '-', at most 249)")
+        return tuple(dict.fromkeys(map(str, value)))
+
+    def section(self, key: str) -> t.Mapping[str, t.Any]:
+        value = self.raw.get(key) or {}
+        if not isinstance(value, dict):
+            self.fault(f"{key} is {value!r}; it must be a dictionary")
+            return {}
+        return value
+
+    def contract(self) -> Contract:
+        raw = self.section("contract")
+        path = raw.get("base_path") or "/actuator/kafka"
+        if not _PATH.match(str(path)):
+            self.fault(f"contract.base_path is {path!r}; it must begin with '/' and be a plain path")
+        transport = raw.get("transport") or "api_proxy"
+        if transport not in TRANSPORTS:
+            self.fault(f"contract.transport is {transport!r}; it must be one of {', '.join(TRANSPORTS)}")
+        for key in sorted(set(raw) - {"port", "base_path", "transport", "token"}):
+            self.fault(f"contract.{key} is unknown; known are port, base_path, transport and token")
+        return Contract(
+            port=self.number("port", 8080, least=1, where=raw, most=65535),
+            base_path=str(path).rstrip("/"),
+            transport=str(transport),
+            token=str(raw.get("token") or ""),
+        )
+
+    def timeouts(self) -> Timeouts:
+        raw = self.section("timeouts")
+        known = Timeouts()
+        values = {}
+        for key in ("start", "pause", "activate", "lock", "request"):
+            values[key] = float(self.number(key, int(getattr(known, key)), least=1, where=raw, most=86400))
+        for key in sorted(set(raw) - set(values)):
+            self.fault(f"timeouts.{key} is unknown; known are {', '.join(values)}")
+        return Timeouts(**values)
+
+    def unknown_keys(self) -> None:
+        for key in sorted(set(self.raw) - set(self.KEYS)):
+            self.fault(f"{key} is unknown; known are {', '.join(self.KEYS)}")

@@ -1,0 +1,130 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""What a run has to do, decided from the stored state alone, so that any machine can finish or undo any run."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import (
+    ActiveRecord,
+    phase_of,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
+
+NOTHING = "nothing"
+"""The wanted colour is active and settled."""
+START = "start"
+"""Move the work from the active colour to the other one (also after a run that was killed before its flip)."""
+ACTIVATE = "activate"
+"""The record was flipped, some pods may not have been told: tell them, then verify and settle."""
+SETTLE = "settle"
+"""Every pod took over; the run was not closed."""
+ABORT = "abort"
+"""A hand-over was armed but not flipped, and the active colour is the wanted one: let it go on."""
+CLEAN_UP = "clean_up"
+"""A run ended before it armed anything: put back what it prepared."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """action is one of the constants above; source and target are colours; reason is for people."""
+
+    action: str
+    source: str
+    target: str
+    reason: str
+
+
+def decide(record: ActiveRecord, unfinished: Run | None, target: str) -> Decision:
+    """What to do so that ``target`` ends up active, from whatever state a run was killed in."""
+    source = record.active
+    if target != source:
+        reason = f"{source} is active at epoch {record.epoch}"
+        if unfinished:
+            reason += f"; run {unfinished.run_id} ({unfinished.direction} to {unfinished.target}) did not end and is taken over"
+        return Decision(START, source, target, reason)
+    standby = record.standby
+    if record.flipped:
+        return Decision(
+            ACTIVATE, standby, target, f"{target} was made active at epoch {record.epoch}, its pods may not know yet"
+        )
+    if record.armed:
+        return Decision(
+            ABORT, standby, target, f"a hand-over to {standby} was armed at epoch {record.epoch} and did not happen"
+        )
+    if record.phase == "verifying":
+        return Decision(SETTLE, standby, target, f"{target} took over at epoch {record.epoch} and was not settled")
+    if unfinished and unfinished.target == target:
+        return Decision(SETTLE, standby, target, f"run {unfinished.run_id} did everything but close its journal")
+    if unfinished:
+        return Decision(
+            CLEAN_UP,
+            standby,
+            target,
+            f"run {unfinished.run_id} prepared {unfinished.target} and ended before the hand-over",
+        )
+    return Decision(
+        NOTHING, standby, target, f"{target} is active and settled since {record.switch_timestamp or 'the beginning'}"
+    )
+
+
+@dataclass(frozen=True)
+class RollbackTarget:
+    """The colour a rollback restores, or why there is none (``refused``)."""
+
+    colour: str
+    refused: str = ""
+
+
+def rollback_target(record: ActiveRecord, unfinished: Run | None, now: str) -> RollbackTarget:
+    """Which colour a rollback restores: the source of an unfinished switch, else the colour before the last one.
+
+    A rollback that died is not undone by starting it again: it is finished.
+    """
+    if unfinished and unfinished.direction == "rollback":
+        return RollbackTarget(unfinished.target)
+    if record.armed:
+        return RollbackTarget(record.standby if record.phase == phase_of("rollback") else record.active)
+    if unfinished and not record.flipped and record.phase == "stable" and unfinished.source == record.active:
+        return RollbackTarget(record.active)
+    if not record.previous:
+        return RollbackTarget(record.active, "nothing was ever switched: the record has no previous-version")
+    if not record.rollback_allowed:
+        # The last transition was itself a rollback: what it restored is what a rollback would restore.
+        return RollbackTarget(record.active)
+    expired = _window_over(record, now)
+    if expired and not unfinished and record.phase == "stable":
+        return RollbackTarget(record.previous, expired)
+    return RollbackTarget(record.previous)
+
+
+def _window_over(record: ActiveRecord, now: str) -> str:
+    """Why the rollback window is closed, or empty while it is open."""
+    if not record.switch_timestamp:
+        return ""
+    try:
+        age = (_time(now) - _time(record.switch_timestamp)).total_seconds()
+    except ValueError:
+        return f"switch-timestamp {record.switch_timestamp!r} is not an RFC 3339 time, so the rollback window cannot be judged"
+    if age <= record.rollback_window:
+        return ""
+    return (
+        f"the rollback window of {record.rollback_window} s closed {int(age - record.rollback_window)} s ago; "
+        f"use a switch to {record.previous} instead, which runs every gate"
+    )
+
+
+def _time(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
+
+
+def as_result(decision: Decision) -> dict[str, t.Any]:
+    """JSON-ready."""
+    return {"action": decision.action, "source": decision.source, "target": decision.target, "reason": decision.reason}

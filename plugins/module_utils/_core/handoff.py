@@ -1,0 +1,162 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""Where the target has to begin, partition by partition, and whether the source is proven quiet. No I/O."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    CommittedOffset,
+    Group,
+    LogRange,
+    Pod,
+    TopicPartition,
+)
+
+# confluent-kafka for Python counts the terminating zero byte into the metadata it sends.
+_MARK = re.compile(r"bg:([0-9]{1,15})\x00?")
+
+
+def commit_epoch(committed: CommittedOffset) -> int | None:
+    """The epoch a pod was active in when it wrote this commit (metadata ``bg:<epoch>``), or None."""
+    found = _MARK.fullmatch(committed.metadata or "")
+    return int(found.group(1)) if found else None
+
+
+@dataclass(frozen=True)
+class Handoff:
+    """Where the target begins. decided tells, per partition, every choice that was not simply the commit."""
+
+    offsets: t.Mapping[TopicPartition, CommittedOffset]
+    decided: t.Mapping[TopicPartition, str]
+    ranges: t.Mapping[TopicPartition, LogRange]
+
+
+def hand_off(
+    partitions: t.Collection[TopicPartition],
+    committed: t.Mapping[TopicPartition, CommittedOffset],
+    inherited: t.Mapping[TopicPartition, CommittedOffset],
+    activated_epoch: int,
+    ranges: t.Mapping[TopicPartition, LogRange],
+) -> Handoff:
+    """The next offset to process of every partition.
+
+    inherited is what the source itself was handed at ``activated_epoch``; it counts where the source was flipped to
+    but a pod died before it committed its hand-off: its group then still holds an older seed.
+    """
+    offsets: dict[TopicPartition, CommittedOffset] = {}
+    decided: dict[TopicPartition, str] = {}
+    for tp in partitions:
+        commit, handed = committed.get(tp), inherited.get(tp)
+        if commit is None and handed is None:
+            offsets[tp] = CommittedOffset(ranges[tp].start)
+            decided[tp] = "earliest: nobody ever committed it"
+        elif commit is None or (handed is not None and _older(commit, handed, activated_epoch)):
+            offsets[tp] = t.cast(CommittedOffset, handed)
+            decided[tp] = f"handed over at epoch {activated_epoch}, not processed since"
+        else:
+            offsets[tp] = commit
+    return Handoff(offsets, decided, ranges)
+
+
+def _older(commit: CommittedOffset, handed: CommittedOffset, activated_epoch: int) -> bool:
+    """True when the commit was made before the hand-over at ``activated_epoch``."""
+    epoch = commit_epoch(commit)
+    if epoch is None:
+        # An application that leaves no mark only ever moves forward from what it was handed.
+        return commit.offset < handed.offset
+    return epoch < activated_epoch
+
+
+def range_faults(
+    offsets: t.Mapping[TopicPartition, CommittedOffset], ranges: t.Mapping[TopicPartition, LogRange]
+) -> list[str]:
+    """Hand-off offsets that are not in the log any more, or not yet: each a reason to stop."""
+    faults = []
+    for tp, committed in sorted(offsets.items()):
+        log = ranges[tp]
+        if committed.offset < log.start:
+            faults.append(
+                f"{tp}: offset {committed.offset} was deleted by retention, "
+                f"{log.start - committed.offset} records are lost (log starts at {log.start})"
+            )
+        elif committed.offset > log.end:
+            faults.append(
+                f"{tp}: offset {committed.offset} lies beyond the end of the log {log.end} (truncated log or wrong group)"
+            )
+    return faults
+
+
+def not_drained(
+    pods: t.Collection[Pod],
+    statuses: t.Mapping[str, PodStatus],
+    group: Group,
+    committed: t.Mapping[TopicPartition, CommittedOffset],
+    partitions: t.Collection[TopicPartition],
+) -> list[str]:
+    """Why the source is not proven quiet; empty when it is.
+
+    Two witnesses must agree: every pod says what it owns and how far it got, the broker says who owns what and what is
+    committed. Lag plays no part: under live production it only grows.
+    """
+    reasons = [f"pod {pod.name} has not answered since it was paused" for pod in pods if pod.name not in statuses]
+    for status in statuses.values():
+        if not status.drained:
+            reasons.append(_why(status))
+    reasons += _ownership(statuses, group, partitions)
+    for status in statuses.values():
+        if status.activated_epoch is None:
+            continue
+        for tp, partition in status.partitions.items():
+            stored = committed.get(tp)
+            if stored is None or stored.offset != partition.position:
+                seen = "nothing" if stored is None else str(stored.offset)
+                reasons.append(f"{tp}: pod {status.pod} stands at {partition.position}, the group has committed {seen}")
+    return reasons
+
+
+def _why(status: PodStatus) -> str:
+    facts = [f"state {status.state}"]
+    if status.in_flight or status.queued or status.pending_commits:
+        facts.append(f"{status.in_flight} in flight, {status.queued} queued, {status.pending_commits} commits pending")
+    if status.member_state == "rebalancing":
+        facts.append("rebalancing")
+    if status.uncommitted:
+        facts.append(f"{len(status.uncommitted)} partitions not committed to their position")
+    if status.last_error:
+        facts.append(f"last error: {status.last_error}")
+    return f"pod {status.pod} is not drained ({'; '.join(facts)})"
+
+
+def _ownership(
+    statuses: t.Mapping[str, PodStatus], group: Group, partitions: t.Collection[TopicPartition]
+) -> list[str]:
+    """Where pods and broker disagree on who owns what."""
+    if group.is_empty:
+        held = [status.pod for status in statuses.values() if status.partitions]
+        return [f"pod {pod} says it owns partitions, group {group.group_id} has no members" for pod in held]
+    if group.state != "Stable":
+        return [f"group {group.group_id} is rebalancing (state {group.state})"]
+    by_member = {status.member_id: status for status in statuses.values() if status.member_id}
+    reasons = []
+    for member in group.members:
+        status = by_member.get(member.member_id)
+        if status is None:
+            reasons.append(f"group {group.group_id} has a member that is none of the pods: {member}")
+        elif frozenset(status.partitions) != member.assignment:
+            reasons.append(f"pod {status.pod} and the broker disagree on its partitions")
+    owned = [tp for member in group.members for tp in member.assignment]
+    missing = sorted(set(partitions) - set(owned))
+    if missing:
+        reasons.append(
+            f"nobody in group {group.group_id} owns {', '.join(map(str, missing[:5]))}{' ...' if len(missing) > 5 else ''}"
+        )
+    return reasons

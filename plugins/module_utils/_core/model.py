@@ -1,0 +1,168 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""Values of the domain: what Kafka, Kubernetes and the pods told us. Nothing here does I/O."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+COLOURS = ("blue", "green")
+
+
+def other_colour(colour: str) -> str:
+    """The colour that is not ``colour``."""
+    return "green" if colour == "blue" else "blue"
+
+
+class TopicPartition(t.NamedTuple):
+    """One partition. A tuple, because ten thousand of them are hashed and sorted in the critical section."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}"
+
+
+@dataclass(frozen=True)
+class CommittedOffset:
+    """A group's committed offset: the next offset to process. leader_epoch is -1 where unknown."""
+
+    offset: int
+    leader_epoch: int = -1
+    metadata: str = ""
+
+
+@dataclass(frozen=True)
+class LogRange:
+    """First readable offset and end offset (next to be written, or last stable offset) of a partition."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class PartitionInfo:
+    """Leader (-1: none), replicas and in-sync replicas (broker ids)."""
+
+    leader: int
+    replicas: tuple[int, ...]
+    isr: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic. topic_id changes when a topic of the same name is created again."""
+
+    name: str
+    topic_id: str
+    partitions: t.Mapping[int, PartitionInfo]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a consumer group as the broker sees it."""
+
+    member_id: str
+    client_id: str = ""
+    host: str = ""
+    instance_id: str | None = None
+    assignment: frozenset[TopicPartition] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.instance_id or self.client_id or self.member_id} ({self.host})"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group as the broker sees it.
+
+    kind: classic, consumer (KIP-848), share, streams, or absent when the broker has never heard of it.
+    state: the broker's word (Empty, Stable, PreparingRebalance, ...); Dead for an absent group.
+    """
+
+    group_id: str
+    kind: str = "absent"
+    state: str = "Dead"
+    members: tuple[Member, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True when an external commit would be accepted: the group has no members."""
+        return self.kind == "absent" or (self.state in ("Empty", "Dead") and not self.members)
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of a workload, in whatever phase it is."""
+
+    name: str
+    uid: str
+    ip: str = ""
+    phase: str = "Running"
+    ready: bool = False
+    terminating: bool = False
+    problem: str = ""
+    """Why it cannot run, in Kubernetes' own words (``ErrImagePull: ...``), or empty."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A Deployment or StatefulSet. replicas is what is wanted, ready what is there."""
+
+    kind: str
+    name: str
+    uid: str
+    replicas: int
+    ready: int = 0
+    labels: t.Mapping[str, str] = field(default_factory=dict)
+    annotations: t.Mapping[str, str] = field(default_factory=dict)
+    selector: str = ""
+    """Its label selector; makes lists shorter, ownership decides."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """A ConfigMap as stored: its data and the version a compare-and-swap must name."""
+
+    name: str
+    data: t.Mapping[str, str]
+    resource_version: str
+
+
+@dataclass(frozen=True)
+class LeaseState:
+    """A Lease as stored. renew_time is only ever compared for equality, never with our own clock."""
+
+    name: str
+    holder: str
+    duration_seconds: int
+    renew_time: str
+    resource_version: str
+
+
+class Right(t.NamedTuple):
+    """A right in the application's namespace; name is empty where the verb has none (create, list) or all count."""
+
+    verb: str
+    resource: str
+    api_group: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}{'.' + self.api_group if self.api_group else ''}{' ' + self.name if self.name else ''}"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One pod's answer. status is the HTTP code, or None when no answer came (then error says why)."""
+
+    pod: str
+    status: int | None
+    body: t.Mapping[str, t.Any] | None = None
+    error: str = ""

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""From what the active record is to what it shall be, one legal transition at a time. No I/O."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import IN_HANDOVER, ActiveRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ConflictError
+
+VOLATILE = ("switch-timestamp", "run-id")
+"""Left out of diffs: a prediction and the change it predicted have different times and authors."""
+
+
+def change_record(
+    record: ActiveRecord, active: str | None, phase: str | None, rollback_window: int | None, now: str, run_id: str
+) -> ActiveRecord:
+    """The record with the wanted colour, phase and window; equal to ``record`` when it is so already.
+
+    The epoch grows with every change of the colour, when a hand-over begins and when it is given up, so that commands
+    of before are stale. None leaves a value as it is.
+    """
+    changed = record
+    wanted_phase = phase or record.phase
+    if active is not None and active != record.active:
+        rolls_back = "rolling-back" in (record.phase, wanted_phase)
+        changed = record.flip("rollback" if rolls_back else "switch", now, wanted_phase)
+    elif wanted_phase != record.phase:
+        if wanted_phase in IN_HANDOVER:
+            changed = record.arm("rollback" if wanted_phase == "rolling-back" else "switch", run_id)
+        elif wanted_phase == "stable" and record.armed:
+            changed = record.abort(run_id)
+        else:
+            changed = replace(record, phase=wanted_phase)
+    if rollback_window is not None:
+        changed = replace(changed, rollback_window=rollback_window)
+    return changed if changed == record else replace(changed, run_id=run_id)
+
+
+def check_expected(name: str, record: ActiveRecord | None, active: str | None, epoch: int | None) -> None:
+    """Raise ConflictError when the record is not the one the change was thought out for."""
+    wanted = {"active": active, "epoch": epoch}
+    seen = {"active": record.active if record else None, "epoch": record.epoch if record else None}
+    wrong = [
+        f"{key} is {seen[key] if record else 'absent'}, expected {value}"
+        for key, value in wanted.items()
+        if value is not None and seen[key] != value
+    ]
+    if wrong:
+        raise ConflictError(
+            f"ConfigMap {name} was not changed: {' and '.join(wrong)}. Somebody else changed it; look at it again before you decide",
+            {"record": record.to_data() if record else None},
+        )
+
+
+def shown(data: t.Mapping[str, str] | None) -> dict[str, str]:
+    """The record as a diff shows it."""
+    return {key: value for key, value in sorted((data or {}).items()) if key not in VOLATILE}

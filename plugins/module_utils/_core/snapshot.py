@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""The snapshot: where every partition stood at a hand-over, compressed and cut so that it fits ConfigMaps. No I/O."""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+import zlib
+from dataclasses import dataclass
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import OffsetsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    CommittedOffset,
+    LogRange,
+    Topic,
+    TopicPartition,
+)
+
+CHUNK = 512 * 1024
+"""Largest text in one ConfigMap: half of what the API server takes, so that labels and metadata always fit."""
+
+
+def snapshot_name(app: str, epoch: int, chunk: int = 0) -> str:
+    """Name of one chunk. Chunk 0 is written last: where it exists, the snapshot is whole."""
+    return f"{app}-bg-snapshot-{epoch}" + (f"-{chunk}" if chunk else "")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Offsets handed over at ``epoch``; topic_ids tells a topic that was deleted and created again."""
+
+    epoch: int
+    run_id: str
+    mode: str
+    source: str
+    target: str
+    taken: str
+    offsets: t.Mapping[TopicPartition, CommittedOffset]
+    ends: t.Mapping[TopicPartition, int]
+    topic_ids: t.Mapping[str, str]
+
+
+def take(
+    epoch: int,
+    run: Run,
+    now: str,
+    offsets: t.Mapping[TopicPartition, CommittedOffset],
+    ranges: t.Mapping[TopicPartition, LogRange],
+    topics: t.Mapping[str, Topic],
+) -> Snapshot:
+    """The snapshot of a run's hand-off."""
+    return Snapshot(
+        epoch=epoch,
+        run_id=run.run_id,
+        mode=run.mode,
+        source=run.source,
+        target=run.target,
+        taken=now,
+        offsets=dict(offsets),
+        ends={tp: ranges[tp].end for tp in offsets},
+        topic_ids={name: topic.topic_id for name, topic in topics.items()},
+    )
+
+
+def same_logs(snapshot: Snapshot, topics: t.Mapping[str, Topic]) -> dict[TopicPartition, CommittedOffset]:
+    """The offsets that still mean something: those of topics that were not deleted or created again since."""
+    same = {name for name, topic in topics.items() if snapshot.topic_ids.get(name) == topic.topic_id}
+    return {tp: committed for tp, committed in snapshot.offsets.items() if tp.topic in same}
+
+
+def to_chunks(snapshot: Snapshot) -> list[dict[str, str]]:
+    """Data of the ConfigMaps, chunk 0 first."""
+    rows: dict[str, list[list[t.Any]]] = {}
+    for tp, committed in sorted(snapshot.offsets.items()):
+        row = [tp.partition, committed.offset, committed.leader_epoch, committed.metadata, snapshot.ends.get(tp, -1)]
+        rows.setdefault(tp.topic, []).append(row)
+    body = json.dumps({"topics": rows, "topic_ids": dict(snapshot.topic_ids)}, separators=(",", ":"), sort_keys=True)
+    text = base64.b64encode(zlib.compress(body.encode())).decode()
+    parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
+    head = {
+        "format": "1",
+        "epoch": str(snapshot.epoch),
+        "run-id": snapshot.run_id,
+        "mode": snapshot.mode,
+        "source": snapshot.source,
+        "target": snapshot.target,
+        "taken": snapshot.taken,
+        "partitions": str(len(snapshot.offsets)),
+        "chunks": str(len(parts)),
+    }
+    return [{**(head if index == 0 else {}), "chunk": str(index), "offsets": part} for index, part in enumerate(parts)]
+
+
+def from_chunks(name: str, chunks: t.Sequence[t.Mapping[str, str]]) -> Snapshot:
+    """Read a snapshot back. Raises OffsetsError when it is not whole or not ours."""
+    try:
+        head = chunks[0]
+        body = json.loads(zlib.decompress(base64.b64decode("".join(chunk["offsets"] for chunk in chunks))))
+        rows = [(TopicPartition(topic, row[0]), row) for topic, listed in body["topics"].items() for row in listed]
+        return Snapshot(
+            epoch=int(head["epoch"]),
+            run_id=head["run-id"],
+            mode=head["mode"],
+            source=head["source"],
+            target=head["target"],
+            taken=head["taken"],
+            offsets={tp: CommittedOffset(row[1], row[2], row[3]) for tp, row in rows},
+            ends={tp: row[4] for tp, row in rows},
+            topic_ids=body["topic_ids"],
+        )
+    except (KeyError, IndexError, ValueError, zlib.error) as error:
+        raise OffsetsError(f"ConfigMap {name} is not a whole snapshot: {error!r}") from error

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""What the use cases need from outside. Production and the simulator both implement exactly this.
+
+Every method may raise ``KafkaError`` or ``ClusterError`` when the service behind it fails; all are bounded in time by
+the adapter. Reads never write. Writes say whether they may be repeated.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    CommittedOffset,
+    Group,
+    LeaseState,
+    LogRange,
+    Pod,
+    Reply,
+    Right,
+    StoredObject,
+    Topic,
+    TopicPartition,
+    Workload,
+)
+
+
+class Kafka(t.Protocol):
+    """The Kafka cluster, seen by an administrator."""
+
+    def topics(self, names: t.Collection[str]) -> dict[str, Topic]:
+        """The named topics; a name that does not exist, or may not be described, is missing from the answer."""
+
+    def groups(self, group_ids: t.Collection[str]) -> dict[str, Group]:
+        """Type, state and members of each group; an unknown one answers kind ``absent``."""
+
+    def committed(
+        self, group_id: str, partitions: t.Collection[TopicPartition]
+    ) -> dict[TopicPartition, CommittedOffset]:
+        """Committed offsets of the named partitions (stable ones: open transactions are waited for).
+
+        A partition without a commit is missing from the answer; a partition that may not be read is an error.
+        """
+
+    def committed_topics(self, group_id: str) -> set[str]:
+        """Topics for which the group has at least one committed offset."""
+
+    def log_ranges(
+        self, partitions: t.Collection[TopicPartition], read_committed: bool = False
+    ) -> dict[TopicPartition, LogRange]:
+        """First and end offset of every named partition; one that cannot be read is an error."""
+
+    def offsets_for_time(
+        self, partitions: t.Collection[TopicPartition], timestamp_ms: int
+    ) -> dict[TopicPartition, int]:
+        """First offset whose record is at or after the time (ms since epoch); partitions without one are missing."""
+
+    def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
+        """Write offsets as an outsider. Answers the partitions that were refused with Kafka's error name.
+
+        Raises ``GroupNotEmptyError`` when the group has members. May be repeated.
+        """
+
+    def delete_offsets(self, group_id: str, partitions: t.Collection[TopicPartition]) -> dict[TopicPartition, str]:
+        """Remove committed offsets of an empty group. Answers refused partitions. May be repeated."""
+
+    def remove_members(self, group_id: str, members: t.Collection[str]) -> None:
+        """Evict members (member ids). May be repeated."""
+
+    def min_insync_replicas(self, topics: t.Collection[str]) -> dict[str, int]:
+        """``min.insync.replicas`` in force for each topic; missing where it may not be read."""
+
+
+class Cluster(t.Protocol):
+    """One namespace of a Kubernetes cluster."""
+
+    def config_map(self, name: str) -> StoredObject | None:
+        """The ConfigMap read fresh, or None."""
+
+    def create_config_map(self, name: str, data: t.Mapping[str, str], immutable: bool = False) -> StoredObject:
+        """Create. Raises ``ConflictError`` when it exists."""
+
+    def replace_config_map(self, name: str, data: t.Mapping[str, str], resource_version: str) -> StoredObject:
+        """Make ``data`` the whole data, if the object is still at ``resource_version``; else ``ConflictError``."""
+
+    def config_maps(self, prefix: str) -> list[str]:
+        """Names of the ConfigMaps that begin with ``prefix``."""
+
+    def delete_config_map(self, name: str) -> None:
+        """Delete; gone already is fine."""
+
+    def lease(self, name: str) -> LeaseState | None:
+        """The Lease read fresh, or None."""
+
+    def put_lease(self, name: str, holder: str, duration_seconds: int, resource_version: str | None) -> LeaseState:
+        """Create (resource_version None) or replace the Lease with a new renew time; ``ConflictError`` if it changed."""
+
+    def workload(self, kind: str, name: str) -> Workload | None:
+        """The Deployment or StatefulSet, or None."""
+
+    def scale(self, kind: str, name: str, replicas: int) -> None:
+        """Set the wanted replicas. May be repeated."""
+
+    def pods(self, workload: Workload) -> list[Pod]:
+        """Every pod the workload owns, all phases, terminating ones included (found by owner, not by label)."""
+
+    def denied(self, rights: t.Collection[Right]) -> list[str]:
+        """Of the wanted rights those we lack, readable: ``patch deployments/scale.apps order-consumer-blue``."""
+
+    def event(self, workload: Workload, reason: str, message: str) -> None:
+        """Leave a Kubernetes Event on the workload. Best effort: a failure is not an error."""
+
+
+class Consumers(t.Protocol):
+    """The pods' control endpoint (contract bg/v1)."""
+
+    def call(
+        self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any] | None, timeout: float
+    ) -> dict[str, Reply]:
+        """Send one command (``status`` with body None is a read) to all pods in parallel; one reply per pod name.
+
+        Never raises for a pod: silence, a hang or broken JSON is a ``Reply`` that says so. ``timeout`` in seconds is
+        for the whole fan-out.
+        """
+
+
+class Clock(t.Protocol):
+    """Time. Durations come from ``monotonic`` only; ``now`` is for people."""
+
+    def monotonic(self) -> float:
+        """Seconds, never going back."""
+
+    def now(self) -> str:
+        """RFC 3339 UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Parallel(t.Protocol):
+    """Runs independent calls at the same time."""
+
+    def run(self, calls: t.Mapping[str, t.Callable[[], t.Any]]) -> dict[str, t.Any]:
+        """All results by name; the first exception is raised after all calls have ended."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything outside, in one value."""
+
+    kafka: Kafka
+    cluster: Cluster
+    consumers: Consumers
+    clock: Clock
+    parallel: Parallel

@@ -1,0 +1,206 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""Before a run: look, decide, judge. Writes nothing."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import (
+    Decision,
+    decide,
+    rollback_target,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import range_faults
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import (
+    ColourView,
+    Observation,
+    observe,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was seen, what a run would do, and whether it may."""
+
+    seen: Observation
+    decision: Decision
+    gates: list[gates.Gate]
+
+    @property
+    def verdict(self) -> str:
+        """GO or NO-GO."""
+        return gates.verdict_of(self.gates)
+
+
+def plan_run(ports: Ports, app: Application, mode: str, direction: str, target: str = "") -> Plan:
+    """Look at everything and judge. Without ``target`` a switch goes to the other colour, a rollback to the one before."""
+    seen = observe(ports, app, mode)
+    decision = decide(
+        seen.stored.record, seen.journal.unfinished, choose_target(seen, direction, target, ports.clock.now())
+    )
+    return Plan(seen, decision, judge(app, mode, direction, seen, decision))
+
+
+def choose_target(seen: Observation, direction: str, target: str, now: str) -> str:
+    """The colour that shall be active. Raises InvalidSettingsError when a rollback is not possible."""
+    record, unfinished = seen.stored.record, seen.journal.unfinished
+    if direction == "rollback":
+        wanted = rollback_target(record, unfinished, now)
+        if wanted.refused:
+            raise InvalidSettingsError([f"rollback refused: {wanted.refused}"])
+        return wanted.colour
+    if target:
+        return target
+    return unfinished.target if unfinished else record.standby
+
+
+def judge(app: Application, mode: str, direction: str, seen: Observation, decision: Decision) -> list[gates.Gate]:
+    """The gates that matter for this decision. A run that finishes or undoes another is not held up by its traces."""
+    rows = gates.topic_gates(seen.topics, seen.missing_topics, seen.min_isr)
+    holder = seen.lock.holder if seen.lock else ""
+    rows.append(gates.lock_gate(holder, ""))
+    if decision.action != decisions.START:
+        return rows
+    source, target = seen.colours[decision.source], seen.colours[decision.target]
+    rows += gates.group_gates(mode, source.group, target.group)
+    rows.append(_target_exists(app, target))
+    rows.append(
+        gates.range_gate(range_faults({tp: c for tp, c in source.committed.items() if tp in seen.ranges}, seen.ranges))
+    )
+    interrupted = seen.stored.record.armed or seen.stored.record.flipped or seen.journal.unfinished is not None
+    if not interrupted:
+        rows += _source_gates(app, mode, direction, seen, source)
+    if mode == "hot":
+        # Pods on their way up or down can't answer; prepare waits for them, and for every one that stays to stand by.
+        moving = {pod.name for pod in target.pods if not pod.ready or pod.terminating}
+        silent = {pod: why for pod, why in target.silent.items() if pod not in moving}
+        rows += gates.contract_gates(target.colour, "target", app.colours[target.colour].group, target.statuses, silent)
+        rows.append(gates.quiet_gate(target.statuses))
+    return rows
+
+
+def _source_gates(
+    app: Application, mode: str, direction: str, seen: Observation, source: ColourView
+) -> list[gates.Gate]:
+    rows = [
+        gates.lag_gate(source.committed, seen.ranges, app.max_lag),
+        *gates.source_gates(source.workload, source.pods, app.colours[source.colour].workload),
+        gates.parallelism_gate(len(seen.partitions), len(source.pods)),
+    ]
+    if mode == "hot":
+        rows += gates.contract_gates(
+            source.colour, "source", app.colours[source.colour].group, source.statuses, source.silent
+        )
+        rows.append(gates.ownership_gate(source.statuses, source.group, seen.partitions, "source"))
+        rows.append(gates.active_gate(source.statuses, "source"))
+    # A rollback leaves a colour because it is ill: its illness is no reason to stay. What the hand-over itself needs
+    # (pods that answer, in hot mode) is still demanded.
+    ill = ("source lag", "source pods ready", "source pods processing")
+    return [gates.soften(row) if direction == "rollback" and row.name in ill else row for row in rows]
+
+
+def _target_exists(app: Application, target: ColourView) -> gates.Gate:
+    name = app.colours[target.colour].workload
+    found = f"{target.workload.replicas} replicas" if target.workload else "not found"
+    return gates.gate(
+        "target workload",
+        found,
+        "exists",
+        target.workload is not None,
+        f"{app.workload_kind} {name} does not exist in {app.namespace}: deploy it (0 replicas are fine)",
+    )
+
+
+def as_result(plan: Plan) -> dict[str, t.Any]:
+    """JSON-ready: decision, gates, table, verdict and the facts they rest on."""
+    seen = plan.seen
+    lags = {
+        colour: {
+            str(tp): seen.ranges[tp].end - view.committed[tp].offset for tp in seen.partitions if tp in view.committed
+        }
+        for colour, view in seen.colours.items()
+    }
+    return {
+        "decision": decisions.as_result(plan.decision),
+        "gates": gates.as_result(plan.gates),
+        "table": gates.table(plan.gates),
+        "verdict": plan.verdict,
+        "summary": summary(plan),
+        "record": seen.stored.record.to_data(),
+        "lock_holder": seen.lock.holder if seen.lock else "",
+        "unfinished_run": seen.journal.unfinished.run_id if seen.journal.unfinished else "",
+        "partitions": len(seen.partitions),
+        "colours": {
+            colour: _colour_result(view, lags[colour], len(seen.partitions)) for colour, view in seen.colours.items()
+        },
+    }
+
+
+def summary(plan: Plan) -> list[str]:
+    """The application as lines for a terminal."""
+    record = plan.seen.stored.record
+    lines = [
+        f"{record.active} is active since {record.switch_timestamp or 'the beginning'} (epoch {record.epoch}, {record.phase})"
+    ]
+    for colour, view in sorted(plan.seen.colours.items()):
+        states = sorted({status.state for status in view.statuses.values()}) or ["no contract spoken"]
+        pods = (
+            f"{sum(pod.ready for pod in view.pods)} of {len(view.pods)} pods ready ({', '.join(states)})"
+            if view.pods
+            else "no pods"
+        )
+        group = f"group {view.group.group_id}: {view.group.state}, {len(view.group.members)} members"
+        lines.append(
+            f"{colour:<6} {'ACTIVE ' if colour == record.active else 'standby'} {pods}; {group}, lag {_lag_text(plan, view)}"
+        )
+    run = plan.seen.journal.unfinished
+    if run:
+        lines.append(
+            f"run {run.run_id} ({run.direction} to {run.target}, began {run.started} by {run.who or 'unknown'}) did not end"
+        )
+    lines.append(
+        f"lock: {plan.seen.lock.holder if plan.seen.lock and plan.seen.lock.holder else 'free'}; a run would: {plan.decision.action}"
+    )
+    return lines
+
+
+def _lag_text(plan: Plan, view: ColourView) -> str:
+    missing = [tp for tp in plan.seen.partitions if tp not in view.committed]
+    if missing:
+        return f"unknown ({len(missing)} partitions without a commit)"
+    return f"{sum(plan.seen.ranges[tp].end - view.committed[tp].offset for tp in plan.seen.partitions)} records"
+
+
+def _colour_result(view: ColourView, lags: dict[str, int], partitions: int) -> dict[str, t.Any]:
+    return {
+        "group": {
+            "id": view.group.group_id,
+            "type": view.group.kind,
+            "state": view.group.state,
+            "members": len(view.group.members),
+        },
+        "workload": view.workload.name if view.workload else None,
+        "replicas": view.workload.replicas if view.workload else None,
+        "pods": [
+            {
+                "name": pod.name,
+                "ready": pod.ready,
+                "state": view.statuses[pod.name].state if pod.name in view.statuses else None,
+                "problem": pod.problem or view.silent.get(pod.name, ""),
+            }
+            for pod in view.pods
+        ],
+        # Unknown is not 0: a partition without a commit makes the sum unknown.
+        "lag": sum(lags.values()) if len(lags) == partitions else None,
+    }

@@ -1,0 +1,226 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""What every step of a run works with, and the few things all of them do."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    ClusterError,
+    ConflictError,
+    NotReadyError,
+    OffsetsError,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff, hand_off, range_faults
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    CommittedOffset,
+    LogRange,
+    Pod,
+    Topic,
+    TopicPartition,
+    Workload,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import same_logs
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State, StoredRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.steps import Steps
+
+POLL = 0.1
+"""Seconds between two looks while pods or groups change."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the operator asked for. who: for the journal, e.g. the user and host that ran the playbook."""
+
+    target: str
+    direction: str
+    mode: str
+    run_id: str
+    who: str = ""
+
+
+@dataclass
+class RunContext:
+    """One run at work. stored follows every change this run makes to the record; found is its data as first read."""
+
+    ports: Ports
+    app: Application
+    request: Request
+    lock: RunLock
+    state: State
+    steps: Steps
+    journal: Journal
+    stored: StoredRecord
+    topics: t.Mapping[str, Topic]
+    found: t.Mapping[str, str]
+    known: dict[str, Workload] = field(default_factory=dict)
+    inherited: dict[str, t.Mapping[TopicPartition, CommittedOffset]] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, ports: Ports, app: Application, request: Request) -> RunContext:
+        """Take the lock, then read everything fresh: what was read before the lock may be old."""
+        lock = RunLock(ports, app.name, request.run_id, app.lock_ttl)
+        lock.acquire(app.timeouts.lock)
+        return cls.read(ports, app, request, lock)
+
+    @classmethod
+    def read(cls, ports: Ports, app: Application, request: Request, lock: RunLock) -> RunContext:
+        """Read the state without taking the lock (check mode)."""
+        state = State(ports, app.name)
+        stored = state.record()
+        found = stored.record.to_data()
+        return cls(ports, app, request, lock, state, Steps(ports.clock), state.journal(), stored, {}, found)
+
+    @property
+    def run(self) -> Run:
+        """The run in the journal."""
+        if self.journal.current is None:
+            raise ConflictError(f"The journal of {self.app.name} is empty; run the prepare step first")
+        return self.journal.current
+
+    @property
+    def source(self) -> str:
+        """The colour that is left."""
+        return self.run.source
+
+    @property
+    def target(self) -> str:
+        """The colour that takes over."""
+        return self.run.target
+
+    def group(self, colour: str) -> str:
+        """Consumer group of a colour."""
+        return self.app.colours[colour].group
+
+    def workload(self, colour: str) -> Workload:
+        """Workload of a colour; NotReadyError when it is missing."""
+        name = self.app.colours[colour].workload
+        found = self.ports.cluster.workload(self.app.workload_kind, name)
+        if found is None:
+            raise NotReadyError(
+                f"{self.app.workload_kind} {name} does not exist in namespace {self.app.namespace}; deploy it and run again"
+            )
+        return found
+
+    def pods(self, colour: str) -> list[Pod]:
+        """Every pod of a colour, now. The workload itself is looked up once a run: its identity doesn't change."""
+        if colour not in self.known:
+            self.known[colour] = self.workload(colour)
+        return self.ports.cluster.pods(self.known[colour])
+
+    def scale(self, colour: str, replicas: int) -> bool:
+        """Set the wanted replicas of a colour; False when they already are."""
+        workload = self.workload(colour)
+        if workload.replicas == replicas:
+            return False
+        self.lock.hold()
+        self.ports.cluster.scale(workload.kind, workload.name, replicas)
+        return True
+
+    def write_journal(self, run: Run) -> None:
+        """Store the run as it stands."""
+        self.lock.hold()
+        self.journal = self.journal.update(run)
+        self.state.write_journal(self.journal)
+
+    def start_run(self, run: Run) -> None:
+        """Store a new run; an unfinished one before it is superseded."""
+        self.lock.hold()
+        self.journal = self.journal.start(run)
+        self.state.write_journal(self.journal)
+
+    def event(self, colour: str, reason: str, message: str) -> None:
+        """Tell ``kubectl describe``; never a reason to fail."""
+        try:
+            self.ports.cluster.event(self.workload(colour), reason, message)
+        except (ClusterError, ConflictError, NotReadyError):
+            pass
+
+    def call(
+        self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any], timeout: float
+    ) -> tuple[dict[str, PodStatus], dict[str, str], dict[str, int | None]]:
+        """Send a command; answers statuses, why others gave none, and every HTTP code."""
+        statuses: dict[str, PodStatus] = {}
+        silent: dict[str, str] = {}
+        codes: dict[str, int | None] = {}
+        for name, reply in self.ports.consumers.call(pods, command, body, timeout).items():
+            status, why = parse_status(reply)
+            codes[name] = reply.status
+            if status is None:
+                silent[name] = why
+            else:
+                statuses[name] = status
+        return statuses, silent, codes
+
+    def inherited_by(self, colour: str) -> t.Mapping[TopicPartition, CommittedOffset]:
+        """What the colour was handed when it became active; empty when its commits alone tell where it stands.
+
+        ``topics`` has to be known: what was handed over for a topic that was created again since means nothing.
+        """
+        if colour not in self.inherited:
+            snapshot = self.state.snapshot(self.stored.record.activated_epoch)
+            # Cold hand-overs commit before they flip, so what the group has committed is never older than the snapshot.
+            counts = snapshot is not None and snapshot.target == colour and snapshot.mode != "cold"
+            self.inherited[colour] = same_logs(snapshot, self.topics) if snapshot is not None and counts else {}
+        return self.inherited[colour]
+
+    def hand_off_of(
+        self,
+        colour: str,
+        committed: t.Mapping[TopicPartition, CommittedOffset],
+        partitions: t.Sequence[TopicPartition],
+        ranges: t.Mapping[TopicPartition, LogRange],
+    ) -> Handoff:
+        """Where the work of ``colour`` stands. Raises OffsetsError where that is not in the log."""
+        inherited = self.inherited_by(colour)
+        found = hand_off(partitions, committed, inherited, self.stored.record.activated_epoch, ranges)
+        faults = range_faults(found.offsets, ranges)
+        if faults:
+            raise OffsetsError(
+                f"Group {self.group(colour)} stands outside its log, decide with kafka_group_offsets first: "
+                + "; ".join(faults[:5]),
+                {"faults": faults},
+            )
+        return found
+
+
+def replicas_of(ctx: RunContext, colour: str) -> int:
+    """How many pods the colour that works shall have: as configured, else as many as the source had."""
+    wanted = ctx.app.replicas or ctx.run.saved.get(ctx.source, 0) or ctx.run.saved.get(colour, 0)
+    if wanted < 1:
+        raise NotReadyError(f"Nobody knows how many replicas {colour} needs: {ctx.source} has none; set bg_replicas")
+    return wanted
+
+
+def write_offsets(ports: Ports, group: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> int:
+    """Make the group's commits equal to ``offsets``, read them back, and answer how many changed.
+
+    Raises GroupNotEmptyError when the group has members, OffsetsError when a partition was refused or reads back
+    differently.
+    """
+    before = ports.kafka.committed(group, list(offsets))
+    changes = {tp: wanted for tp, wanted in offsets.items() if before.get(tp) != wanted}
+    if not changes:
+        return 0
+    refused = ports.kafka.commit(group, changes)
+    if refused:
+        listed = ", ".join(f"{tp} ({why})" for tp, why in sorted(refused.items())[:5])
+        raise OffsetsError(f"Kafka refused {len(refused)} of {len(changes)} offsets for group {group}: {listed}")
+    after = ports.kafka.committed(group, list(offsets))
+    wrong = sorted(str(tp) for tp, wanted in offsets.items() if after.get(tp) != wanted)
+    if wrong:
+        raise OffsetsError(
+            f"Group {group} reads back other offsets than were written for {', '.join(wrong[:5])}; somebody else writes to it"
+        )
+    return len(changes)

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""After the hand-over: is the target really at work, alone, from where it was told to begin? And closing the run."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import decide
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Topic
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import Snapshot, same_logs
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import (
+    ColourView,
+    Observation,
+    observe,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, Request, RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
+
+
+def verify(ports: Ports, app: Application, mode: str, wait: float) -> tuple[Observation, list[gates.Gate]]:
+    """Judge the active colour, looking again for up to ``wait`` seconds while a gate says No-Go."""
+    deadline = ports.clock.monotonic() + wait
+    while True:
+        seen = observe(ports, app, mode)
+        snapshot = State(ports, app.name).snapshot(seen.stored.record.activated_epoch)
+        rows = judge_active(app, mode, seen, snapshot)
+        if gates.verdict_of(rows) == gates.GO or ports.clock.monotonic() >= deadline:
+            return seen, rows
+        ports.clock.sleep(POLL)
+
+
+def judge_active(app: Application, mode: str, seen: Observation, snapshot: Snapshot | None) -> list[gates.Gate]:
+    """The gates after a hand-over."""
+    record = seen.stored.record
+    active, standby = seen.colours[record.active], seen.colours[record.standby]
+    rows = [
+        *gates.topic_gates(seen.topics, seen.missing_topics, seen.min_isr),
+        gates.gate(
+            "record",
+            f"{record.active}, {record.phase}, epoch {record.epoch}",
+            "verifying or stable",
+            record.phase in ("verifying", "stable"),
+            "the hand-over is not complete: run the switch again",
+        ),
+        *gates.source_gates(active.workload, active.pods, app.colours[record.active].workload, role="active"),
+    ]
+    if mode == "cold":
+        owned = {tp for member in active.group.members for tp in member.assignment}
+        missing = set(seen.partitions) - owned
+        rows.append(
+            gates.gate(
+                "active owns every partition",
+                f"{len(seen.partitions) - len(missing)} of {len(seen.partitions)}",
+                "all",
+                bool(seen.partitions) and not missing,
+                f"group {active.group.group_id} is {active.group.state}",
+            )
+        )
+        rows.append(
+            gates.gate(
+                "standby group members",
+                str(len(standby.group.members)),
+                "0",
+                standby.group.is_empty,
+                "both colours have members",
+            )
+        )
+    else:
+        rows += gates.contract_gates(
+            active.colour, "active", app.colours[active.colour].group, active.statuses, active.silent
+        )
+        rows.append(gates.ownership_gate(active.statuses, active.group, seen.partitions, "active"))
+        rows.append(gates.active_gate(active.statuses, "active"))
+        rows.append(gates.quiet_gate(standby.statuses))
+    rows.append(_handed_over(active, snapshot, seen.topics))
+    return rows
+
+
+def _handed_over(active: ColourView, snapshot: Snapshot | None, topics: t.Mapping[str, Topic]) -> gates.Gate:
+    """No commit of the active group lies before its hand-off, and no pod began anywhere but there."""
+    if snapshot is None or snapshot.target != active.colour:
+        return gates.gate("hand-off kept", "never handed over", "commits at or after it", True)
+    offsets = same_logs(snapshot, topics)
+    before = [
+        str(tp)
+        for tp, handed in offsets.items()
+        if tp not in active.committed or active.committed[tp].offset < handed.offset
+    ]
+    for status in active.statuses.values():
+        if status.activated_epoch != snapshot.epoch:
+            continue  # started anew since: its place is the commit, judged above
+        for tp, partition in status.partitions.items():
+            handed = offsets.get(tp)
+            if handed is not None and partition.start_offset is not None and partition.start_offset < handed.offset:
+                before.append(f"{tp} (began at {partition.start_offset}, handed {handed.offset})")
+    return gates.gate(
+        "hand-off kept",
+        f"{len(offsets) - len(before)} of {len(offsets)}",
+        "commits at or after it",
+        not before,
+        "before their hand-off: " + ", ".join(before[:5]),
+    )
+
+
+def settle(ports: Ports, app: Application, request: Request, check: bool = False) -> dict[str, t.Any]:
+    """Close the run: record stable, journal done, lock free. The other colour stays as it is, ready for a rollback."""
+    if check:
+        ctx = RunContext.read(ports, app, request, RunLock(ports, app.name, request.run_id, app.lock_ttl))
+    else:
+        ctx = RunContext.open(ports, app, request)
+    record, unfinished = ctx.stored.record, ctx.journal.unfinished
+    if record.active != request.target:
+        raise NoGoError(
+            f"{record.active} is active, not {request.target}: there is nothing to settle; run the switch or the rollback again"
+        )
+    decision = decide(record, unfinished, request.target)
+    if decision.action not in (decisions.SETTLE, decisions.NOTHING):
+        raise NoGoError(f"The hand-over to {request.target} is not complete ({decision.reason}); run it again")
+    changed = decision.action == decisions.SETTLE
+    if changed and not check:
+        ctx.lock.hold()
+        if record.phase != "stable":
+            ctx.stored = ctx.state.swap_record(ctx.stored, record.settle())
+        if unfinished is not None:
+            ctx.write_journal(unfinished.close("done", ports.clock.now()))
+        ctx.event(request.target, "BlueGreenSettled", f"{request.target} is settled at epoch {record.epoch}")
+    if not check:
+        ctx.lock.release()
+    return {
+        "changed": changed,
+        "decision": decisions.as_result(decision),
+        "record": (record.settle() if changed else record).to_data(),
+        "record_before": dict(ctx.found),
+    }

@@ -1,0 +1,147 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bg_handover
+short_description: Hand the work over from one colour to the other
+version_added: 0.1.0
+description:
+  - The critical section of a switch or rollback in one warm process. The record is armed, the source is paused and proven
+    quiet by its pods and by the broker, where it stands is written to an immutable snapshot, the record is flipped by
+    compare-and-swap, and the target begins exactly there.
+  - V(hot) hands the offsets to the target's paused pods by HTTP (contract C(bg/v1)). V(cold) stops the source, copies its
+    committed offsets while both groups are empty, and starts the target.
+  - An error before the flip lets the source go on and says so. An error after it, or a killed process, is finished by
+    running the same again, or undone by a rollback; what is left to do is decided from the stored state alone.
+author: [streamops.bluegreen authors (@streamops)]
+extends_documentation_fragment:
+  - streamops.bluegreen.attributes
+  - streamops.bluegreen.attributes.actiongroup_application
+  - streamops.bluegreen.application
+  - streamops.bluegreen.kafka
+  - streamops.bluegreen.kubernetes
+  - kubernetes.core.k8s_auth_options
+attributes:
+  check_mode:
+    support: full
+    details: Reads for real, writes nothing, and predicts what a run would do.
+  diff_mode:
+    support: full
+    details: The diff is that of the active record.
+  idempotent:
+    support: full
+options:
+  mode:
+    description: How the work is handed over.
+    type: str
+    default: hot
+  direction:
+    description: Direction of the run, for the journal, the record's phase and the rollback rules.
+    type: str
+    choices: [switch, rollback]
+    default: switch
+  target:
+    description: Colour that shall be active, C(blue) or C(green).
+    type: str
+    required: true
+  run_id:
+    description: Name of the run, as M(streamops.bluegreen.bg_prepare) returned it. Must be the one in the journal.
+    type: str
+  who:
+    description: Who asked for the run, for the journal.
+    type: str
+    default: ''
+seealso:
+  - module: streamops.bluegreen.bg_info
+"""
+
+EXAMPLES = r"""
+- name: Hand over to green
+  streamops.bluegreen.bg_handover:
+    application: "{{ order_consumer }}"
+    target: green
+    run_id: "{{ prepared.run_id }}"
+  register: handed
+
+- name: A failed hand-over says what became of the source
+  ansible.builtin.debug:
+    msg: "{{ handed.msg }}"
+  when: handed is failed
+"""
+
+RETURN = r"""
+critical_ms:
+  description: Milliseconds from the first pause to the last activation.
+  returned: success, when not in check mode
+  type: float
+  sample: 143.7
+offsets:
+  description: Where the target began, sorted by topic and partition; empty when nothing was handed over.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    topic: {description: Topic., type: str, returned: always, sample: order-events}
+    partition: {description: Partition., type: int, returned: always, sample: 0}
+    offset: {description: Next offset to process., type: int, returned: always, sample: 1234}
+    decided: {description: "C(committed), or why another offset was chosen.", type: str, returned: always, sample: committed}
+decision:
+  description: What the stored state asked for, see M(streamops.bluegreen.bg_info).
+  returned: success
+  type: dict
+  sample: {action: start, source: blue, target: green, reason: blue is active at epoch 1}
+record:
+  description: Data of the active record's ConfigMap afterwards, all values strings; in check mode as it would be.
+  returned: success
+  type: dict
+  sample: {active: green, epoch: "3", phase: verifying}
+steps:
+  description: Steps in the order they began.
+  returned: always, also on failure
+  type: list
+  elements: dict
+  contains:
+    name: {description: What was done., type: str, returned: always, sample: quiesce source}
+    started: {description: "Begin, RFC 3339 UTC.", type: str, returned: always}
+    finished: {description: "End, RFC 3339 UTC.", type: str, returned: always}
+    ms: {description: "Duration in milliseconds, on a monotonic clock.", type: float, returned: always, sample: 41.2}
+    result: {description: "C(ok), or what failed.", type: str, returned: always, sample: ok}
+reasons:
+  description: Why the source could not be proven quiet.
+  returned: when the source could not be drained
+  type: list
+  elements: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.application import (
+    application_argument_spec,
+    request_of,
+    run_application,
+    run_options,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import hand_over
+
+
+def use_case(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.Any]:
+    """One call of the use case."""
+    return hand_over(ports, app, request_of(module), check=module.check_mode)
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(argument_spec=application_argument_spec(**run_options()), supports_check_mode=True)
+    run_application(module, use_case)
+
+
+if __name__ == "__main__":
+    main()

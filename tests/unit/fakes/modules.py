@@ -1,0 +1,37 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run a module's main() in this process, with ports of our choice, and read its answer."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+
+
+class RunModule(t.Protocol):
+    """Arguments of ``run_module``."""
+
+    def __call__(self, module: t.Any, ports: Ports | None = None, **options: t.Any) -> dict[str, t.Any]:
+        """The module's answer, with its exit code as ``rc``."""
+
+
+def make_runner(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> RunModule:
+    """check=True and diff=True among the options switch check and diff mode on."""
+
+    def run(module: t.Any, ports: Ports | None = None, **options: t.Any) -> dict[str, t.Any]:
+        if ports is not None:
+            monkeypatch.setattr(module, "build_ports", lambda params, namespace="", contract=None: ports)
+        arguments = {f"_ansible_{name}": options.pop(name, False) for name in ("diff",)}
+        arguments["_ansible_check_mode"] = options.pop("check", False)
+        with patch_module_args({**options, **arguments}), pytest.raises(SystemExit) as ended:
+            module.main()
+        return {**json.loads(capfd.readouterr().out), "rc": ended.value.code}
+
+    return run

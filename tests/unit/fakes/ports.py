@@ -1,0 +1,334 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Kafka, Kubernetes, pods and time in memory. They count reads and writes, and can fail or be changed under way."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    ClusterError,
+    ConflictError,
+    GroupNotEmptyError,
+    KafkaError,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    CommittedOffset,
+    Group,
+    LeaseState,
+    LogRange,
+    Member,
+    PartitionInfo,
+    Pod,
+    Reply,
+    StoredObject,
+    Topic,
+    TopicPartition,
+    Workload,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+
+
+def nothing() -> None:
+    """Default of the hooks."""
+
+
+@dataclass
+class FakeKafka:
+    """Topics with log ranges, groups and committed offsets. before_commit: what others do just before our write."""
+
+    logs: dict[TopicPartition, LogRange] = field(default_factory=dict)
+    known: dict[str, Group] = field(default_factory=dict)
+    offsets: dict[str, dict[TopicPartition, CommittedOffset]] = field(default_factory=dict)
+    refuse: dict[TopicPartition, str] = field(default_factory=dict)
+    loses: set[TopicPartition] = field(default_factory=set)
+    unstable: int = 0
+    """Records at the end of every log that belong to an open transaction."""
+    down: bool = False
+    before_commit: t.Callable[[], None] = nothing
+    on_read: t.Callable[[], None] = nothing
+    reads: int = 0
+    writes: int = 0
+
+    def _read(self) -> None:
+        self.reads += 1
+        self.on_read()
+        if self.down:
+            raise KafkaError("Kafka at fake:9092 does not answer")
+
+    def topics(self, names: t.Collection[str]) -> dict[str, Topic]:
+        self._read()
+        info = PartitionInfo(1, (1,), (1,))
+        numbers = {name: sorted(tp.partition for tp in self.logs if tp.topic == name) for name in names}
+        return {name: Topic(name, f"id-{name}", dict.fromkeys(found, info)) for name, found in numbers.items() if found}
+
+    def groups(self, group_ids: t.Collection[str]) -> dict[str, Group]:
+        self._read()
+        return {group_id: self.known.get(group_id, Group(group_id)) for group_id in group_ids}
+
+    def committed(
+        self, group_id: str, partitions: t.Collection[TopicPartition]
+    ) -> dict[TopicPartition, CommittedOffset]:
+        self._read()
+        stored = self.offsets.get(group_id, {})
+        return {tp: stored[tp] for tp in partitions if tp in stored}
+
+    def committed_topics(self, group_id: str) -> set[str]:
+        self._read()
+        return {tp.topic for tp in self.offsets.get(group_id, {})}
+
+    def log_ranges(
+        self, partitions: t.Collection[TopicPartition], read_committed: bool = False
+    ) -> dict[TopicPartition, LogRange]:
+        self._read()
+        open_records = self.unstable if read_committed else 0
+        return {tp: LogRange(self.logs[tp].start, self.logs[tp].end - open_records) for tp in partitions}
+
+    def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
+        self.before_commit()
+        if self.down:
+            raise KafkaError("Kafka at fake:9092 does not answer")
+        group = self.known.get(group_id, Group(group_id))
+        if not group.is_empty:
+            raise GroupNotEmptyError(f"group {group_id} has members", {"members": [m.member_id for m in group.members]})
+        self.writes += 1
+        stored = self.offsets.setdefault(group_id, {})
+        stored.update({tp: offset for tp, offset in offsets.items() if tp not in self.refuse and tp not in self.loses})
+        self.known.setdefault(group_id, Group(group_id, "classic", "Empty"))
+        return {tp: why for tp, why in self.refuse.items() if tp in offsets}
+
+    def join(self, group_id: str, *clients: str, kind: str = "classic") -> None:
+        """Members join."""
+        members = tuple(Member(f"{client}-1", client, "10.0.0.1") for client in clients)
+        self.known[group_id] = Group(group_id, kind, "Stable" if members else "Empty", members)
+
+
+@dataclass
+class FakeCluster:
+    """ConfigMaps, Leases, workloads and pods of one namespace. before_write: what others do just before our write."""
+
+    maps: dict[str, StoredObject] = field(default_factory=dict)
+    leases: dict[str, LeaseState] = field(default_factory=dict)
+    workloads: dict[str, Workload] = field(default_factory=dict)
+    owned: dict[str, list[Pod]] = field(default_factory=dict)
+    down: bool = False
+    lose_answers: int = 0
+    before_write: t.Callable[[], None] = nothing
+    on_pods: t.Callable[[], None] = nothing
+    reads: int = 0
+    writes: int = 0
+    version: int = 0
+
+    def _read(self) -> None:
+        self.reads += 1
+        if self.down:
+            raise ClusterError("the API server fake does not answer")
+
+    def _write(self) -> str:
+        hook, self.before_write = self.before_write, nothing
+        hook()
+        if self.down:
+            raise ClusterError("the API server fake does not answer")
+        self.writes += 1
+        self.version += 1
+        return str(self.version)
+
+    def config_map(self, name: str) -> StoredObject | None:
+        self._read()
+        return self.maps.get(name)
+
+    def create_config_map(self, name: str, data: t.Mapping[str, str], immutable: bool = False) -> StoredObject:
+        version = self._write()
+        if name in self.maps:
+            raise ConflictError(f"{name} exists")
+        return self._store(name, data, version)
+
+    def replace_config_map(self, name: str, data: t.Mapping[str, str], resource_version: str) -> StoredObject:
+        version = self._write()
+        if name not in self.maps or self.maps[name].resource_version != resource_version:
+            raise ConflictError(f"{name} was changed")
+        return self._store(name, data, version)
+
+    def _store(self, name: str, data: t.Mapping[str, str], version: str) -> StoredObject:
+        self.maps[name] = StoredObject(name, dict(data), version)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise ClusterError("the answer was lost")
+        return self.maps[name]
+
+    def put_others(self, name: str, **data: str) -> None:
+        """Somebody else changes a ConfigMap."""
+        self.version += 1
+        before = self.maps[name].data if name in self.maps else {}
+        self.maps[name] = StoredObject(name, {**before, **data}, str(self.version))
+
+    def lease(self, name: str) -> LeaseState | None:
+        self._read()
+        return self.leases.get(name)
+
+    def put_lease(self, name: str, holder: str, duration_seconds: int, resource_version: str | None) -> LeaseState:
+        version = self._write()
+        found = self.leases.get(name)
+        if (found.resource_version if found else None) != resource_version:
+            raise ConflictError(f"{name} was changed")
+        self.leases[name] = LeaseState(name, holder, duration_seconds, version, version)
+        return self.leases[name]
+
+    def workload(self, kind: str, name: str) -> Workload | None:
+        self._read()
+        return self.workloads.get(name)
+
+    def pods(self, workload: Workload) -> list[Pod]:
+        self._read()
+        self.on_pods()
+        return list(self.owned[workload.name])
+
+
+@dataclass
+class FakePod:
+    """A pod that speaks bg/v1, as far as pausing and running goes."""
+
+    state: str = "ACTIVE"
+    epoch: int = 1
+    member_state: str = "stable"
+    partitions: dict[TopicPartition, int] = field(default_factory=dict)
+    slow: int = 0
+    """Status calls it takes to do what it was told."""
+    silent: bool = False
+    busy: int = 0
+    """Commands it answers with this HTTP code first, once."""
+
+    def status(self) -> dict[str, t.Any]:
+        """The status body."""
+        self.slow = max(0, self.slow - 1)
+        state = self.state if not self.slow else "PAUSING"
+        return {
+            "apiVersion": "bg/v1",
+            "color": "blue",
+            "state": state,
+            "epoch": self.epoch,
+            "activatedEpoch": 1,
+            "groupId": "g",
+            "memberId": "m",
+            "memberState": self.member_state,
+            "inFlightRecords": 1 if self.slow else 0,
+            "queuedRecords": 0,
+            "pendingCommits": 0,
+            "processing": state == "ACTIVE",
+            "partitions": [
+                {
+                    "topic": tp.topic,
+                    "partition": tp.partition,
+                    "paused": self.state != "ACTIVE",
+                    "position": offset,
+                    "committed": offset,
+                }
+                for tp, offset in self.partitions.items()
+            ],
+        }
+
+    def command(self, name: str, body: t.Mapping[str, t.Any]) -> tuple[int, dict[str, t.Any]]:
+        """HTTP code and body."""
+        if self.busy:
+            code, self.busy = self.busy, 0
+            return code, {"error": "starting", "message": "not yet", "epoch": self.epoch}
+        if body["epoch"] < self.epoch:
+            return 409, {"error": "stale_epoch", "message": f"epoch {body['epoch']} is stale", "epoch": self.epoch}
+        if name == "prepare" and self.state == "ACTIVE":
+            return 409, {"error": "conflict", "message": "active", "epoch": self.epoch}
+        self.epoch = body["epoch"]
+        self.state = {"pause": "DRAINED", "prepare": "STANDBY"}.get(name, "ACTIVE")
+        for topic, offsets in body.get("offsets", {}).items():
+            self.partitions.update({TopicPartition(topic, int(p)): o for p, o in offsets.items()})
+        return 202 if self.slow else 200, self.status()
+
+
+@dataclass
+class FakeConsumers:
+    """The pods' endpoints by pod name. sent: every command with its body, by pod."""
+
+    pods: dict[str, FakePod] = field(default_factory=dict)
+    sent: list[tuple[str, str, t.Mapping[str, t.Any]]] = field(default_factory=list)
+    reads: int = 0
+
+    @property
+    def commands(self) -> Counter[str]:
+        """How often each command was sent."""
+        return Counter(command for pod, command, body in self.sent)
+
+    def call(
+        self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any] | None, timeout: float
+    ) -> dict[str, Reply]:
+        return {pod.name: self._one(pod.name, command, body) for pod in pods}
+
+    def _one(self, name: str, command: str, body: t.Mapping[str, t.Any] | None) -> Reply:
+        pod = self.pods.get(name)
+        if body is None:
+            self.reads += 1
+        else:
+            self.sent.append((name, command, body))
+        if pod is None or pod.silent:
+            return Reply(name, None, None, "timed out")
+        status, answer = (200, pod.status()) if body is None else pod.command(command, body)
+        return Reply(name, status, answer)
+
+
+@dataclass
+class FakeClock:
+    """A clock that moves when somebody sleeps."""
+
+    time: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def now(self) -> str:
+        return f"2026-01-01T00:00:{self.time:06.3f}Z"
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+class InOrder:
+    """Port Parallel, one after the other."""
+
+    def run(self, calls: t.Mapping[str, t.Callable[[], t.Any]]) -> dict[str, t.Any]:
+        return {name: call() for name, call in calls.items()}
+
+
+@dataclass
+class World:
+    """All of them."""
+
+    kafka: FakeKafka = field(default_factory=FakeKafka)
+    cluster: FakeCluster = field(default_factory=FakeCluster)
+    consumers: FakeConsumers = field(default_factory=FakeConsumers)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    @property
+    def ports(self) -> Ports:
+        """As the use cases take them."""
+        return Ports(
+            kafka=t.cast(t.Any, self.kafka),
+            cluster=t.cast(t.Any, self.cluster),
+            consumers=self.consumers,
+            clock=self.clock,
+            parallel=InOrder(),
+        )
+
+    def add_pods(self, workload: str, **pods: FakePod) -> None:
+        """A Deployment whose pods are all there."""
+        self.cluster.workloads[workload] = Workload("Deployment", workload, f"uid-{workload}", len(pods), len(pods))
+        self.cluster.owned[workload] = [Pod(name, f"uid-{name}", ready=True) for name in pods]
+        self.consumers.pods.update(pods)
+
+
+def changed(pod: Pod, **values: t.Any) -> Pod:
+    """The pod with other values."""
+    return replace(pod, **values)

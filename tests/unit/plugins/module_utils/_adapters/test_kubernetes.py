@@ -1,0 +1,240 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Kubernetes adapter: what it sends, and how it reads what it gets."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes_objects import selector
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Right, Workload
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
+
+MAPS = "/api/v1/namespaces/n/configmaps"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/n/leases"
+APPS = "/apis/apps/v1/namespaces/n"
+STORED = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "x", "resourceVersion": "7", "labels": {"team": "a"}, "annotations": {"note": "1"}},
+    "data": {"active": "blue"},
+}
+
+
+@pytest.fixture
+def cluster(api: ApiServer) -> KubernetesAdapter:
+    """Namespace n of the scripted server."""
+    return KubernetesAdapter(api, "n")
+
+
+def owned(kind: str, name: str, owner: str, **more: t.Any) -> dict[str, t.Any]:
+    metadata = {"name": name, "uid": f"uid-{name}", "ownerReferences": [{"uid": owner}]}
+    return {"kind": kind, "metadata": {**metadata, **more.pop("metadata", {})}, **more}
+
+
+def test_a_config_map(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    server.answers[f"GET {MAPS}/x"] = [(200, STORED)]
+    found = cluster.config_map("x")
+    assert found is not None
+    assert (found.name, found.data, found.resource_version) == ("x", {"active": "blue"}, "7")
+    assert cluster.config_map("y") is None
+
+
+def test_a_replacement_keeps_what_is_not_ours(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    server.answers[f"GET {MAPS}/x"] = [(200, STORED)]
+    server.answers[f"PUT {MAPS}/x"] = [(200, {**STORED, "metadata": {**STORED["metadata"], "resourceVersion": "8"}})]
+    cluster.config_map("x")
+    assert cluster.replace_config_map("x", {"active": "green"}, "7").resource_version == "8"
+    body = server.requests[-1].body
+    assert body["data"] == {"active": "green"}
+    assert body["metadata"]["resourceVersion"] == "7"
+    assert (body["metadata"]["labels"], body["metadata"]["annotations"]) == ({"team": "a"}, {"note": "1"})
+    cluster.replace_config_map("x", {"active": "blue"}, "8")
+    assert [request.method for request in server.requests] == ["GET", "PUT", "PUT"], "known versions are not read again"
+
+
+def test_a_replacement_of_another_version_names_the_one_it_was_thought_out_for(
+    cluster: KubernetesAdapter, server: HttpServer
+) -> None:
+    server.answers[f"GET {MAPS}/x"] = [(200, STORED)]
+    server.answers[f"PUT {MAPS}/x"] = [(409, {"message": "modified"})]
+    with pytest.raises(ConflictError, match="Could not replace ConfigMap n/x"):
+        cluster.replace_config_map("x", {}, "5")
+    assert server.requests[-1].body["metadata"]["resourceVersion"] == "5"
+
+
+def test_a_replacement_of_nothing(cluster: KubernetesAdapter) -> None:
+    with pytest.raises(ClusterError, match="ConfigMap n/x: it does not exist"):
+        cluster.replace_config_map("x", {}, "5")
+
+
+def test_creation(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    server.answers[f"POST {MAPS}"] = [(201, STORED), (409, {"message": "already exists"})]
+    cluster.create_config_map("x", {"a": "b"}, immutable=True)
+    body = server.requests[0].body
+    assert (body["metadata"]["name"], body["data"], body["immutable"]) == ("x", {"a": "b"}, True)
+    with pytest.raises(ConflictError):
+        cluster.create_config_map("x", {})
+    del server.answers[f"POST {MAPS}"]
+    with pytest.raises(ClusterError, match="namespace n does not exist"):
+        cluster.create_config_map("x", {})
+
+
+def test_names_and_deletion(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    listed = [{"metadata": {"name": name}} for name in ("app-2", "app-1", "other")]
+    server.answers[f"GET {MAPS}"] = [(200, {"items": listed})]
+    assert cluster.config_maps("app-") == ["app-1", "app-2"]
+    assert "PartialObjectMetadataList" in server.requests[0].headers["Accept"]
+    cluster.delete_config_map("gone")
+
+
+def test_a_lease_is_created_renewed_and_taken_over(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    stored = {
+        "metadata": {"name": "l", "resourceVersion": "3", "labels": {"team": "a"}},
+        "spec": {
+            "holderIdentity": "me",
+            "leaseDurationSeconds": 15,
+            "renewTime": "r",
+            "acquireTime": "then",
+            "leaseTransitions": 4,
+        },
+    }
+    server.answers[f"POST {LEASES}"] = [(201, stored)]
+    server.answers[f"PUT {LEASES}/l"] = [(200, stored)]
+    made = cluster.put_lease("l", "me", 15, None)
+    assert (made.holder, made.duration_seconds, made.renew_time, made.resource_version) == ("me", 15, "r", "3")
+    cluster.put_lease("l", "me", 15, "3")
+    cluster.put_lease("l", "other", 15, "3")
+    first, renewed, taken = (request.body for request in server.requests)
+    assert first["spec"]["leaseTransitions"] == 0
+    assert (renewed["spec"]["acquireTime"], renewed["spec"]["leaseTransitions"]) == ("then", 4)
+    assert (taken["spec"]["holderIdentity"], taken["spec"]["leaseTransitions"]) == ("other", 5)
+    assert taken["metadata"]["labels"] == {"team": "a"}
+    assert renewed["spec"]["renewTime"] != first["spec"]["renewTime"]
+
+
+def test_a_workload_and_its_scale(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    server.answers[f"GET {APPS}/deployments/w"] = [
+        (
+            200,
+            {
+                "metadata": {"name": "w", "uid": "u", "labels": {"a": "b"}},
+                "spec": {"replicas": 4, "selector": {"matchLabels": {"app": "w"}}},
+                "status": {"readyReplicas": 3},
+            },
+        )
+    ]
+    server.answers[f"PATCH {APPS}/deployments/w/scale"] = [(200, {})]
+    found = cluster.workload("Deployment", "w")
+    assert found == Workload("Deployment", "w", "u", 4, 3, {"a": "b"}, {}, "app=w")
+    assert cluster.workload("StatefulSet", "w") is None
+    cluster.scale("Deployment", "w", 0)
+    assert server.requests[-1].body == {"spec": {"replicas": 0}}
+    assert server.requests[-1].headers["Content-Type"] == "application/merge-patch+json"
+    with pytest.raises(ClusterError, match="Could not scale StatefulSet n/w to 2: it does not exist"):
+        cluster.scale("StatefulSet", "w", 2)
+
+
+def test_pods_of_a_deployment_are_found_by_their_owners(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    sets = [owned("ReplicaSet", "old", "u"), owned("ReplicaSet", "new", "u"), owned("ReplicaSet", "alien", "v")]
+    pods = [
+        owned("Pod", "p2", "uid-new"),
+        owned("Pod", "p1", "uid-old", metadata={"deletionTimestamp": "now"}),
+        owned("Pod", "p3", "uid-alien"),
+        {"kind": "Pod", "metadata": {"name": "p4", "uid": "uid-p4"}},
+    ]
+    server.answers[f"GET {APPS}/replicasets"] = [(200, {"items": sets})]
+    server.answers["GET /api/v1/namespaces/n/pods"] = [(200, {"items": pods})]
+    found = cluster.pods(Workload("Deployment", "w", "u", 2, selector="app=w"))
+    assert [(pod.name, pod.terminating) for pod in found] == [("p1", True), ("p2", False)]
+    assert {request.path.split("?")[1] for request in server.requests} == {"labelSelector=app%3Dw"}
+
+
+def test_pods_of_a_stateful_set(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    pods = [owned("Pod", "w-0", "u"), owned("Pod", "p", "x")]
+    server.answers["GET /api/v1/namespaces/n/pods"] = [(200, {"items": pods})]
+    assert [pod.name for pod in cluster.pods(Workload("StatefulSet", "w", "u", 1))] == ["w-0"]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}, ""),
+        (
+            {"containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}}]},
+            "ErrImagePull: no such image",
+        ),
+        (
+            {"initContainerStatuses": [{"state": {"waiting": {"reason": "CreateContainerConfigError"}}}]},
+            "CreateContainerConfigError",
+        ),
+        (
+            {
+                "containerStatuses": [
+                    {
+                        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+                        "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}},
+                    }
+                ]
+            },
+            "CrashLoopBackOff: back-off 10s (last exit: code 1, Error)",
+        ),
+        (
+            {
+                "conditions": [
+                    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+                ]
+            },
+            "Unschedulable: 0/1 nodes",
+        ),
+    ],
+)
+def test_why_a_pod_cannot_run(
+    cluster: KubernetesAdapter, server: HttpServer, status: dict[str, t.Any], problem: str
+) -> None:
+    pods = [owned("Pod", "p", "u", status={"phase": "Pending", "podIP": "10.0.0.1", **status})]
+    server.answers["GET /api/v1/namespaces/n/pods"] = [(200, {"items": pods})]
+    (pod,) = cluster.pods(Workload("StatefulSet", "w", "u", 1))
+    assert (pod.problem, pod.phase, pod.ip, pod.ready) == (problem, "Pending", "10.0.0.1", False)
+
+
+def test_rights_we_lack(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    server.answers[f"POST {path}"] = [(201, {"status": {"allowed": True}}), (201, {"status": {"allowed": False}})]
+    denied = cluster.denied([Right("patch", "deployments/scale", "apps", "w"), Right("get", "pods/proxy")])
+    asked = {tuple(request.body["spec"]["resourceAttributes"].values()) for request in server.requests}
+    assert asked == {("n", "patch", "apps", "deployments", "scale", "w"), ("n", "get", "", "pods", "proxy", "")}
+    assert len(denied) == 1
+    server.answers[f"POST {path}"] = [(201, {"status": {"allowed": False}})]
+    assert cluster.denied([Right("patch", "deployments/scale", "apps")]) == ["patch deployments/scale.apps"]
+
+
+def test_an_event_is_best_effort(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    workload = Workload("Deployment", "w", "u", 1)
+    server.answers["POST /api/v1/namespaces/n/events"] = [(201, {}), (403, {"message": "forbidden"})]
+    cluster.event(workload, "Switched", "green is active")
+    assert server.requests[0].body["involvedObject"]["uid"] == "u"
+    assert server.requests[0].body["reason"] == "Switched"
+    cluster.event(workload, "Switched", "green is active")
+
+
+def test_label_selectors() -> None:
+    wanted = {
+        "matchLabels": {"app": "w"},
+        "matchExpressions": [
+            {"key": "a", "operator": "In", "values": ["x", "y"]},
+            {"key": "b", "operator": "NotIn", "values": ["z"]},
+            {"key": "c", "operator": "Exists"},
+            {"key": "d", "operator": "DoesNotExist"},
+        ],
+    }
+    assert selector(wanted) == "app=w,a in (x,y),b notin (z),c,!d"
+    assert selector({}) == ""

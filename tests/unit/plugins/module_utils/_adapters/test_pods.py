@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Commands to pods: every way a pod can answer, or not."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import (
+    ApiProxy,
+    PodAddress,
+    PodsAdapter,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Pod
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
+
+P1, P2 = Pod("p1", "u1", ip="127.0.0.1"), Pod("p2", "u2", ip="127.0.0.1")
+
+
+def route(pod: Pod) -> str:
+    return f"/api/v1/namespaces/n/pods/{pod.name}:8080/proxy/actuator/kafka"
+
+
+@pytest.fixture
+def proxy(api: ApiServer) -> PodsAdapter:
+    """Through the API server."""
+    return PodsAdapter(ApiProxy(api, "n", 8080), token="t0ken")
+
+
+def test_a_command_reaches_every_pod(proxy: PodsAdapter, server: HttpServer) -> None:
+    for pod in (P1, P2):
+        server.answers[f"POST {route(pod)}/pause"] = [(200, {"pod": pod.name})]
+    replies = proxy.call([P1, P2], "pause", {"epoch": 7}, 2.0)
+    assert {name: (reply.status, reply.body, reply.error) for name, reply in replies.items()} == {
+        "p1": (200, {"pod": "p1"}, ""),
+        "p2": (200, {"pod": "p2"}, ""),
+    }
+    headers = server.requests[0].headers
+    assert (headers["X-BG-Epoch"], headers["X-BG-Token"]) == ("7", "t0ken")
+    assert server.requests[0].body == {"epoch": 7}
+
+
+def test_a_status_is_a_get(proxy: PodsAdapter, server: HttpServer) -> None:
+    server.answers[f"GET {route(P1)}/status"] = [(200, {"state": "ACTIVE"})]
+    assert proxy.call([P1], "status", None, 2.0)["p1"].body == {"state": "ACTIVE"}
+    assert "X-BG-Epoch" not in server.requests[0].headers
+
+
+def test_no_pods_is_no_request(proxy: PodsAdapter, server: HttpServer) -> None:
+    assert proxy.call([], "status", None, 2.0) == {}
+    assert server.requests == []
+
+
+def test_a_refusal_of_the_pod_is_passed_on(proxy: PodsAdapter, server: HttpServer) -> None:
+    server.answers[f"POST {route(P1)}/pause"] = [(409, {"error": "stale_epoch", "epoch": 9})]
+    reply = proxy.call([P1], "pause", {"epoch": 7}, 2.0)["p1"]
+    assert (reply.status, reply.body) == (409, {"error": "stale_epoch", "epoch": 9})
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(404, 'pods "p1" not found'), (503, "error trying to reach service: connection refused"), (403, "forbidden")],
+)
+def test_what_the_api_server_says_is_not_the_pods_answer(
+    proxy: PodsAdapter, server: HttpServer, status: int, message: str
+) -> None:
+    body = {"kind": "Status", "apiVersion": "v1", "message": message, "code": status}
+    server.answers[f"POST {route(P1)}/pause"] = [(status, body)]
+    reply = proxy.call([P1], "pause", {"epoch": 7}, 2.0)["p1"]
+    assert (reply.status, reply.body) == (None, None)
+    assert reply.error == f"the API server could not pass the request on: {status}, {message}"
+
+
+def test_a_pods_own_503_is_its_answer(proxy: PodsAdapter, server: HttpServer) -> None:
+    server.answers[f"POST {route(P1)}/pause"] = [(503, {"error": "starting"})]
+    assert proxy.call([P1], "pause", {"epoch": 7}, 2.0)["p1"].status == 503
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1]", b""])
+def test_something_else_than_json(proxy: PodsAdapter, server: HttpServer, body: bytes) -> None:
+    server.answers[f"GET {route(P1)}/status"] = [(200, body)]
+    reply = proxy.call([P1], "status", None, 2.0)["p1"]
+    assert reply.body is None
+    assert "not a JSON object" in reply.error
+
+
+def test_one_slow_pod_does_not_hold_up_the_others(proxy: PodsAdapter, server: HttpServer) -> None:
+    server.delay = 0.4
+    for pod in (P1, P2):
+        server.answers[f"GET {route(pod)}/status"] = [(200, {})]
+    began = time.monotonic()
+    proxy.call([P1, P2], "status", None, 2.0)
+    assert time.monotonic() - began < 0.75, "both were asked at once"
+
+
+def test_the_timeout_is_for_all(proxy: PodsAdapter, server: HttpServer) -> None:
+    server.delay = 2.0
+    began = time.monotonic()
+    reply = proxy.call([P1], "status", None, 0.3)["p1"]
+    assert time.monotonic() - began < 1.0
+    assert reply.status is None
+    assert "no answer to status" in reply.error
+
+
+def test_straight_to_the_pod(server: HttpServer) -> None:
+    server.answers["POST /bg/pause"] = [(202, {"state": "PAUSING"})]
+    direct = PodsAdapter(PodAddress(server.port), base_path="/bg/")
+    assert direct.call([P1], "pause", {"epoch": 1}, 2.0)["p1"].status == 202
+    assert "X-BG-Token" not in server.requests[0].headers
+
+
+def test_a_pod_without_address() -> None:
+    reply = PodsAdapter(PodAddress(1)).call([Pod("p", "u", phase="Pending")], "status", None, 1.0)["p"]
+    assert (reply.status, reply.error) == (None, "the pod has no address yet (phase Pending)")
+
+
+def test_a_closed_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    reply = PodsAdapter(PodAddress(port)).call([P1], "status", None, 1.0)["p1"]
+    assert reply.status is None
+    assert "refused" in reply.error
+
+
+def test_parallel_calls_all_end_before_the_first_error_is_raised() -> None:
+    ended = []
+
+    def slow() -> int:
+        time.sleep(0.2)
+        ended.append("slow")
+        return 1
+
+    def broken() -> int:
+        raise ValueError("broken")
+
+    parallel = ThreadParallel()
+    assert parallel.run({}) == {}
+    began = time.monotonic()
+    assert parallel.run({"a": slow, "b": slow}) == {"a": 1, "b": 1}
+    assert time.monotonic() - began < 0.35
+    with pytest.raises(ValueError, match="broken"):
+        parallel.run({"a": broken, "b": slow})
+    assert len(ended) == 3
+    assert parallel.run({"outer": lambda: parallel.run({"inner": lambda: 2})}) == {"outer": {"inner": 2}}

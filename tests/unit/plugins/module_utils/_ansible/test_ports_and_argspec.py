@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From options to ports: nothing is imported or connected before it is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from kafka import KafkaAdminClient
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import (
+    AUTH_OPTIONS,
+    application_option,
+    kafka_argument_spec,
+    kubernetes_argument_spec,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import Lazy, build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
+    Contract,
+    Timeouts,
+    parse_application,
+)
+
+KAFKA = {"bootstrap_servers": ["127.0.0.1:1"], "default_api_timeout_ms": 200, "request_timeout_ms": 100}
+
+
+def test_every_kafka_option_is_one_of_kafka_python() -> None:
+    ours = {"request_timeout_ms", "default_api_timeout_ms"}
+    assert set(kafka_argument_spec()) - ours <= set(KafkaAdminClient.DEFAULT_CONFIG)
+
+
+def test_secrets_are_not_logged() -> None:
+    spec = {**kafka_argument_spec(), **kubernetes_argument_spec()}
+    for name in ("ssl_password", "sasl_plain_password", "api_key", "password"):
+        assert spec[name]["no_log"] is True
+    assert application_option()["options"]["contract"]["options"]["token"]["no_log"] is True
+
+
+def test_own_options_are_added_and_the_shared_ones_not_changed() -> None:
+    own = {"type": "str", "required": True}
+    assert kafka_argument_spec(group_id=own)["group_id"] is own
+    assert "group_id" not in kafka_argument_spec()
+    assert set(AUTH_OPTIONS) < set(kubernetes_argument_spec())
+
+
+def test_the_application_option_has_the_applications_keys_and_defaults() -> None:
+    options = application_option()["options"]
+    given = {name: option.get("default") for name, option in options.items()}
+    given.update(name="app", namespace="n", blue={"group": "b"}, green={"group": "g"})
+    given["contract"] = {name: option.get("default") for name, option in options["contract"]["options"].items()}
+    given["timeouts"] = {name: option.get("default") for name, option in options["timeouts"]["options"].items()}
+    parsed = parse_application(given)
+    plain = parse_application({"name": "app", "namespace": "n", "blue": {"group": "b"}, "green": {"group": "g"}})
+    assert parsed == plain
+    assert (parsed.contract, parsed.timeouts) == (Contract(), Timeouts())
+
+
+@pytest.mark.parametrize(
+    ("use", "loaded", "not_loaded"),
+    [
+        ("ports.clock.now()", "json", "kafka kubernetes"),
+        ("ports.kafka.topics([])", "kafka", "kubernetes"),
+        ("ports.cluster.config_map", "kubernetes", "kafka"),
+        ("ports.consumers.call([], 'status', None, 1.0)", "urllib3", "kafka"),
+    ],
+)
+def test_only_what_is_used_is_imported(use: str, loaded: str, not_loaded: str) -> None:
+    script = (
+        "import sys\n"
+        "from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports\n"
+        f"ports = build_ports({ {**KAFKA, 'api_server_timeout': 1.0}!r}, 'n')\n"
+        "if 'kafka' in sys.modules or 'kubernetes' in sys.modules: sys.exit('imported too early')\n"
+        f"{use}\n"
+        f"if {loaded!r} not in sys.modules: sys.exit('{loaded} was not imported')\n"
+        f"if any(name in sys.modules for name in {not_loaded.split()!r}): sys.exit('too much was imported')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_lazy_port_is_made_once() -> None:
+    made = []
+    lazy = Lazy(lambda: made.append(1) or "text")
+    assert made == []
+    assert (lazy.upper(), lazy.title()) == ("TEXT", "Text")
+    assert made == [1]
+
+
+def test_the_contract_chooses_how_pods_are_reached() -> None:
+    direct = build_ports({}, "n", Contract(transport="pod_ip", port=9, base_path="/bg", token="t"))
+    assert direct.consumers.call([], "status", None, 1.0) == {}
+    adapter = direct.consumers._made  # type: ignore[attr-defined]
+    assert type(adapter._transport).__name__ == "PodAddress"
+    proxied = build_ports({"api_server_timeout": 1.0, "namespace": "n"})
+    assert proxied.consumers.call([], "status", None, 1.0) == {}
+    adapter = proxied.consumers._made  # type: ignore[attr-defined]
+    assert (type(adapter._transport).__name__, adapter._transport._namespace) == ("ApiProxy", "n")

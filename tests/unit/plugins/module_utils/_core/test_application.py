@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The application's description: what is taken as given, and every fault at once."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
+    Application,
+    Contract,
+    Timeouts,
+    parse_application,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+
+LEAST: dict[str, t.Any] = {
+    "name": "shop",
+    "namespace": "orders",
+    "blue": {"group": "shop_blue"},
+    "green": {"group": "shop_green"},
+}
+
+
+def faults_of(**changes: t.Any) -> list[str]:
+    with pytest.raises(InvalidSettingsError) as caught:
+        parse_application({**LEAST, **changes})
+    return caught.value.faults
+
+
+def test_the_least_that_is_needed() -> None:
+    found = parse_application(LEAST)
+    assert found == Application("shop", "orders", found.colours)
+    assert {name: (c.group, c.workload) for name, c in found.colours.items()} == {
+        "blue": ("shop_blue", "shop-blue"),
+        "green": ("shop_green", "shop-green"),
+    }
+
+
+def test_everything_given() -> None:
+    found = parse_application(
+        {
+            **LEAST,
+            "topics": "a, b,a,",
+            "workload_kind": "StatefulSet",
+            "max_lag": "5",
+            "replicas": 3,
+            "lock_ttl": 20,
+            "blue": {"group": "g1", "workload": "w1"},
+            "contract": {"port": "9090", "base_path": "/x/", "transport": "pod_ip", "token": "secret"},
+            "timeouts": {"start": 1, "pause": "2", "activate": 3, "lock": 4, "request": 5},
+        }
+    )
+    assert found.topics == ("a", "b")
+    assert (found.workload_kind, found.max_lag, found.replicas, found.lock_ttl) == ("StatefulSet", 5, 3, 20)
+    assert found.colours["blue"].workload == "w1"
+    assert found.contract == Contract(9090, "/x", "pod_ip", "secret")
+    assert found.timeouts == Timeouts(1.0, 2.0, 3.0, 4.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"name": ""}, "name is missing"),
+        ({"name": "Shop_1"}, "name is 'Shop_1'"),
+        ({"name": "x" * 64}, "at most 63"),
+        ({"namespace": None}, "namespace is missing"),
+        ({"blue": {}}, "blue.group is missing"),
+        ({"blue": {"group": "a b"}}, "no blanks"),
+        ({"blue": "x"}, "blue is 'x'; it must be a dictionary"),
+        ({"blue": {"group": "g", "replicas": 3}}, "blue.replicas is unknown"),
+        ({"blue": {"group": "shop_green"}}, "share the group shop_green"),
+        ({"blue": {"group": "g", "workload": "shop-green"}}, "share the workload shop-green"),
+        ({"topics": ["a b"]}, "topic 'a b' is not a topic name"),
+        ({"topics": 3}, "topics is 3"),
+        ({"workload_kind": "Job"}, "one of Deployment, StatefulSet"),
+        ({"max_lag": -1}, "max_lag is -1"),
+        ({"replicas": "many"}, "replicas is 'many'"),
+        ({"lock_ttl": 1}, "from 5 to"),
+        ({"contract": {"port": 70000}}, "port is 70000"),
+        ({"contract": {"transport": "pigeon"}}, "one of api_proxy, pod_ip"),
+        ({"contract": {"base_path": "x"}}, "must begin with '/'"),
+        ({"contract": {"tls": True}}, "contract.tls is unknown"),
+        ({"timeouts": {"pause": 0}}, "pause is 0"),
+        ({"timeouts": {"stop": 1}}, "timeouts.stop is unknown"),
+        ({"colour": "blue"}, "colour is unknown; known are name"),
+    ],
+)
+def test_one_fault(changes: dict[str, t.Any], says: str) -> None:
+    faults = faults_of(**changes)
+    assert any(says in fault for fault in faults), faults
+    assert all(fault.startswith("application ") for fault in faults)
+
+
+def test_every_fault_at_once() -> None:
+    faults = faults_of(name="X", namespace="", blue={}, topics=[""], max_lag="x", extra=1)
+    assert len(faults) >= 6
+
+
+@pytest.mark.parametrize(
+    ("mode", "target", "says"), [("tail", "", "mode 'tail' is unknown"), ("hot", "red", "colour 'red' is unknown")]
+)
+def test_mode_and_target(mode: str, target: str, says: str) -> None:
+    with pytest.raises(InvalidSettingsError, match=says):
+        parse_application(LEAST, mode, target)

@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Go/No-Go table: every gate says No to what it is there for, and to what is unknown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates as g
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    CommittedOffset,
+    Group,
+    LogRange,
+    Member,
+    PartitionInfo,
+    Pod,
+    Topic,
+    TopicPartition,
+    Workload,
+)
+
+TP = TopicPartition("orders", 0)
+GOOD = PartitionInfo(1, (1, 2, 3), (1, 2, 3))
+ACTIVE = PodStatus(
+    "a", "blue", "ACTIVE", 5, 5, "grp", "m-a", "stable", 0, 0, 0, True, "", {TP: PartitionStatus(5, 5, False, 1, 1, 4)}
+)
+GROUP = Group("grp", "classic", "Stable", (Member("m-a", assignment=frozenset([TP])),))
+
+
+def verdicts(rows: list[g.Gate]) -> dict[str, str]:
+    return {row.name: row.verdict for row in rows}
+
+
+def test_the_verdict() -> None:
+    go, warn, no = (g.gate("x", 1, "1", False, "why", warn=True), g.gate("x", 1, "1", True), g.gate("x", 1, "1", False))
+    assert g.verdict_of([go, warn]) == g.GO
+    assert g.verdict_of([go, no]) == g.NO_GO
+    assert g.verdict_of([]) == g.NO_GO, "no gate was looked at: that is no Go"
+    assert g.soften(no).verdict == g.WARN
+    assert g.soften(warn) is warn
+
+
+def test_the_table_is_aligned_and_advises() -> None:
+    lines = g.table(
+        [g.gate("source lag", "12 records", "<= 10", False, "wait"), g.gate("lock", "free", "free", True, "no")]
+    )
+    assert len({line.index(word) for line, word in zip(lines, ("VERDICT", "NO-GO", "GO"), strict=False)}) == 1
+    assert lines[3:] == ["NO-GO: source lag: wait"]
+    assert g.as_result([g.gate("a", 1, "2", True)]) == [
+        {"name": "a", "value": "1", "threshold": "2", "verdict": "GO", "advice": ""}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("info", "minimum", "bad"),
+    [
+        (GOOD, {"orders": 2}, {}),
+        (replace(GOOD, leader=-1), {"orders": 2}, {"offline partitions": g.NO_GO}),
+        (replace(GOOD, isr=(1,)), {"orders": 2}, {"partitions under min ISR": g.NO_GO}),
+        (replace(GOOD, isr=(1, 2)), {"orders": 2}, {}),
+        (GOOD, {}, {"partitions under min ISR": g.NO_GO}),
+    ],
+)
+def test_topic_gates(info: PartitionInfo, minimum: dict[str, int], bad: dict[str, str]) -> None:
+    found = verdicts(g.topic_gates({"orders": Topic("orders", "id", {0: info})}, [], minimum))
+    found.pop("partitions with a replica out of sync")
+    assert {name: verdict for name, verdict in found.items() if verdict != g.GO} == bad
+
+
+def test_missing_topics() -> None:
+    assert verdicts(g.topic_gates({}, ["orders"], {}))["topics"] == g.NO_GO
+    assert verdicts(g.topic_gates({}, [], {}))["topics"] == g.NO_GO
+    behind = g.topic_gates({"orders": Topic("orders", "id", {0: replace(GOOD, isr=(1, 2))})}, [], {"orders": 2})
+    assert verdicts(behind)["partitions with a replica out of sync"] == g.WARN
+
+
+@pytest.mark.parametrize(
+    ("mode", "source", "target", "bad"),
+    [
+        ("hot", "classic", "classic", []),
+        ("hot", "classic", "absent", []),
+        ("cold", "consumer", "consumer", []),
+        ("hot", "consumer", "classic", ["source group type"]),
+        ("hot", "classic", "consumer", ["target group type"]),
+        ("cold", "absent", "absent", ["source group type"]),
+        ("cold", "share", "classic", ["source group type"]),
+        ("cold", "classic", "streams", ["target group type"]),
+    ],
+)
+def test_group_gates(mode: str, source: str, target: str, bad: list[str]) -> None:
+    rows = g.group_gates(mode, Group("a", source), Group("b", target))
+    assert [row.name for row in rows if row.verdict == g.NO_GO] == bad
+    assert all(row.advice for row in rows if row.verdict == g.NO_GO)
+
+
+@pytest.mark.parametrize(
+    ("committed", "verdict", "seen"),
+    [(95, g.GO, "5 records"), (90, g.GO, "10 records"), (89, g.NO_GO, "11 records"), (None, g.NO_GO, "80 records")],
+)
+def test_lag_gate(committed: int | None, verdict: str, seen: str) -> None:
+    """Without a commit everything in the log counts: unknown is not 0."""
+    row = g.lag_gate({} if committed is None else {TP: CommittedOffset(committed)}, {TP: LogRange(20, 100)}, 10)
+    assert (row.verdict, row.value) == (verdict, seen)
+    assert g.lag_gate({}, {}, 10).verdict == g.NO_GO
+
+
+def test_source_gates() -> None:
+    pods = [Pod("a", "1", ready=True), Pod("b", "2", problem="ErrImagePull: x")]
+    row = g.source_gates(Workload("Deployment", "w", "u", 2), pods, "w")[0]
+    assert (row.verdict, row.value, row.advice) == (g.NO_GO, "1 of 2", "b: ErrImagePull: x")
+    assert g.source_gates(Workload("Deployment", "w", "u", 1), pods[:1], "w")[0].verdict == g.GO
+    assert g.source_gates(Workload("Deployment", "w", "u", 0), [], "w")[0].verdict == g.NO_GO
+    assert g.source_gates(None, [], "w")[0].value == "w not found"
+
+
+def test_contract_gates() -> None:
+    def verdict(status: PodStatus, silent: dict[str, str] | None = None) -> str:
+        return g.contract_gates("blue", "source", "grp", {"a": status}, silent or {})[0].verdict
+
+    assert verdict(ACTIVE) == g.GO
+    assert verdict(replace(ACTIVE, colour="green")) == g.NO_GO
+    assert verdict(replace(ACTIVE, group_id="other")) == g.NO_GO
+    assert verdict(ACTIVE, {"b": "pod b did not answer"}) == g.NO_GO
+
+
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [
+        (GROUP, ""),
+        (replace(GROUP, state="PreparingRebalance"), "PreparingRebalance"),
+        (replace(GROUP, members=()), "without owner: 1: orders-0"),
+        (replace(GROUP, members=(*GROUP.members, Member("m-x"))), "none of the pods"),
+        (replace(GROUP, members=(*GROUP.members, Member("m-a", assignment=frozenset([TP])))), "grp"),
+    ],
+)
+def test_ownership_gate(group: Group, says: str) -> None:
+    row = g.ownership_gate({"a": ACTIVE}, group, [TP], "source")
+    assert (row.verdict == g.GO) == (says == "")
+    assert says in row.advice
+    assert g.ownership_gate({"a": ACTIVE}, GROUP, [], "source").verdict == g.NO_GO
+
+
+def test_active_and_quiet_gates() -> None:
+    idle = replace(ACTIVE, state="STANDBY", processing=False)
+    assert g.active_gate({"a": ACTIVE}, "source").verdict == g.GO
+    assert g.active_gate({"a": ACTIVE, "b": idle}, "source").verdict == g.NO_GO
+    assert g.active_gate({}, "source").verdict == g.NO_GO
+    assert g.quiet_gate({"a": idle}).verdict == g.GO
+    assert g.quiet_gate({"a": idle, "b": ACTIVE}).verdict == g.NO_GO
+
+
+def test_the_rest() -> None:
+    assert g.range_gate([]).verdict == g.GO
+    assert g.range_gate(["x"]).verdict == g.NO_GO
+    assert [g.parallelism_gate(*pair).verdict for pair in ((12, 4), (7, 4), (4, 0))] == [g.GO, g.WARN, g.WARN]
+    assert [g.lock_gate(holder, "me").verdict for holder in ("", "me", "other")] == [g.GO, g.GO, g.WARN]

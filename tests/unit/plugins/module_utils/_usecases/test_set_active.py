@@ -1,0 +1,172 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The active record: check, real, repeat, check; changed behind our back; service down; lost answers."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    ClusterError,
+    ConflictError,
+    InvalidSettingsError,
+    LockedError,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import LeaseState, StoredObject
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
+
+NAME = "app-active-version"
+
+
+@pytest.fixture
+def recorded(world: World) -> World:
+    """Blue is active at epoch 3, and somebody keeps a key of his own in the record."""
+    data = {**ActiveRecord("blue", 3, 3).to_data(), "owner": "team-a"}
+    world.cluster.maps[NAME] = StoredObject(NAME, data, "77")
+    return world
+
+
+def call(world: World, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+    return set_active(world.ports, RecordRequest("app", "run-1", **options), check)
+
+
+def data(world: World) -> t.Mapping[str, str]:
+    return world.cluster.maps[NAME].data
+
+
+def test_check_real_repeat_check(recorded: World) -> None:
+    predicted = call(recorded, check=True, active="green")
+    assert (predicted["changed"], predicted["epoch"]) == (True, 4)
+    assert recorded.cluster.writes == 0
+    recorded.clock.time = 5.0
+
+    done = call(recorded, active="green")
+    assert (done["changed"], done["diff"]) == (True, predicted["diff"])
+    assert (data(recorded)["active"], data(recorded)["epoch"], data(recorded)["owner"]) == ("green", "4", "team-a")
+    assert data(recorded)["switch-timestamp"] == "2026-01-01T00:00:05.000Z"
+    assert recorded.cluster.leases["app-bg-lock"].holder == "", "the lock is given back"
+
+    writes = recorded.cluster.writes
+    for check in (False, True):
+        again = call(recorded, check, active="green")
+        assert again["changed"] is False
+        assert again["diff"]["before"] == again["diff"]["after"]
+    assert recorded.cluster.writes == writes
+
+
+def test_the_first_record(world: World) -> None:
+    predicted = call(world, check=True, active="blue", rollback_window=60)
+    assert (predicted["created"], world.cluster.writes) == (True, 0)
+    done = call(world, active="blue", rollback_window=60)
+    assert (done["changed"], done["created"], done["diff"]) == (True, True, predicted["diff"])
+    assert (data(world)["epoch"], data(world)["rollback-window"]) == ("1", "60")
+    again = call(world, active="blue", rollback_window=60)
+    assert (again["changed"], again["created"]) == (False, False)
+
+
+def test_the_first_record_needs_a_colour_and_is_stable(world: World) -> None:
+    with pytest.raises(InvalidSettingsError, match="set active to the colour"):
+        call(world, phase="stable")
+    with pytest.raises(InvalidSettingsError, match="the first record is stable"):
+        call(world, active="blue", phase="switching")
+    with pytest.raises(ConflictError, match="epoch is absent, expected 3"):
+        call(world, active="blue", expected_epoch=3)
+    assert world.cluster.maps == {}
+
+
+def test_another_record_than_expected_is_left_alone(recorded: World) -> None:
+    for check in (True, False):
+        with pytest.raises(ConflictError, match="epoch is 3, expected 2") as raised:
+            call(recorded, check, active="green", expected_epoch=2)
+        assert raised.value.result["record"]["active"] == "blue"
+    assert data(recorded)["active"] == "blue"
+
+
+def test_a_change_that_is_done_already_needs_no_expectation(recorded: World) -> None:
+    call(recorded, active="green", expected_active="blue", expected_epoch=3)
+    assert call(recorded, active="green", expected_active="blue", expected_epoch=3)["changed"] is False
+
+
+def test_somebody_else_is_faster(recorded: World) -> None:
+    def other() -> None:
+        recorded.cluster.before_write = lambda: recorded.cluster.put_others(NAME, epoch="9")
+
+    recorded.cluster.before_write = other  # the lock is taken first, then the record is written
+    with pytest.raises(ConflictError):
+        call(recorded, active="green")
+    assert (data(recorded)["active"], data(recorded)["epoch"]) == ("blue", "9")
+    assert recorded.cluster.leases["app-bg-lock"].holder == ""
+
+
+def test_what_the_run_before_us_did_is_seen_after_the_lock(recorded: World) -> None:
+    recorded.cluster.before_write = lambda: recorded.cluster.put_others(NAME, active="green", epoch="4")
+    assert call(recorded, active="green")["changed"] is False
+    assert data(recorded)["epoch"] == "4"
+
+
+def test_another_run_that_lives_is_waited_for_and_named(recorded: World) -> None:
+    cluster, sleep = recorded.cluster, recorded.clock.sleep
+    cluster.leases["app-bg-lock"] = LeaseState("app-bg-lock", "run-0", 15, "0", "1")
+
+    def renewed(seconds: float) -> None:
+        sleep(seconds)
+        cluster.leases["app-bg-lock"] = LeaseState("app-bg-lock", "run-0", 15, str(recorded.clock.time), "1")
+
+    recorded.clock.sleep = renewed  # type: ignore[method-assign]
+    with pytest.raises(LockedError, match="Run run-0 holds the lock"):
+        call(recorded, active="green", lock_timeout=20.0)
+    assert data(recorded)["active"] == "blue"
+
+
+def test_a_lost_answer_is_found_out(recorded: World, world: World) -> None:
+    call(recorded, active="blue", rollback_window=60)
+    recorded.cluster.lose_answers = 1
+    assert call(recorded, active="green")["changed"] is True
+    assert (data(recorded)["active"], data(recorded)["epoch"]) == ("green", "4")
+
+
+def test_a_lost_answer_to_the_creation_is_found_out(world: World) -> None:
+    world.cluster.lose_answers = 1
+    done = call(world, active="blue")
+    assert (done["created"], data(world)["active"]) == (True, "blue")
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_creation_that_failed_is_a_failure(world: World, stored: bool) -> None:
+    def fails(name: str, data: t.Mapping[str, str], immutable: bool = False) -> t.NoReturn:
+        if stored:
+            world.cluster.put_others(NAME, active="green", epoch="1")
+        raise ClusterError("no answer")
+
+    world.cluster.create_config_map = fails  # type: ignore[method-assign]
+    with pytest.raises(ClusterError, match="no answer"):
+        call(world, active="blue")
+
+
+def test_somebody_else_creates_the_record_first(world: World) -> None:
+    def other() -> None:
+        world.cluster.before_write = lambda: world.cluster.put_others(NAME, active="green", epoch="1")
+
+    world.cluster.before_write = other
+    with pytest.raises(ConflictError):
+        call(world, active="blue")
+    assert data(world)["active"] == "green"
+
+
+def test_nonsense_is_listed(recorded: World) -> None:
+    recorded.cluster.put_others(NAME, active="red", epoch="x")
+    with pytest.raises(InvalidSettingsError) as raised:
+        call(recorded, active="green")
+    assert len(raised.value.faults) == 2
+
+
+def test_the_api_server_is_down(recorded: World) -> None:
+    recorded.cluster.down = True
+    with pytest.raises(ClusterError, match="fake does not answer"):
+        call(recorded, active="green")
