@@ -1,0 +1,154 @@
+"""Two operators at once: interleaved call by call, or one that slept longer than its lock lives and wakes up."""
+
+import random
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
+from tests.simulation.world import invariants
+from tests.simulation.world.faults import Freeze
+from tests.simulation.world.playbook import play
+from tests.simulation.world.ports import AFTER
+from tests.simulation.world.scenario import (
+    AGAIN,
+    SCENARIOS,
+    UNDO,
+    Scenario,
+    attempt,
+    judge,
+    random_runs,
+    recover,
+    sample,
+)
+
+
+def end(world, scenario, colour, *tasks):
+    """Both tasks ended, in success or in an error of ours; then one more run with an explicit target ends it well."""
+    world.finish(*tasks)
+    broken = [repr(task.error) for task in tasks if task.error and not isinstance(task.error, BlueGreenError)]
+    assert broken == []
+    last = recover(world, lambda operator: play(operator, "switch", scenario.mode, colour), tries=4, name="last")
+    return judge(world, colour) if last.result else [f"the last run does not succeed: {last}"]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_interleaved(scenario):
+    """Whatever the two want and whenever the second begins: one waits for the other, or is refused."""
+    wrong = []
+    for seed in random_runs(quick=8):
+        world = scenario.world(seed)
+        chance = random.Random(seed)
+        first, second = world.operator("first"), world.operator("second")
+        wish = scenario.recovery(chance.choice((AGAIN, UNDO)))[0]
+        tasks = [world.start(first, lambda who=first: scenario.play(who))]
+        world.pass_time(chance.random() * chance.choice((0.02, 1.5)))
+        tasks.append(world.start(second, lambda who=second, run=wish: run(who)))
+        colour = chance.choice((scenario.source, scenario.target))
+        broken = end(world, scenario, colour, *tasks) + invariants.well_led(world)
+        if broken:
+            wrong.append(f"seed {seed}: {[str(task.error)[:80] for task in tasks]}: {broken[:3]}")
+    assert wrong == []
+
+
+def woken(scenario, number, seconds, recovery):
+    """The first operator stands still before the effect of one call; the second begins while it does."""
+    world = scenario.world()
+    first, second = world.operator("frozen"), world.operator("second")
+    first.faults[number] = Freeze(seconds)
+    tasks = [world.start(first, lambda: scenario.play(first))]
+    frozen = world.scheduler.run_until(lambda: first.process.frozen, world.scheduler.now + 60.0, every=0.001)
+    assert frozen
+    run, colour = scenario.recovery(recovery)
+    tasks.append(world.start(second, lambda: run(second)))
+    return world, colour, tasks
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_frozen_longer_than_the_lock_lives(scenario):
+    """It wakes while the second is at work, or after it: it must not disturb what the second did."""
+    wrong = []
+    calls = scenario.undisturbed()
+    schedules = [
+        (call, seconds, recovery)
+        for call in calls
+        for seconds in (2.8, 3.2, 3.6, 4.2, 9.0)
+        for recovery in (AGAIN, UNDO)
+        if not known_bound(scenario, call, recovery)
+    ]
+    for call, seconds, recovery in sample(schedules, 12):
+        world, colour, tasks = woken(scenario, call.number, seconds, recovery)
+        broken = end(world, scenario, colour, *tasks)
+        if call.name == "scale":  # see test_a_scale_from_the_past
+            broken = [fault for fault in broken if "replicas" not in fault]
+        if broken:
+            errors = [str(task.error)[:80] for task in tasks]
+            wrong.append(f"frozen {seconds} s at call {call.number} {call.name}, {recovery}, {errors}: {broken[:3]}")
+    assert wrong == []
+
+
+def known_bound(scenario, call, recovery):
+    """Kubernetes has no fence for a scale: see test_a_scale_from_the_past."""
+    return scenario.mode == "cold" and call.name == "scale"
+
+
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.mode == "cold"], ids=str)
+def test_a_scale_from_the_past(scenario):
+    """The bound: a scale request that was held up until another run was over takes effect.
+
+    At worst nothing is processed until somebody scales the active colour up; nothing is lost or processed twice. An
+    application without the contract has one more: the other colour, started from the past, would process as well.
+    """
+    wrong = []
+    for call in scenario.undisturbed():
+        if call.name != "scale" or (call.arguments[1] > 0 and not scenario.contract):
+            continue
+        for seconds in (2.8, 3.6, 9.0):
+            world, colour, tasks = woken(scenario, call.number, seconds, UNDO)
+            world.finish(*tasks)
+            world.cluster.scale(world.app.colours[world.record.active].workload, 2)
+            broken = [fault for fault in end(world, scenario, colour, *tasks) if "replicas" not in fault]
+            if broken:
+                wrong.append(f"frozen {seconds} s at call {call.number} {call.arguments}: {broken[:3]}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("phase", ["armed", "armed after an unconfirmed flip"])
+@pytest.mark.parametrize("mode", ["hot", "cold"])
+def test_undone_without_a_journal(mode, phase):
+    """Somebody deleted the journal: the record alone tells what is to be undone, and what must not simply go on."""
+    scenario = Scenario(mode, "switch") if phase == "armed" else Scenario("hot", "switch")
+    world = scenario.world()
+    kill_after(world, scenario.play, swap=0 if phase == "armed" else 1)
+    if phase != "armed":
+        kill_after(world, lambda operator: play(operator, "rollback", "cold"), swap=0)
+    active = world.record.active
+    assert world.record.armed
+    del world.cluster.config_maps[journal_name(world.app.name)]
+    last = recover(world, lambda operator: play(operator, "switch", mode, active))
+    if phase == "armed":
+        assert last.result is not None
+        # How many pods the standby had before is lost with the journal.
+        assert [fault for fault in judge(world, active) if "replicas" not in fault] == []
+        return
+    assert "never confirmed that it took over" in str(last)
+    last = recover(world, lambda operator: play(operator, "rollback", "cold"))
+    assert last.result is not None
+    assert judge(world, "blue") == []
+
+
+def kill_after(world, run, swap):
+    """Kill the run right after its first, second ... change of the record."""
+    operator = world.operator(f"killed-{len(world.operators)}")
+    swaps = []
+
+    class AfterTheSwap:
+        def strike(self, operator, moment, call):
+            if call.name == "replace_config_map" and "active" in call.arguments[1] and moment == AFTER:
+                swaps.append(call)
+                if len(swaps) > swap:
+                    operator.die()
+
+    operator.every_call = AfterTheSwap()
+    assert attempt(world, operator, run).died
+    world.pass_time(3.0)

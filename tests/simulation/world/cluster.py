@@ -1,0 +1,245 @@
+"""Kubernetes in memory: stored objects with versions, Deployments that make and remove pods, kubelets that lag behind."""
+
+from __future__ import annotations
+
+import random
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ConflictError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    LeaseState,
+    Pod,
+    StoredObject,
+    Workload,
+)
+from tests.simulation.world.scheduler import Process, Scheduler
+
+if t.TYPE_CHECKING:
+    from tests.simulation.world.pods import Container
+
+CONTROLLER_DELAY = 0.05
+GRACE = 3.0
+RESTART_DELAY = 0.2
+REPORT_LAG = 0.15
+"""Longest time until a kubelet has told the API server what its pod does."""
+
+
+@dataclass
+class SimPod:
+    """A pod. shown is what the API server knows of it, which may be old."""
+
+    name: str
+    uid: str
+    colour: str
+    shown: Pod
+    container: Container | None = None
+    restarts: int = 0
+    gone: bool = False
+
+
+@dataclass
+class SimWorkload:
+    """A Deployment of one colour."""
+
+    name: str
+    colour: str
+    replicas: int
+    good_image: bool = True
+    start_delay: tuple[float, float] = (0.2, 0.5)
+
+
+class ApiServer:
+    """One namespace."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        rng: random.Random,
+        make_container: t.Callable[[str, str], Container],
+    ) -> None:
+        self.scheduler = scheduler
+        self.rng = rng
+        self.make_container = make_container
+        self.config_maps: dict[str, StoredObject] = {}
+        self.immutable: set[str] = set()
+        self.leases: dict[str, LeaseState] = {}
+        self.workloads: dict[str, SimWorkload] = {}
+        self.pods: dict[str, SimPod] = {}
+        self.record_name = ""
+        self.unreadable_for: set[str] = set()
+        self.denied: list[str] = []
+        self.report_lag = REPORT_LAG
+        self._version = 0
+        self._serial = 0
+
+    # --- stored objects ----------------------------------------------------------------------------------------------
+
+    def next_version(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    def create(self, name: str, data: t.Mapping[str, str], immutable: bool = False) -> StoredObject:
+        """Raises ConflictError when it exists."""
+        if name in self.config_maps:
+            raise ConflictError(f"ConfigMap {name} exists already")
+        if immutable:
+            self.immutable.add(name)
+        self.config_maps[name] = StoredObject(name, dict(data), self.next_version())
+        return self.config_maps[name]
+
+    def replace(self, name: str, data: t.Mapping[str, str], version: str) -> StoredObject:
+        """Raises ConflictError unless the object is still at that version."""
+        found = self.config_maps.get(name)
+        if found is None or found.resource_version != version:
+            raise ConflictError(f"ConfigMap {name} was changed by somebody else")
+        assert name not in self.immutable, f"{name} is immutable"
+        # The API server does not store an update that changes nothing.
+        if dict(found.data) != dict(data):
+            self.config_maps[name] = StoredObject(name, dict(data), self.next_version())
+        return self.config_maps[name]
+
+    def put_lease(self, name: str, holder: str, duration: int, version: str | None) -> LeaseState:
+        """Raises ConflictError unless the Lease is as it was read."""
+        found = self.leases.get(name)
+        if (found.resource_version if found else None) != version:
+            raise ConflictError(f"Lease {name} was changed by somebody else")
+        renewed = f"{self.scheduler.now:.6f}"
+        self.leases[name] = LeaseState(name, holder, duration, renewed, self.next_version())
+        return self.leases[name]
+
+    def read_record_as(self, process: Process) -> t.Mapping[str, str] | None:
+        """A pod reads the record; None when it can't."""
+        self.scheduler.sleep(0.001 + self.rng.random() * 0.004)
+        blind = process.name in self.unreadable_for
+        stored = None if blind else self.config_maps.get(self.record_name)
+        self.scheduler.sleep(0.001 + self.rng.random() * 0.004)
+        return stored.data if stored else None
+
+    # --- workloads ---------------------------------------------------------------------------------------------------
+
+    def workload(self, name: str) -> Workload | None:
+        found = self.workloads.get(name)
+        if found is None:
+            return None
+        ready = sum(pod.shown.ready for pod in self.pods.values() if pod.colour == found.colour)
+        return Workload("Deployment", name, f"uid-{name}", found.replicas, ready)
+
+    def pods_of(self, colour: str) -> list[SimPod]:
+        return [pod for pod in self.pods.values() if pod.colour == colour]
+
+    def containers(self, colour: str | None = None) -> list[Container]:
+        """Every living process of a colour, or of both."""
+        return [
+            pod.container
+            for pod in self.pods.values()
+            if pod.container is not None and pod.container.alive and colour in (None, pod.colour)
+        ]
+
+    def scale(self, name: str, replicas: int) -> None:
+        self.workloads[name].replicas = replicas
+        self._reconcile_soon(name)
+
+    def _reconcile_soon(self, name: str) -> None:
+        self.scheduler.after(self.rng.uniform(0.01, CONTROLLER_DELAY), lambda: self._reconcile(self.workloads[name]))
+
+    def _reconcile(self, workload: SimWorkload) -> None:
+        live = [pod for pod in self.pods_of(workload.colour) if not pod.shown.terminating]
+        for _missing in range(workload.replicas - len(live)):
+            self._create_pod(workload)
+        for pod in live[workload.replicas :]:
+            self.delete_pod(pod)
+
+    def _create_pod(self, workload: SimWorkload) -> None:
+        self._serial += 1
+        name = f"{workload.name}-{self._serial}"
+        pod = SimPod(name, f"uid-{self._serial}", workload.colour, Pod(name, f"uid-{self._serial}", phase="Pending"))
+        self.pods[name] = pod
+        if workload.good_image:
+            self.scheduler.after(self.rng.uniform(*workload.start_delay), lambda: self.start_container(pod))
+        else:
+            self._show(pod, problem="ErrImagePull: no such image")
+            self.scheduler.after(0.5, lambda: self._show(pod, problem="ImagePullBackOff: no such image"))
+
+    def start_container(self, pod: SimPod) -> None:
+        """The kubelet starts the process; the API server hears of it a little later."""
+        if pod.gone or pod.shown.terminating:
+            return
+        pod.container = self.make_container(pod.colour, f"{pod.name}.{pod.restarts}")
+        pod.container.boot()
+        self._show(pod, phase="Running", problem="")
+
+    def _show(self, pod: SimPod, **changes: t.Any) -> None:
+        def tell() -> None:
+            if not pod.gone:
+                pod.shown = replace(pod.shown, **changes)
+
+        self.scheduler.after(self.rng.random() * self.report_lag, tell)
+
+    # --- what happens to pods ----------------------------------------------------------------------------------------
+
+    def _pod_of(self, container: Container) -> SimPod | None:
+        return next((pod for pod in self.pods.values() if pod.container is container), None)
+
+    def container_ready(self, container: Container) -> None:
+        pod = self._pod_of(container)
+        if pod is not None:
+            self._show(pod, ready=True)
+
+    def container_exited(self, container: Container) -> None:
+        """The process ended by itself: the end of a pod that terminates, a restart otherwise."""
+        pod = self._pod_of(container)
+        if pod is None:
+            return
+        if pod.shown.terminating:
+            self.scheduler.after(self.rng.random() * self.report_lag, lambda: self._remove(pod))
+        else:
+            self._restart(pod)
+
+    def crash(self, pod: SimPod) -> None:
+        """The container is killed (out of memory); the kubelet starts it again."""
+        if pod.container is not None and pod.container.alive:
+            pod.container.kill()
+            if pod.shown.terminating:
+                self._remove(pod)
+            else:
+                self._restart(pod)
+
+    def _restart(self, pod: SimPod) -> None:
+        pod.restarts += 1
+        problem = "CrashLoopBackOff: back-off restarting" if pod.restarts > 1 else ""
+        self._show(pod, ready=False, problem=problem)
+        self.scheduler.after(RESTART_DELAY * pod.restarts, lambda: self.start_container(pod))
+
+    def delete_pod(self, pod: SimPod) -> None:
+        """Deletion with grace: SIGTERM now, SIGKILL later; a Deployment replaces it at once."""
+        if pod.gone or pod.shown.terminating:
+            return
+        pod.shown = replace(pod.shown, terminating=True, ready=False)
+        if pod.container is None or not pod.container.alive:
+            self.scheduler.after(self.rng.random() * self.report_lag, lambda: self._remove(pod))
+        else:
+            container = pod.container
+            if container.frozen:
+                container.deferred_termination = True
+            else:
+                container.terminate()
+            self.scheduler.after(GRACE, lambda: self._remove(pod))
+        self._replace(pod)
+
+    def lose_pod(self, pod: SimPod) -> None:
+        """The pod is gone with its process (force deletion of a dead node's pod)."""
+        self._remove(pod)
+        self._replace(pod)
+
+    def _replace(self, pod: SimPod) -> None:
+        name = next(name for name, workload in self.workloads.items() if workload.colour == pod.colour)
+        self._reconcile_soon(name)
+
+    def _remove(self, pod: SimPod) -> None:
+        if pod.gone:
+            return
+        pod.gone = True
+        if pod.container is not None and pod.container.alive:
+            pod.container.kill()
+        self.pods.pop(pod.name, None)

@@ -1,0 +1,31 @@
+"""What the playbooks do, step by step: each step is a process of its own and knows only what the one before returned."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import hand_over
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import plan_run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.prepare import prepare
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.settle import settle, verify
+from tests.simulation.world.ports import Operator
+
+VERIFY_SECONDS = 10.0
+
+
+def play(operator: Operator, direction: str, mode: str, target: str = "") -> dict[str, t.Any]:
+    """The whole playbook; answers whether any step changed something, and the target."""
+    ports, app = operator.ports, operator.world.app
+    plan = plan_run(ports, app, mode, direction, target)
+    if plan.verdict == gates.NO_GO:
+        raise NoGoError("\n".join(gates.table(plan.gates)))
+    request = Request(plan.decision.target, direction, mode, operator.run_id, "simulation")
+    changed = [prepare(ports, app, request)["changed"], hand_over(ports, app, request)["changed"]]
+    _seen, rows = verify(ports, app, mode, VERIFY_SECONDS)
+    if gates.verdict_of(rows) == gates.NO_GO:
+        raise NoGoError("\n".join(gates.table(rows)))
+    changed.append(settle(ports, app, request)["changed"])
+    return {"changed": any(changed), "target": request.target, "decision": plan.decision.action}
