@@ -1,0 +1,207 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The test bed as seen by these tests. Everything they make has a name of its own and is removed again."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import typing as t
+import uuid
+import warnings
+from pathlib import Path
+
+import confluent_kafka
+import pytest
+import yaml
+from confluent_kafka.admin import AdminClient, NewTopic
+
+import testbed
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
+
+ROOT = Path(__file__).parents[2]
+WITNESS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+
+
+@pytest.fixture(scope="session")
+def bed() -> dict[str, str]:
+    """Environment of the test bed, for programs that are started."""
+    return {**os.environ, **testbed.env()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sockets_of_clients_that_gave_up() -> t.Iterator[None]:
+    """kafka-python does not close its sockets when a connection cannot be made; that is not what is tested here."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def name() -> str:
+    """A name nobody else uses."""
+    return f"bed-{uuid.uuid4().hex[:8]}"
+
+
+class Kafka:
+    """Kafka as tests use it: topics, members, and Kafka's own tool as witness."""
+
+    def __init__(self, bed: t.Mapping[str, str], name: str) -> None:
+        self.bed = bed
+        self.servers = bed["KAFKA_BOOTSTRAP_SERVERS"]
+        self.admin = AdminClient({"bootstrap.servers": self.servers})
+        self.name = name
+        self._topics: list[str] = []
+        self._members: list[confluent_kafka.Consumer] = []
+
+    def topic(self, suffix: str = "t", partitions: int = 3, records: int = 0) -> str:
+        """A new topic; records per partition."""
+        topic = f"{self.name}-{suffix}"
+        self.admin.create_topics([NewTopic(topic, partitions, 3)])[topic].result(30)
+        self._topics.append(topic)
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.servers})
+        for partition in range(partitions):
+            for number in range(records):
+                producer.produce(topic, str(number).encode(), partition=partition)
+        if producer.flush(30):
+            pytest.fail(f"the records of {topic} could not be written")
+        return topic
+
+    def join(self, group: str, topic: str, protocol: str = "classic", **settings: t.Any) -> confluent_kafka.Consumer:
+        """A member of the group that owns every partition."""
+        consumer = confluent_kafka.Consumer(
+            {"bootstrap.servers": self.servers, "group.id": group, "group.protocol": protocol, **settings}
+        )
+        self._members.append(consumer)
+        consumer.subscribe([topic])
+        deadline = time.monotonic() + 30
+        while not consumer.assignment() and time.monotonic() < deadline:
+            consumer.poll(0.1)
+        return consumer
+
+    def witness(self, group: str) -> dict[tuple[str, int], int | None]:
+        """Committed offsets by (topic, partition), as Kafka's own tool shows them."""
+        command = ["java", "-cp", self.bed["KAFKA_TOOLS_CLASSPATH"], WITNESS, "--bootstrap-server", self.servers]
+        shown = subprocess.run(
+            [*command, "--describe", "--offsets", "--group", group],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        rows = re.findall(rf"^{re.escape(group)}\s+(\S+)\s+(\d+)\s+(\S+)\s+", shown.stdout, re.MULTILINE)
+        return {(topic, int(number)): None if offset == "-" else int(offset) for topic, number, offset in rows}
+
+    def clean_up(self) -> None:
+        """Remove members, groups and topics."""
+        for consumer in self._members:
+            consumer.close()
+        groups = [
+            g.group_id for g in self.admin.list_consumer_groups().result(30).valid if g.group_id.startswith(self.name)
+        ]
+        if groups:
+            for future in self.admin.delete_consumer_groups(groups).values():
+                future.exception(30)
+        if self._topics:
+            for future in self.admin.delete_topics(self._topics).values():
+                future.result(30)
+
+
+@pytest.fixture
+def kafka(bed: dict[str, str], name: str) -> t.Iterator[Kafka]:
+    """See Kafka."""
+    made = Kafka(bed, name)
+    yield made
+    made.clean_up()
+
+
+@pytest.fixture
+def adapter(bed: dict[str, str]) -> t.Iterator[KafkaAdapter]:
+    """The adapter under test."""
+    made = KafkaAdapter({"bootstrap_servers": bed["KAFKA_BOOTSTRAP_SERVERS"].split(",")})
+    yield made
+    made.close()
+
+
+class Kubectl:
+    """kubectl in one namespace."""
+
+    def __init__(self, bed: t.Mapping[str, str], namespace: str) -> None:
+        self._bed = bed
+        self.namespace = namespace
+
+    def __call__(self, *arguments: str, manifest: t.Any = None) -> str:
+        """Run it; manifest: objects for standard input."""
+        ended = subprocess.run(
+            ["kubectl", "--namespace", self.namespace, *arguments],
+            env=dict(self._bed),
+            input=None if manifest is None else yaml.safe_dump_all(manifest),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if ended.returncode:
+            pytest.fail(f"kubectl {' '.join(arguments)}: {ended.stderr}")
+        return ended.stdout
+
+    def json(self, *arguments: str) -> t.Any:
+        """Its answer as data."""
+        return json.loads(self(*arguments, "--output", "json"))
+
+
+@pytest.fixture
+def kubectl(bed: dict[str, str], name: str) -> t.Iterator[Kubectl]:
+    """In a namespace of its own."""
+    made = Kubectl(bed, name)
+    made("create", "namespace", name)
+    yield made
+    made("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def cluster(bed: dict[str, str], kubectl: Kubectl) -> KubernetesAdapter:
+    """The adapter under test."""
+    return KubernetesAdapter(ApiServer({"kubeconfig": bed["KUBECONFIG"]}), kubectl.namespace)
+
+
+class Ansible(t.Protocol):
+    """Runs a module with the real ansible."""
+
+    def __call__(self, module: str, *, check: bool = False, diff: bool = True, **options: t.Any) -> dict[str, t.Any]:
+        """Its result; ``failed`` is set when it failed, ``diff_text`` what was printed before the result."""
+
+
+@pytest.fixture
+def ansible(bed: dict[str, str]) -> Ansible:
+    """See Ansible."""
+
+    def call(module: str, *, check: bool = False, diff: bool = True, **options: t.Any) -> dict[str, t.Any]:
+        command = ["ansible", "localhost", "--connection", "local", "--module-name", f"streamops.bluegreen.{module}"]
+        command += ["--args", json.dumps(options), *(["--check"] if check else []), *(["--diff"] if diff else [])]
+        environment = {
+            **bed,
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "LC_ALL": "C.UTF-8",
+        }
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        before, arrow, answer = ended.stdout.partition("=> {")
+        if not arrow:
+            pytest.fail(f"{module} gave no result: {ended.stdout}{ended.stderr}")
+        result = t.cast("dict[str, t.Any]", json.loads("{" + answer))
+        return {"failed": ended.returncode != 0, **result, "diff_text": before.rpartition("localhost |")[0]}
+
+    return call

@@ -1,0 +1,28 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Stages for the playbooks on the test bed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from demo.place import BUILD, Names, Place, find_place
+from demo.stage import Stage, staged
+
+
+@pytest.fixture(scope="session")
+def place() -> Place:
+    return find_place(bring_up=False)
+
+
+@pytest.fixture(scope="module")
+def stage(place: Place) -> Iterator[Stage]:
+    """The example application with two pods a colour, blue at work; one for the tests of a file."""
+    names = Names(f"test-{secrets.token_hex(2)}")
+    with staged(place, names, BUILD / "stage" / names.tag, replicas=2) as built:
+        yield built

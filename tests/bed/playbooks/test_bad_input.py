@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bad input ends before the first change, with one message that names the object, what was seen and what to do."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from demo.application import APP
+from demo.stage import Stage
+from tests.bed.playbooks.watching import RECORD, written
+
+pytestmark = pytest.mark.bed
+
+
+BAD_INPUT = {
+    "without confirmation": ([], ["Nothing was changed", f"-e bg_confirm={APP}"]),
+    "wrong confirmation": (["bg_confirm=other"], ["Nothing was changed", f"-e bg_confirm={APP}", "other"]),
+    "unknown mode": (["bg_mode=warp"], ["mode 'warp' is unknown", "hot, cold"]),
+    "unknown colour": (["bg_to=purple"], ["colour 'purple' is unknown", "blue or green"]),
+    "missing group": (["bg_blue_group="], ["blue.group is missing"]),
+    "equal groups": (["bg_blue_group=same", "bg_green_group=same"], ["share the group same"]),
+    "malformed names": (["bg_app=Order_Consumer", "bg_namespace=no/where"], ["'Order_Consumer'", "'no/where'"]),
+    "malformed topic": ([{"bg_topics": ["or der"]}], ["topic 'or der' is not a topic name"]),
+    "several faults": (
+        ["bg_mode=warp", "bg_to=purple", "bg_green_group=", "bg_max_lag=many"],
+        ["4 fault(s)", "warp", "purple", "green.group is missing", "max_lag is 'many'"],
+    ),
+    "unknown topic": ([{"bg_topics": ["no-such-topic"]}], ["no-such-topic", "create them"]),
+    "unknown namespace": (["bg_namespace=no-such-namespace"], ["no-such-namespace"]),
+    "pods without contract": ([{"bg_contract": {"port": 9}}], ["source pods speak bg/v1", "bg_mode=cold"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_refused_before_any_change(stage: Stage, case: str) -> None:
+    settings, expected = BAD_INPUT[case]
+    arguments: list[str] = []
+    if (
+        not any(isinstance(item, str) and item.startswith("bg_confirm") for item in settings)
+        and case != "without confirmation"
+    ):
+        confirmed = "Order_Consumer" if case == "malformed names" else APP
+        arguments += ["-e", f"bg_confirm={confirmed}"]
+    for item in settings:
+        arguments += ["-e", item if isinstance(item, str) else json.dumps(item)]
+    before = written(stage)
+    done = stage.operator.attempt("switch", *arguments, name="bad-input")
+    assert done.code != 0
+    flat = " ".join(done.output.split())
+    for text in expected:
+        assert text in flat, f"{text!r} is not said in:\n{done.output[-3000:]}"
+    assert "Traceback" not in done.output
+    assert written(stage) == before
+
+
+def test_unknown_application(stage: Stage) -> None:
+    done = stage.operator.attempt("switch", "--limit", "no-such-app", "-e", f"bg_confirm={APP}", name="bad-input")
+    assert done.code != 0
+    assert "no-such-app" in done.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9", "127.0.0.1:9"),
+        ("K8S_AUTH_HOST", "https://127.0.0.1:9", "127.0.0.1:9"),
+    ],
+)
+def test_service_that_is_down_is_named(stage: Stage, variable: str, value: str, expected: str) -> None:
+    before = written(stage)
+    done = stage.operator.attempt("switch", "-e", f"bg_confirm={APP}", name="down", env={variable: value})
+    assert done.code != 0
+    assert expected in done.output
+    assert done.seconds < 60
+    assert written(stage) == before
+
+
+def test_every_missing_right_is_named(stage: Stage) -> None:
+    weak = stage.app.service_account_kubeconfig("order-consumer", stage.out / "weak.kubeconfig")
+    before = written(stage)
+    env = {"KUBECONFIG": str(weak), "K8S_AUTH_KUBECONFIG": str(weak)}
+    done = stage.operator.attempt("switch", "-e", f"bg_confirm={APP}", name="weak", env=env)
+    flat = " ".join(done.output.split())
+    assert done.code != 0
+    for right in (
+        f"update configmaps {RECORD}",
+        "create configmaps",
+        "patch deployments/scale.apps order-consumer-green",
+        "create pods/proxy",
+        "update leases.coordination.k8s.io order-consumer-bg-lock",
+    ):
+        assert right in flat, f"{right} is not named in:\n{done.output[-3000:]}"
+    assert f"get configmaps {RECORD}" not in flat, "a right that is granted was called missing"
+    assert written(stage) == before
+
+
+def test_record_edited_into_nonsense(stage: Stage) -> None:
+    good = stage.app.data(RECORD)
+    assert good is not None
+    stage.app.patch_data(RECORD, {"active": "mauve", "epoch": "-3", "phase": "asleep"})
+    try:
+        before = written(stage)
+        done = stage.operator.attempt("switch", "-e", f"bg_confirm={APP}", name="nonsense")
+        flat = " ".join(done.output.split())
+        assert done.code != 0
+        for text in ("3 fault(s)", RECORD, "'mauve'", "'-3'", "'asleep'"):
+            assert text in flat
+        assert written(stage) == before
+    finally:
+        stage.app.patch_data(RECORD, good)

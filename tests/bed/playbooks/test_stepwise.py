@@ -1,0 +1,37 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The chain of the four modules moves the work as the fused hand-over does."""
+
+from __future__ import annotations
+
+import pytest
+
+from demo.stage import Stage
+from tests.bed.playbooks.watching import RECORD
+
+pytestmark = pytest.mark.bed
+
+
+def test_stepwise_there_and_back(stage: Stage) -> None:
+    producer = stage.produce(300)
+    stepwise = ("-e", "bg_handover_style=stepwise")
+    try:
+        stage.operator.play("switch", "--check", *stepwise, name="stepwise-plan")
+        stage.operator.real("switch", *stepwise, name="stepwise-switch")
+        assert (stage.app.data(RECORD) or {})["active"] == "green"
+        stage.operator.real("rollback", *stepwise, name="stepwise-rollback")
+        assert (stage.app.data(RECORD) or {})["active"] == "blue"
+        stage.operator.real("switch", *stepwise, "-e", "bg_mode=cold", name="stepwise-cold")
+        assert (stage.app.data(RECORD) or {})["active"] == "green"
+    finally:
+        produced = producer.stop()
+    report = stage.audits.audit("stepwise", None, None, wait=90)
+    assert report["processed"] == produced["records"] > 0
+    assert (report["lost"]["count"], report["duplicated"]["count"], report["outOfOrder"]["count"]) == (0, 0, 0)
+    assert len(report["changes"]) == 3
+    witness = stage.audits.witness("green")
+    assert {number: row["current"] for number, row in witness.items()} == {
+        tp.rsplit("-", 1)[1]: window["end"] for tp, window in report["window"].items()
+    }

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests look at beside the audit: stored state as the API server has it, processes of pods and playbooks."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from demo.application import APP
+from demo.place import ROOT
+from demo.stage import Stage
+
+RECORD = f"{APP}-active-version"
+JOURNAL = f"{APP}-bg-journal"
+
+
+def written(stage: Stage) -> dict[str, object]:
+    """Everything a run could change: resource versions of every object, and the offsets of both groups."""
+    kinds = (("v1", "ConfigMap"), ("apps/v1", "Deployment"), ("coordination.k8s.io/v1", "Lease"))
+    found: dict[str, object] = {}
+    for api_version, kind in kinds:
+        for item in stage.app.listed(api_version, kind):
+            found[f"{kind} {item['metadata']['name']}"] = item["metadata"]["resourceVersion"]
+    found["green's offsets"] = stage.audits.committed("green")
+    return found
+
+
+def recap(output: str) -> dict[str, int]:
+    """The numbers of Ansible's last line."""
+    line = next(line for line in reversed(output.splitlines()) if line.startswith(APP) and "changed=" in line)
+    return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
+
+
+def wait_for(what: str, condition: Callable[[], bool], seconds: float = 240) -> None:
+    """Poll quickly until the condition holds; fail with ``what`` when it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"never seen: {what}"
+        time.sleep(0.005)
+
+
+class PlaybookRun:
+    """A playbook in the background that can be killed with everything it started."""
+
+    def __init__(self, stage: Stage, playbook: str, *arguments: str) -> None:
+        command = stage.operator.command(playbook, "-e", f"bg_confirm={APP}", *arguments)
+        self._log = (stage.out / "killed.log").open("ab")
+        self._process = subprocess.Popen(command, env=stage.operator.env, cwd=ROOT, stdout=self._log, stderr=self._log)
+
+    def __enter__(self) -> PlaybookRun:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the playbook and to every process below it: workers put themselves into sessions of their own."""
+        for pid in [self._process.pid, *descendants(self._process.pid)]:
+            with_signal(pid, signal.SIGKILL)
+        self._process.wait()
+        self._log.close()
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below ``pid``, by the kernel's own book-keeping."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text(encoding="utf-8").split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def with_signal(pid: int, number: signal.Signals) -> None:
+    """Signal one process that may be gone already."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def process_of(pod: str) -> int:
+    """The consumer process of a pod, as the host sees it; the test fails when there is none."""
+    found = find_process(pod)
+    assert found, f"pod {pod} has no consumer process on this machine"
+    return found
+
+
+def find_process(pod: str) -> int | None:
+    """The consumer process of a pod, or None."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (entry / "environ").read_bytes().split(b"\0")
+            command = (entry / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        if f"POD_NAME={pod}".encode() in environment and b"bgconsumer" in command:
+            return int(entry.name)
+    return None

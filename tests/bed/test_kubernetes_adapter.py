@@ -1,0 +1,235 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Kubernetes and pods adapters against a real API server; kubectl is the witness."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import (
+    ApiProxy,
+    PodAddress,
+    PodsAdapter,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Pod, Right, Workload
+from tests.bed.conftest import Kubectl
+
+pytestmark = pytest.mark.bed
+
+ECHO = """
+import http.server, json, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get('content-length') or 0)).decode()
+        if self.path.endswith('/hang'):
+            time.sleep(30)
+        answer = json.dumps({'path': self.path, 'headers': dict(self.headers), 'body': body}).encode()
+        self.send_response(200)
+        self.send_header('content-length', str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+    do_POST = do_GET
+http.server.ThreadingHTTPServer(('', 8080), Handler).serve_forever()
+"""
+
+
+def workload(kind: str, name: str, replicas: int, **container: t.Any) -> dict[str, t.Any]:
+    """A Deployment or StatefulSet whose pods echo requests."""
+    labels = {"app": name}
+    spec: dict[str, t.Any] = {
+        "dnsPolicy": "Default",
+        "terminationGracePeriodSeconds": 1,
+        "containers": [
+            {
+                "name": "c",
+                "image": "testbed.invalid/base:1",
+                "imagePullPolicy": "Never",
+                "command": ["python3", "-c", ECHO],
+                "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+                **container,
+            }
+        ],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+            **({"serviceName": name} if kind == "StatefulSet" else {}),
+        },
+    }
+
+
+def until(condition: t.Callable[[], t.Any], seconds: float = 60.0) -> t.Any:
+    """The first true answer."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    return pytest.fail("it did not happen in time")
+
+
+def started(cluster: KubernetesAdapter, kind: str, name: str, replicas: int) -> tuple[Workload, list[Pod]]:
+    """The workload when all of its pods are Ready."""
+
+    def ready() -> tuple[Workload, list[Pod]] | None:
+        found = cluster.workload(kind, name)
+        pods = cluster.pods(found) if found else []
+        done = [pod for pod in pods if pod.ready and not pod.terminating]
+        return (found, pods) if found and len(done) == len(pods) == replicas else None
+
+    return t.cast("tuple[Workload, list[Pod]]", until(ready))
+
+
+def test_compare_and_swap(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    created = cluster.create_config_map("record", {"active": "blue"})
+    with pytest.raises(ConflictError, match="answered 409"):
+        cluster.create_config_map("record", {})
+    kubectl("label", "configmap", "record", "team=a")
+    with pytest.raises(ConflictError, match=r"Could not replace ConfigMap .*/record: .* answered 409"):
+        cluster.replace_config_map("record", {"active": "green"}, created.resource_version)
+    read = cluster.config_map("record")
+    assert read is not None
+    replaced = cluster.replace_config_map("record", {"active": "green", "epoch": "2"}, read.resource_version)
+    seen = kubectl.json("get", "configmap", "record")
+    assert seen["data"] == {"active": "green", "epoch": "2"}
+    assert seen["metadata"]["labels"]["team"] == "a"
+    assert seen["metadata"]["resourceVersion"] == replaced.resource_version
+    assert cluster.config_maps("rec") == ["record"]
+    cluster.delete_config_map("record")
+    cluster.delete_config_map("record")
+    assert cluster.config_map("record") is None
+
+
+def test_an_immutable_config_map(cluster: KubernetesAdapter) -> None:
+    made = cluster.create_config_map("snapshot", {"a": "b"}, immutable=True)
+    with pytest.raises(ClusterError, match="immutable"):
+        cluster.replace_config_map("snapshot", {"a": "c"}, made.resource_version)
+
+
+def test_a_lease(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    assert cluster.lease("lock") is None
+    first = cluster.put_lease("lock", "run-1", 15, None)
+    with pytest.raises(ConflictError):
+        cluster.put_lease("lock", "run-2", 15, None)
+    second = cluster.put_lease("lock", "run-1", 15, first.resource_version)
+    assert second.renew_time != first.renew_time
+    with pytest.raises(ConflictError):
+        cluster.put_lease("lock", "run-2", 15, first.resource_version)
+    cluster.put_lease("lock", "run-2", 15, second.resource_version)
+    spec = kubectl.json("get", "lease", "lock")["spec"]
+    assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("run-2", 1)
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_pods_are_found_by_owner_and_reached_both_ways(
+    bed: dict[str, str], cluster: KubernetesAdapter, kubectl: Kubectl, kind: str
+) -> None:
+    alien = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "alien", "labels": {"team": "b"}},
+        "spec": workload(kind, "echo", 1)["spec"]["template"]["spec"],
+    }
+    kubectl("apply", "--filename=-", manifest=[workload(kind, "echo", 2), alien])
+    found, pods = started(cluster, kind, "echo", 2)
+    until(lambda: kubectl.json("get", "pod", "alien")["status"].get("podIP"))
+    named = kubectl("get", "pods", "--selector=app=echo", "--output=name").split()
+    assert sorted(f"pod/{pod.name}" for pod in pods) == sorted(named)
+
+    api = ApiServer({"kubeconfig": bed["KUBECONFIG"]})
+    for transport in (ApiProxy(api, kubectl.namespace, 8080), PodAddress(8080)):
+        replies = PodsAdapter(transport, token="s3cret").call(pods, "pause", {"epoch": 3}, 5.0)
+        for reply in replies.values():
+            assert (reply.status, reply.error) == (200, "")
+            assert reply.body is not None
+            assert (reply.body["path"], reply.body["body"]) == ("/actuator/kafka/pause", '{"epoch":3}')
+            headers = {key.lower(): value for key, value in reply.body["headers"].items()}
+            assert (headers["x-bg-epoch"], headers["x-bg-token"]) == ("3", "s3cret")
+
+    cluster.scale(kind, "echo", 1)
+    cluster.event(found, "Tested", "scaled to 1")
+    assert kubectl.json("get", kind.lower(), "echo")["spec"]["replicas"] == 1
+    started(cluster, kind, "echo", 1)
+    events = kubectl.json("get", "events", "--field-selector=reason=Tested")["items"]
+    assert events[0]["involvedObject"]["uid"] == found.uid
+
+
+def test_pods_that_do_not_answer(bed: dict[str, str], cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    kubectl("apply", "--filename=-", manifest=[workload("Deployment", "echo", 1)])
+    found, pods = started(cluster, "Deployment", "echo", 1)
+    api = ApiServer({"kubeconfig": bed["KUBECONFIG"]})
+    proxy, closed = ApiProxy(api, kubectl.namespace, 8080), ApiProxy(api, kubectl.namespace, 9)
+    gone = PodsAdapter(proxy).call([Pod("gone", "u")], "status", None, 5.0)["gone"]
+    assert (gone.status, 'pods "gone" not found' in gone.error) == (None, True)
+    refused = PodsAdapter(closed).call(pods, "status", None, 5.0)[pods[0].name]
+    assert (refused.status, "connection refused" in refused.error) == (None, True)
+    began = time.monotonic()
+    hung = PodsAdapter(proxy).call(pods, "hang", None, 1.0)[pods[0].name]
+    assert time.monotonic() - began < 2.0
+    assert (hung.status, "no answer to hang" in hung.error) == (None, True)
+    assert cluster.pods(found) == pods
+
+
+def test_why_pods_cannot_run(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    broken = [
+        workload("Deployment", "no-image", 1, image="testbed.invalid/nope:1"),
+        workload("Deployment", "crashes", 1, command=["python3", "-c", "raise SystemExit(7)"]),
+        workload("Deployment", "too-big", 1, resources={"requests": {"cpu": "1000"}}),
+    ]
+    kubectl("apply", "--filename=-", manifest=broken)
+
+    def problem(name: str, word: str) -> str | None:
+        found = cluster.workload("Deployment", name)
+        pods = cluster.pods(found) if found else []
+        return pods[0].problem if pods and word in pods[0].problem else None
+
+    assert until(lambda: problem("no-image", "ErrImageNeverPull"))
+    assert "code 7" in until(lambda: problem("crashes", "CrashLoopBackOff"))
+    assert "Insufficient cpu" in until(lambda: problem("too-big", "Unschedulable"))
+
+
+def test_rights(bed: dict[str, str], cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    asked = [Right("get", "configmaps"), Right("patch", "deployments/scale", "apps"), Right("get", "pods/proxy")]
+    assert cluster.denied(asked) == []
+    kubectl("create", "serviceaccount", "viewer")
+    kubectl("create", "role", "viewer", "--verb=get", "--resource=configmaps")
+    kubectl("create", "rolebinding", "viewer", "--role=viewer", f"--serviceaccount={kubectl.namespace}:viewer")
+    token = kubectl("create", "token", "viewer").strip()
+    limited = KubernetesAdapter(ApiServer({"kubeconfig": with_token(bed, token)}), kubectl.namespace)
+    assert limited.denied(asked) == ["patch deployments/scale.apps", "get pods/proxy"]
+    with pytest.raises(ClusterError, match=r'answered 403: configmaps is forbidden: User ".*:viewer" cannot create'):
+        limited.create_config_map("x", {})
+    wrong = KubernetesAdapter(ApiServer({"kubeconfig": with_token(bed, "wrong")}), kubectl.namespace)
+    with pytest.raises(ClusterError, match="answered 401"):
+        wrong.config_map("x")
+
+
+def with_token(bed: t.Mapping[str, str], token: str) -> dict[str, t.Any]:
+    """The administrator's kubeconfig with another user."""
+    config = yaml.safe_load(Path(bed["KUBECONFIG"]).read_text(encoding="utf-8"))
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    return t.cast("dict[str, t.Any]", config)
+
+
+def test_an_unreachable_api_server_is_named_in_time() -> None:
+    cluster = KubernetesAdapter(ApiServer({"host": "https://10.199.0.250:443", "api_key": "x"}, timeout=2.0), "n")
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match=r"Kubernetes API server https://10\.199\.0\.250:443 within 2 s"):
+        cluster.config_map("x")
+    assert time.monotonic() - began < 3.5

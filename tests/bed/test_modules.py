@@ -1,0 +1,237 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules with the real ansible against the real services: check, real, repeat, check, with independent witnesses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+
+import confluent_kafka
+import pytest
+import yaml
+
+from tests.bed.conftest import ROOT, Ansible, Kafka, Kubectl
+
+pytestmark = pytest.mark.bed
+
+IMAGE = "order-consumer:dev"
+BLUE = "order-consumer-blue"
+
+
+def seed(kafka: Kafka, group: str, topic: str) -> None:
+    """Commit offsets 1 and 2 of the first two partitions with leader epoch and metadata, as an application does."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka.servers, "group.id": group})
+    rows = [confluent_kafka.TopicPartition(topic, number, number + 1, "mine", 0) for number in range(2)]
+    consumer.commit(offsets=rows, asynchronous=False)
+    consumer.close()
+
+
+def test_kafka_group_offsets(ansible: Ansible, kafka: Kafka, name: str) -> None:
+    topic = kafka.topic(records=10)
+    seed(kafka, f"{name}-blue", topic)
+    copy = {"group_id": f"{name}-green", "from_group": f"{name}-blue", "missing": "earliest"}
+    wanted = {(topic, 0): 1, (topic, 1): 2, (topic, 2): 0}
+
+    predicted = ansible("kafka_group_offsets", check=True, **copy)
+    assert (predicted["failed"], predicted["changed"]) == (False, True)
+    assert f"{topic}-2" in predicted["diff_text"]
+    assert kafka.witness(f"{name}-green") == {}
+
+    done = ansible("kafka_group_offsets", **copy)
+    assert (done["failed"], done["changed"], done["diff_text"]) == (False, True, predicted["diff_text"])
+    assert done["partitions"] == predicted["partitions"]
+    assert kafka.witness(f"{name}-green") == wanted
+
+    for check in (False, True):
+        again = ansible("kafka_group_offsets", check=check, **copy)
+        assert (again["failed"], again["changed"]) == (False, False)
+    assert kafka.witness(f"{name}-green") == wanted
+
+
+def test_kafka_group_offsets_refuses_a_group_with_members(ansible: Ansible, kafka: Kafka, name: str) -> None:
+    topic = kafka.topic(records=10)
+    seed(kafka, f"{name}-blue", topic)
+    kafka.join(f"{name}-green", topic, **{"client.id": "order-9", "enable.auto.commit": "false"})
+    copy = {"group_id": f"{name}-green", "from_group": f"{name}-blue", "missing": "earliest"}
+    refused = ansible("kafka_group_offsets", **copy)
+    assert (refused["failed"], refused["changed"]) == (True, False)
+    assert "order-9" in refused["msg"]
+    warned = ansible("kafka_group_offsets", check=True, **copy)
+    assert (warned["failed"], warned["changed"]) == (False, True)
+    assert set(kafka.witness(f"{name}-green").values()) <= {None}
+
+
+def test_kafka_group_offsets_checks_the_log(ansible: Ansible, kafka: Kafka, name: str) -> None:
+    topic = kafka.topic(records=10)
+    wanted = [{"topic": topic, "partition": 0, "offset": 11}, {"topic": topic, "partition": 1, "offset": 4}]
+    refused = ansible("kafka_group_offsets", group_id=name, offsets=wanted)
+    assert "lies beyond the end of the log 10" in refused["msg"]
+    assert kafka.witness(name) == {}
+    moved = ansible("kafka_group_offsets", group_id=name, offsets=wanted, out_of_range="earliest")
+    assert moved["changed"] is True
+    assert kafka.witness(name) == {(topic, 0): 0, (topic, 1): 4}
+
+
+def test_info_and_wait(ansible: Ansible, kafka: Kafka, name: str) -> None:
+    topic = kafka.topic(records=10)
+    seed(kafka, name, topic)
+    consumer = kafka.join(name, topic, protocol="consumer", **{"client.id": "c", "enable.auto.commit": "false"})
+
+    seen = ansible("kafka_group_offsets_info", group_id=name)
+    assert (seen["changed"], seen["type"], seen["empty"], seen["total_lag"]) == (False, "consumer", False, None)
+    assert [(row["committed_offset"], row["log_end_offset"], row["lag"]) for row in seen["partitions"]] == [
+        (1, 10, 9),
+        (2, 10, 8),
+        (None, 10, None),
+    ]
+    assert [member["client_id"] for member in seen["members"]] == ["c"]
+
+    late = ansible("kafka_lag_wait", group_id=name, until="empty", timeout=2, sleep=0.5)
+    assert (late["failed"], late["satisfied"], late["attempts"] > 1) == (True, False, True)
+    assert "still has 1 members (c; state Stable)" in late["msg"]
+    assert ansible("kafka_lag_wait", check=True, group_id=name, until="empty")["satisfied"] is False
+
+    leaving = threading.Timer(3.0, consumer.close)
+    leaving.start()
+    assert ansible("kafka_lag_wait", group_id=name, until="empty", timeout=60, sleep=0.2)["satisfied"] is True
+    leaving.join()
+    offsets = [{"topic": topic, "partition": number, "offset": 9} for number in range(3)]
+    ansible("kafka_group_offsets", group_id=name, offsets=offsets)
+    caught_up = ansible("kafka_lag_wait", group_id=name, max_lag=3)
+    assert (caught_up["satisfied"], caught_up["total_lag"]) == (True, 3)
+
+
+def test_kafka_modules_end_in_time_without_kafka(ansible: Ansible) -> None:
+    began = time.monotonic()
+    result = ansible(
+        "kafka_group_offsets_info", group_id="g", bootstrap_servers="10.199.0.250:9092", default_api_timeout_ms=2000
+    )
+    assert "no connection to Kafka at 10.199.0.250:9092 within 2 s" in result["msg"]
+    assert time.monotonic() - began < 30
+
+
+def test_bg_configmap_switch(ansible: Ansible, kubectl: Kubectl) -> None:
+    app = {"name": "app", "namespace": kubectl.namespace}
+    predicted = ansible("bg_configmap_switch", check=True, active="blue", **app)
+    assert (predicted["changed"], predicted["created"]) == (True, True)
+    assert kubectl("get", "configmaps", "--output=name").count("app-active-version") == 0
+    done = ansible("bg_configmap_switch", active="blue", **app)
+    assert (done["changed"], done["diff_text"]) == (True, predicted["diff_text"])
+    assert kubectl.json("get", "configmap", "app-active-version")["data"]["active"] == "blue"
+    kubectl("patch", "configmap", "app-active-version", '--patch={"data":{"owner":"team-a"}}')
+
+    predicted = ansible("bg_configmap_switch", check=True, active="green", expected_epoch=1, **app)
+    done = ansible("bg_configmap_switch", active="green", expected_epoch=1, **app)
+    assert (done["changed"], done["epoch"], done["diff_text"]) == (True, 2, predicted["diff_text"])
+    stored = kubectl.json("get", "configmap", "app-active-version")
+    assert (stored["data"]["active"], stored["data"]["epoch"], stored["data"]["owner"]) == ("green", "2", "team-a")
+    for check in (False, True):
+        assert ansible("bg_configmap_switch", check=check, active="green", **app)["changed"] is False
+    assert kubectl.json("get", "configmap", "app-active-version") == stored
+
+    refused = ansible("bg_configmap_switch", active="blue", expected_epoch=1, **app)
+    assert (refused["failed"], "epoch is 2, expected 1" in refused["msg"]) == (True, True)
+    lost = ansible(
+        "bg_configmap_switch", active="blue", host="https://10.199.0.250:443", api_key="x", api_server_timeout=2, **app
+    )
+    assert "https://10.199.0.250:443 within 2 s" in lost["msg"]
+    assert kubectl.json("get", "configmap", "app-active-version") == stored
+
+
+@pytest.fixture
+def application(bed: dict[str, str], ansible: Ansible, kafka: Kafka, kubectl: Kubectl, name: str) -> t.Iterator[str]:
+    """The example application, blue, with two pods, on a topic of its own; the topic."""
+    context = ROOT / "consumers/python"
+    subprocess.run([sys.executable, "-m", "testbed", "image", str(context), IMAGE], check=True, cwd=ROOT, timeout=600)
+    topic = kafka.topic("events", partitions=4, records=20)
+    ledger = kafka.topic("ledger", partitions=1)
+    settings = {
+        "KAFKA_BOOTSTRAP_SERVERS": bed["KAFKA_BOOTSTRAP_SERVERS"],
+        "KAFKA_CONSUMER_GROUP": f"{name}-blue",
+        "KAFKA_TOPICS": topic,
+        "KAFKA_LEDGER_TOPIC": ledger,
+    }
+    objects = [
+        item
+        for file in ("20-pod-rbac.yaml", "30-blue.yaml")
+        for item in yaml.safe_load_all((ROOT / "examples/manifests" / file).read_text(encoding="utf-8"))
+    ]
+    for item in objects:
+        item["metadata"]["namespace"] = kubectl.namespace
+        for subject in item.get("subjects", []):
+            subject["namespace"] = kubectl.namespace
+    deployment = objects[-1]["spec"]
+    deployment["replicas"] = 2
+    for variable in deployment["template"]["spec"]["containers"][0]["env"]:
+        if variable["name"] in settings:
+            variable["value"] = settings[variable["name"]]
+    ansible("bg_configmap_switch", name="order-consumer", namespace=kubectl.namespace, active="blue")
+    kubectl("apply", "--filename=-", manifest=objects)
+    kubectl("rollout", "status", f"deployment/{BLUE}", "--timeout=90s")
+    yield topic
+    # Its pods have to leave their group before that can be removed.
+    kubectl("delete", f"deployment/{BLUE}", "--cascade=foreground", "--timeout=60s")
+
+
+def ready_to_process(ansible: Ansible, pods: dict[str, t.Any], group: str) -> None:
+    """Until both pods process and own all partitions."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        seen = ansible("consumer_pause", check=True, state="running", epoch=1, **pods)
+        if not seen["changed"] and sum(len(pod["partitions"]) for pod in seen["pods"]) == 4:
+            return
+        time.sleep(0.5)
+    pytest.fail(f"the pods of {group} do not process")
+
+
+def test_consumer_pause(ansible: Ansible, kafka: Kafka, kubectl: Kubectl, name: str, application: str) -> None:
+    topic, group = application, f"{name}-blue"
+    pods = {"name": BLUE, "namespace": kubectl.namespace}
+    ready_to_process(ansible, pods, group)
+    ansible("kafka_lag_wait", group_id=group, timeout=60)
+
+    record = {"name": "order-consumer", "namespace": kubectl.namespace}
+    assert ansible("bg_configmap_switch", phase="switching", **record)["epoch"] == 2
+
+    predicted = ansible("consumer_pause", check=True, state="paused", epoch=2, **pods)
+    assert predicted["changed"] is True
+    assert {pod["state"] for pod in predicted["pods"]} == {"ACTIVE"}, "check mode left them alone"
+
+    done = ansible("consumer_pause", state="paused", epoch=2, **pods)
+    assert (done["failed"], done["changed"], done["diff_text"]) == (False, True, predicted["diff_text"])
+    positions = {(row["topic"], row["partition"]): row["position"] for pod in done["pods"] for row in pod["partitions"]}
+    assert positions == dict.fromkeys(((topic, number) for number in range(4)), 20)
+    assert kafka.witness(group) == positions
+
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers})
+    for number in range(4):
+        producer.produce(topic, b"late", partition=number)
+    assert producer.flush(30) == 0
+    for check in (False, True):
+        assert ansible("consumer_pause", check=check, state="paused", epoch=2, **pods)["changed"] is False
+    assert kafka.witness(group) == positions, "nothing was processed while paused"
+
+    stale = ansible("consumer_pause", state="running", epoch=1, **pods)
+    assert (stale["failed"], "answered 409" in stale["msg"]) == (True, True)
+
+    # Still a hand-over, so that the pods wait for the command instead of going on by the record.
+    assert ansible("bg_configmap_switch", phase="rolling-back", expected_epoch=2, **record)["epoch"] == 3
+    offsets = [{"topic": topic, "partition": number, "offset": 20} for number in range(4)]
+    running = ansible("consumer_pause", state="running", epoch=3, offsets=offsets, **pods)
+    assert running.get("msg") is None
+    assert (running["failed"], running["changed"]) == (False, True)
+    ansible("kafka_lag_wait", group_id=group, timeout=60)
+    assert set(kafka.witness(group).values()) == {21}
+
+    assert ansible("consumer_pause", state="running", epoch=3, offsets=offsets, **pods)["changed"] is False
+
+    kubectl("scale", f"deployment/{BLUE}", "--replicas=0")
+    kubectl("wait", "--for=delete", "pods", f"--selector=app.kubernetes.io/instance={BLUE}", "--timeout=60s")
+    assert ansible("consumer_pause", state="paused", epoch=4, **pods)["pods"] == []
+    assert "scaled to 0" in ansible("consumer_pause", state="running", epoch=4, **pods)["msg"]
