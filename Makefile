@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help venv collections check format unit test sanity molecule demo bed-up bed-down release clean
+.PHONY: help venv collections check format unit test test-full sanity molecule demo bed-up bed-down release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ unit: collections ## Unit and simulation tests only; ARGS="-k word" is passed to
 
 test: collections ## Everything: check, ansible-test, docs, archive, and all tests on the test bed
 	@exec .venv/bin/python scripts/run_steps.py test
+
+test-full: collections ## As test, with every schedule of the simulation (an hour)
+	@exec .venv/bin/python scripts/run_steps.py test-full
 
 sanity: collections ## ansible-test sanity; ARGS="--test pylint" narrows it down
 	@$(IN_ENV) scripts/stage.sh

@@ -50,9 +50,9 @@ def pytest(name: str, path: str) -> Step:
     return Step(name, f"pytest -q {path}", needs=path, show=True)
 
 
+# A sample of the schedules; the whole of them belongs to `make test-full`.
 SIMULATION = pytest("simulation", "tests/simulation")
-# Every schedule of the sweeps and this many of the random ones, where `make check` takes a sample.
-SIMULATION_IN_FULL = replace(SIMULATION, command=f"SIMULATION_RUNS=100 {SIMULATION.command}", timeout=1800)
+SIMULATION_IN_FULL = replace(SIMULATION, command=f"SIMULATION_RUNS=100 {SIMULATION.command}", timeout=3600)
 
 # The longest first: they decide how long the whole takes.
 CHECK = (
@@ -111,4 +111,9 @@ BED = (
     Step("bed down", "python -m testbed down", needs="testbed/cli.py", timeout=300, share=Share.ALONE, always=True),
 )
 
-PLANS = {"check": CHECK, "test": (BED[0], SIMULATION_IN_FULL, *COLLECTION, *CHECK[1:], *BED[1:])}
+TEST = (BED[0], *CHECK[:1], *COLLECTION, *CHECK[1:], *BED[1:])
+PLANS = {
+    "check": CHECK,
+    "test": TEST,
+    "test-full": tuple(SIMULATION_IN_FULL if step is SIMULATION else step for step in TEST),
+}

@@ -12,6 +12,7 @@ from tests.consumers.worker_pod import Pod
 def no_waiting(monkeypatch):
     monkeypatch.setattr(worker_module, "POLL_SECONDS", 0)
     monkeypatch.setattr(worker_module, "PARKED_SECONDS", 0)
+    monkeypatch.setattr(worker_module, "BATCH_SECONDS", 0)
     monkeypatch.setattr(worker_module, "RETRY_SECONDS", 0)
 
 

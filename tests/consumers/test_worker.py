@@ -2,6 +2,7 @@
 
 import pytest
 
+from bgconsumer import worker as worker_module
 from bgconsumer.model import Committed, State
 from tests.consumers.fakes import LOST, TEMPORARY, tp
 from tests.consumers.worker_pod import Pod, committed
@@ -190,3 +191,24 @@ def test_a_hand_over_that_began_meanwhile_keeps_it_from_starting(kafka):
     pod.record("blue", 2, "switching")
     assert pod.steps().state is State.STANDBY
     assert pod.offsets(0) == []
+
+
+def test_between_batches_without_a_backlog_it_rests_until_the_next_decision(kafka, active, monkeypatch):
+    rests = []
+    monkeypatch.setattr(worker_module, "BATCH_SECONDS", 5.0)
+    monkeypatch.setattr(active.contract, "await_decision", lambda serial, seconds: rests.append((active.now, seconds)))
+    kafka.produce(0, 3)
+    active.worker.step()
+    ((seen, seconds),) = rests
+    assert 4 < seconds <= 5
+    assert (seen.view.in_flight, seen.view.pending_commits) == (0, 0)
+    assert committed(kafka)[tp(0)].offset == 13
+
+
+def test_a_backlog_is_worked_off_without_a_rest(kafka, active, monkeypatch):
+    rests = []
+    monkeypatch.setattr(worker_module, "BATCH_RECORDS", 3)
+    monkeypatch.setattr(active.contract, "await_decision", lambda serial, seconds: rests.append(seconds))
+    kafka.produce(0, 3)
+    active.worker.step()
+    assert rests == []

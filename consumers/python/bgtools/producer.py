@@ -79,7 +79,7 @@ def produce(options: argparse.Namespace, stop: threading.Event) -> dict[str, Any
     numbers = partitions_of(consumer, options.topic)
     consumer.close()
     producer = Producer(
-        {"bootstrap.servers": options.bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 20}
+        {"bootstrap.servers": options.bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 50}
     )
     tally, sent, started = Tally(), 0, time.monotonic()
     while not stop.is_set():
