@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 
 import pytest
@@ -92,19 +93,19 @@ def test_something_else_than_json(proxy: PodsAdapter, server: HttpServer, body: 
 
 
 def test_one_slow_pod_does_not_hold_up_the_others(proxy: PodsAdapter, server: HttpServer) -> None:
-    server.delay = 0.4
+    server.delay = 1.5
     for pod in (P1, P2):
         server.answers[f"GET {route(pod)}/status"] = [(200, {})]
     began = time.monotonic()
-    proxy.call([P1, P2], "status", None, 2.0)
-    assert time.monotonic() - began < 0.75, "both were asked at once"
+    proxy.call([P1, P2], "status", None, 10.0)
+    assert time.monotonic() - began < 2.9, "both were asked at once"
 
 
 def test_the_timeout_is_for_all(proxy: PodsAdapter, server: HttpServer) -> None:
-    server.delay = 2.0
+    server.delay = 5.0
     began = time.monotonic()
     reply = proxy.call([P1], "status", None, 0.3)["p1"]
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 4.0
     assert reply.status is None
     assert "no answer to status" in reply.error
 
@@ -131,6 +132,11 @@ def test_a_closed_port() -> None:
 
 def test_parallel_calls_all_end_before_the_first_error_is_raised() -> None:
     ended = []
+    together = threading.Barrier(2)
+
+    def meet() -> int:
+        together.wait(timeout=10.0)
+        return 1
 
     def slow() -> int:
         time.sleep(0.2)
@@ -142,10 +148,8 @@ def test_parallel_calls_all_end_before_the_first_error_is_raised() -> None:
 
     parallel = ThreadParallel()
     assert parallel.run({}) == {}
-    began = time.monotonic()
-    assert parallel.run({"a": slow, "b": slow}) == {"a": 1, "b": 1}
-    assert time.monotonic() - began < 0.35
+    assert parallel.run({"a": meet, "b": meet}) == {"a": 1, "b": 1}, "one waits for the other"
     with pytest.raises(ValueError, match="broken"):
         parallel.run({"a": broken, "b": slow})
-    assert len(ended) == 3
+    assert ended == ["slow"]
     assert parallel.run({"outer": lambda: parallel.run({"inner": lambda: 2})}) == {"outer": {"inner": 2}}
