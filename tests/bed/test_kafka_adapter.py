@@ -123,7 +123,7 @@ def test_an_open_transaction_is_waited_for(adapter: KafkaAdapter, kafka: Kafka, 
     producer.send_offsets_to_transaction(
         [confluent_kafka.TopicPartition(topic, 0, 4)], consumer.consumer_group_metadata(), 30
     )
-    impatient = KafkaAdapter({"bootstrap_servers": kafka.servers.split(",")}, timeout=1.0)
+    impatient = KafkaAdapter({"bootstrap_servers": kafka.servers.split(",")}, timeout=4.0)
     with pytest.raises(KafkaError, match="UNSTABLE_OFFSET_COMMIT"):
         impatient.committed(name, [tp])
     assert adapter.log_ranges([tp], read_committed=True)[tp].end == 5
