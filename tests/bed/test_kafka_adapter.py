@@ -115,7 +115,8 @@ def test_an_open_transaction_is_waited_for(adapter: KafkaAdapter, kafka: Kafka, 
     topic = kafka.topic(records=5)
     tp = TopicPartition(topic, 0)
     adapter.commit(name, {tp: CommittedOffset(1)})
-    consumer = kafka.join(name, topic)
+    # Its own commits would overtake the transaction's.
+    consumer = kafka.join(name, topic, **{"enable.auto.commit": False})
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers, "transactional.id": name})
     producer.init_transactions(30)
     producer.begin_transaction()
