@@ -46,6 +46,13 @@ class Application:
                 body=manifest, namespace=namespace, field_manager=FIELD_MANAGER, force_conflicts=True
             )
 
+    def exists(self) -> bool:
+        """Whether the namespace is there, e.g. because a run before was killed."""
+        with contextlib.suppress(dynamic.exceptions.NotFoundError):
+            self._kind("v1", "Namespace").get(name=self._names.namespace)
+            return True
+        return False
+
     def remove(self) -> None:
         """Delete the namespace and with it everything that was created."""
         namespaces, deadline = self._kind("v1", "Namespace"), time.monotonic() + GONE_WITHIN

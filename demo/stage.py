@@ -86,6 +86,9 @@ def staged(place: Place, names: Names, out: Path, replicas: int = 4, keep: bool 
 
 
 def _up(stage: Stage, options: argparse.Namespace) -> int:
+    if stage.app.exists():
+        # Left by a run that was killed: its record and its ledger would tell of another application.
+        _down(stage, options)
     stage.build(options.replicas)
     _ = stage.operator
     producer = stage.produce(options.rate)
