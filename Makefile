@@ -17,7 +17,7 @@ venv: ## Make or refresh .venv from requirements-dev.txt (PYTHON=... chooses the
 collections: venv ## Lay out .cache/collections: kubernetes.core and a link to this checkout
 	@.venv/bin/python scripts/fetch_collections.py
 
-check: collections ## Format, lint, types, unit and simulation tests (under a minute)
+check: collections ## Format, lint, types, unit and simulation tests (about 80 s on two cores)
 	@exec .venv/bin/python scripts/run_steps.py check
 
 format: venv ## Rewrite Python files in the project's format
@@ -30,7 +30,7 @@ unit: collections ## Unit and simulation tests only; ARGS="-k word" is passed to
 test: collections ## Everything: check, ansible-test, docs, archive, and all tests on the test bed
 	@exec .venv/bin/python scripts/run_steps.py test
 
-test-full: collections ## As test, with every schedule of the simulation (an hour)
+test-full: collections ## As test, with every schedule of the simulation
 	@exec .venv/bin/python scripts/run_steps.py test-full
 
 sanity: collections ## ansible-test sanity; ARGS="--test pylint" narrows it down
