@@ -55,6 +55,14 @@ options:
     description: Who asked for the run, for the journal.
     type: str
     default: ''
+  close_within:
+    description:
+      - Seconds to prove the active colour well after the hand-over, and to close the run once every gate says Go, as
+        M(streamops.bluegreen.bg_info) with O(streamops.bluegreen.bg_info#module:stage=verify) and
+        M(streamops.bluegreen.bg_settle) do, in the same process.
+      - A gate that still says No-Go after this time is no failure of this module; see RV(settled) and RV(verified).
+      - By default both are left to these modules.
+    type: float
 seealso:
   - module: streamops.bluegreen.bg_info
 """
@@ -65,6 +73,7 @@ EXAMPLES = r"""
     application: "{{ order_consumer }}"
     target: green
     run_id: "{{ prepared.run_id }}"
+    close_within: 60
   register: handed
 
 - name: A failed hand-over says what became of the source
@@ -89,6 +98,23 @@ offsets:
     partition: {description: Partition., type: int, returned: always, sample: 0}
     offset: {description: Next offset to process., type: int, returned: always, sample: 1234}
     decided: {description: "C(committed), or why another offset was chosen.", type: str, returned: always, sample: committed}
+settled:
+  description:
+    - Whether the run was proven and closed. V(false) in check mode, without O(close_within), when a gate said No-Go, and
+      when something kept the module from looking; then M(streamops.bluegreen.bg_info) and
+      M(streamops.bluegreen.bg_settle) have to follow.
+  returned: success
+  type: bool
+  sample: true
+verified:
+  description: The gates after the hand-over; empty when nobody looked.
+  returned: success
+  type: dict
+  contains:
+    active: {description: The colour that was judged., type: str, returned: when it was judged, sample: green}
+    verdict: {description: "C(GO) or C(NO-GO).", type: str, returned: when it was judged, sample: GO}
+    gates: {description: "As M(streamops.bluegreen.bg_info) returns them.", type: list, elements: dict, returned: when it was judged}
+    table: {description: The gates as lines for a terminal., type: list, elements: str, returned: when it was judged}
 decision:
   description: What the stored state asked for, see M(streamops.bluegreen.bg_info).
   returned: success
@@ -134,12 +160,15 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand
 
 def use_case(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.Any]:
     """One call of the use case."""
-    return hand_over(ports, app, request_of(module), check=module.check_mode)
+    return hand_over(
+        ports, app, request_of(module), check=module.check_mode, close_within=module.params["close_within"]
+    )
 
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(argument_spec=application_argument_spec(**run_options()), supports_check_mode=True)
+    own = {**run_options(), "close_within": {"type": "float"}}
+    module = AnsibleModule(argument_spec=application_argument_spec(**own), supports_check_mode=True)
     run_application(module, use_case)
 
 

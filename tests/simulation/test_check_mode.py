@@ -1,5 +1,7 @@
 """Check mode reads the world as it is, writes nothing, and predicts what a real run then does."""
 
+from functools import partial
+
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import hand_over
@@ -21,7 +23,7 @@ def predicted_and_done(world, operator, use_case, request):
     """The use case in check mode and then for real, each in a process of its own."""
     writes = len(world.writes)
     predicted = world.run(operator, lambda: use_case(operator.ports, world.app, request, check=True))
-    assert len(world.writes) == writes, f"{use_case.__name__} wrote in check mode"
+    assert len(world.writes) == writes, f"{use_case} wrote in check mode"
     done = world.run(operator, lambda: use_case(operator.ports, world.app, request))
     assert predicted["changed"] == done["changed"]
     return predicted, done
@@ -37,6 +39,20 @@ def test_prediction_of_a_whole_run(scenario):
     assert alike(predicted["record"]) == alike(done["record"])
     predicted, done = predicted_and_done(world, operator, settle, request)
     assert predicted["record"] == done["record"]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_prediction_of_a_run_closed_by_the_hand_over(scenario):
+    world = scenario.world()
+    operator = world.operator("run")
+    request = Request(scenario.target, scenario.direction, scenario.mode, "run")
+    predicted_and_done(world, operator, prepare, request)
+    predicted, done = predicted_and_done(world, operator, partial(hand_over, close_within=10.0), request)
+    assert alike(predicted["record"]) == alike(done["record"])
+    assert done["settled"]
+    assert done["verified"]["verdict"] == "GO"
+    _predicted, done = predicted_and_done(world, operator, settle, request)
+    assert done["changed"] is False
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import snapshot as snapshots
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
@@ -27,6 +28,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, hot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import give_up
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over_result import (
+    Ending,
+    as_result,
+    predict,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of, topic_names
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import (
     Request,
@@ -34,17 +40,27 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_
     replicas_of,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.settle import close_run, verify
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import wait_started
+
+COMPLETES = (decisions.START, decisions.ACTIVATE, decisions.SETTLE)
+"""After these the target is at work, and the run can be proven and closed."""
 
 
-def hand_over(ports: Ports, app: Application, request: Request, check: bool = False) -> dict[str, t.Any]:
+def hand_over(
+    ports: Ports, app: Application, request: Request, check: bool = False, close_within: float | None = None
+) -> dict[str, t.Any]:
     """Do what the stored state asks for, so that ``request.target`` processes; prepare must have run before.
 
-    Answers changed, decision, record, offsets and the time of every step in ms. An error before the flip lets the
-    source go on; an error after it says so, and a repeated run finishes what is left.
+    close_within: seconds to prove the target well after that, and to close the run once it is; None leaves both to a
+    later step. Answers changed, decision, record, offsets, the time of every step in ms, and with ``close_within`` what
+    was judged and whether the run is settled. An error before the flip lets the source go on; an error after it says
+    so, and a repeated run finishes what is left.
     """
     if check:
         ctx = RunContext.read(ports, app, request, RunLock(ports, app.name, request.run_id, app.lock_ttl))
-        return _predict(ctx, decide(ctx.stored.record, ctx.journal.unfinished, request.target))
+        decision = decide(ctx.stored.record, ctx.journal.unfinished, request.target)
+        return predict(ctx, decision, closes=close_within is not None and decision.action in COMPLETES)
     ctx = RunContext.open(ports, app, request)
     decision = decide(ctx.stored.record, ctx.journal.unfinished, request.target)
     handoff: Handoff | None = None
@@ -60,7 +76,29 @@ def hand_over(ports: Ports, app: Application, request: Request, check: bool = Fa
         _start_again(ctx)
     else:
         ctx.lock.release()
-    return _result(ctx, decision, handoff)
+    end = Ending()
+    if close_within is not None and decision.action in COMPLETES:
+        end = _prove_and_close(ctx, close_within)
+    return as_result(ctx, decision, handoff, end)
+
+
+def _prove_and_close(ctx: RunContext, wait: float) -> Ending:
+    """Judge the target and close the run when every gate says Go; no gates where they could not be judged.
+
+    Whoever sees a run that is not settled looks again, and then meets what kept us from it.
+    """
+    judged: list[gates.Gate] = []
+    try:
+        with ctx.steps.step("verify"):
+            _seen, judged = verify(ctx.ports, ctx.app, ctx.request.mode, wait, ctx.lock.hold)
+        if gates.verdict_of(judged) == gates.GO:
+            with ctx.steps.step("settle"):
+                close_run(ctx)
+                ctx.lock.release()
+            return Ending(judged, settled=True)
+    except BlueGreenError:
+        pass
+    return Ending(judged)
 
 
 def _start_again(ctx: RunContext) -> None:
@@ -105,6 +143,8 @@ def _move(ctx: RunContext) -> Handoff:
         raise ConflictError(
             f"Run {ctx.request.run_id} is not the one in the journal of {ctx.app.name}; run the prepare step first"
         )
+    ctx.topics = ctx.ports.kafka.topics(topic_names(ctx.ports, ctx.app, ctx.stored.record.active))
+    _await_target(ctx)
     pods = _warm(ctx)
     with ctx.steps.step("arm"):
         ctx.write_journal(ctx.run.begin("hand over", ctx.ports.clock.now()))
@@ -130,10 +170,23 @@ def _move(ctx: RunContext) -> Handoff:
     return handoff
 
 
+def _await_target(ctx: RunContext) -> None:
+    """Until the pods of a hot target have joined their group and own every partition; else everything is put back."""
+    if ctx.run.mode == "cold":
+        return
+    try:
+        with ctx.steps.step("target joins"):
+            replicas = max(1, ctx.workload(ctx.target).replicas)
+            wait_started(ctx, ctx.target, replicas, partitions_of(ctx.topics), joined=True)
+    except LockedError:
+        raise
+    except BlueGreenError as error:
+        _let_go_on(ctx, error)
+
+
 def _warm(ctx: RunContext) -> dict[str, list[Pod]]:
     """Open every connection the critical section uses, and look at what it will look at, before it begins."""
     with ctx.steps.step("warm"):
-        ctx.topics = ctx.ports.kafka.topics(topic_names(ctx.ports, ctx.app, ctx.stored.record.active))
         partitions = partitions_of(ctx.topics)
         seen = ctx.ports.parallel.run(
             {
@@ -197,49 +250,3 @@ def _let_go_on(ctx: RunContext, error: BlueGreenError) -> t.NoReturn:
     error.args = (error.message,)
     error.result = {**error.result, "steps": ctx.steps.as_result(), "record": ctx.stored.record.to_data()}
     raise error
-
-
-def _result(ctx: RunContext, decision: Decision, handoff: Handoff | None) -> dict[str, t.Any]:
-    critical = ("quiesce source", "snapshot", "copy offsets", "flip", "activate target", "start target")
-    return {
-        "changed": decision.action not in (decisions.NOTHING, decisions.SETTLE),
-        "decision": decisions.as_result(decision),
-        "record": ctx.stored.record.to_data(),
-        "record_before": dict(ctx.found),
-        "steps": ctx.steps.as_result(),
-        "critical_ms": round(sum(row.ms or 0 for row in ctx.steps.rows if row.name in critical), 1),
-        "offsets": []
-        if handoff is None
-        else [
-            {
-                "topic": tp.topic,
-                "partition": tp.partition,
-                "offset": committed.offset,
-                "decided": handoff.decided.get(tp, "committed"),
-            }
-            for tp, committed in sorted(handoff.offsets.items())
-        ],
-    }
-
-
-def _predict(ctx: RunContext, decision: Decision) -> dict[str, t.Any]:
-    """What a real run would do to the record; nothing is written, nobody is paused."""
-    record = ctx.stored.record
-    after = record
-    if decision.action == decisions.START:
-        armed = record.arm(ctx.request.direction, ctx.request.run_id)
-        after = armed.flip(ctx.request.direction, "(time of the flip)").confirm()
-    elif decision.action == decisions.ACTIVATE:
-        after = record.confirm()
-    elif decision.action == decisions.ABORT:
-        after = record.abort(ctx.request.run_id)
-    elif decision.action == decisions.CLEAN_UP:
-        after = record.claim(ctx.request.run_id)
-    return {
-        "changed": decision.action not in (decisions.NOTHING, decisions.SETTLE),
-        "decision": decisions.as_result(decision),
-        "record": after.to_data(),
-        "record_before": dict(ctx.found),
-        "steps": [],
-        "offsets": [],
-    }

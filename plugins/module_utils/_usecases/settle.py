@@ -23,21 +23,30 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.obse
     Observation,
     observe,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, Request, RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request, RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
 
+LOOK_AGAIN = 0.25
+"""Seconds between two looks at everything: each is two dozen requests, and members take seconds to join."""
 
-def verify(ports: Ports, app: Application, mode: str, wait: float) -> tuple[Observation, list[gates.Gate]]:
-    """Judge the active colour, looking again for up to ``wait`` seconds while a gate says No-Go."""
+
+def verify(
+    ports: Ports, app: Application, mode: str, wait: float, hold: t.Callable[[], None] = lambda: None
+) -> tuple[Observation, list[gates.Gate]]:
+    """Judge the active colour, looking again for up to ``wait`` seconds while a gate says No-Go.
+
+    hold: called before each look, for a run that has to keep its lock meanwhile.
+    """
     deadline = ports.clock.monotonic() + wait
     while True:
+        hold()
         seen = observe(ports, app, mode)
         snapshot = State(ports, app.name).snapshot(seen.stored.record.activated_epoch)
         rows = judge_active(app, mode, seen, snapshot)
         if gates.verdict_of(rows) == gates.GO or ports.clock.monotonic() >= deadline:
             return seen, rows
-        ports.clock.sleep(POLL)
+        ports.clock.sleep(LOOK_AGAIN)
 
 
 def judge_active(app: Application, mode: str, seen: Observation, snapshot: Snapshot | None) -> list[gates.Gate]:
@@ -119,22 +128,17 @@ def settle(ports: Ports, app: Application, request: Request, check: bool = False
         ctx = RunContext.read(ports, app, request, RunLock(ports, app.name, request.run_id, app.lock_ttl))
     else:
         ctx = RunContext.open(ports, app, request)
-    record, unfinished = ctx.stored.record, ctx.journal.unfinished
+    record = ctx.stored.record
     if record.active != request.target:
         raise NoGoError(
             f"{record.active} is active, not {request.target}: there is nothing to settle; run the switch or the rollback again"
         )
-    decision = decide(record, unfinished, request.target)
+    decision = decide(record, ctx.journal.unfinished, request.target)
     if decision.action not in (decisions.SETTLE, decisions.NOTHING):
         raise NoGoError(f"The hand-over to {request.target} is not complete ({decision.reason}); run it again")
     changed = decision.action == decisions.SETTLE
     if changed and not check:
-        ctx.lock.hold()
-        if record.phase != "stable":
-            ctx.stored = ctx.state.swap_record(ctx.stored, record.settle())
-        if unfinished is not None:
-            ctx.write_journal(unfinished.close("done", ports.clock.now()))
-        ctx.event(request.target, "BlueGreenSettled", f"{request.target} is settled at epoch {record.epoch}")
+        close_run(ctx)
     if not check:
         ctx.lock.release()
     return {
@@ -143,3 +147,14 @@ def settle(ports: Ports, app: Application, request: Request, check: bool = False
         "record": (record.settle() if changed else record).to_data(),
         "record_before": dict(ctx.found),
     }
+
+
+def close_run(ctx: RunContext) -> None:
+    """Record stable, journal done. The lock stays held."""
+    record, unfinished = ctx.stored.record, ctx.journal.unfinished
+    ctx.lock.hold()
+    if record.phase != "stable":
+        ctx.stored = ctx.state.swap_record(ctx.stored, record.settle())
+    if unfinished is not None:
+        ctx.write_journal(unfinished.close("done", ctx.ports.clock.now()))
+    ctx.event(record.active, "BlueGreenSettled", f"{record.active} is settled at epoch {record.epoch}")

@@ -16,6 +16,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, RunContext
 
+JOIN_POLL = 0.25
+"""Seconds between two looks at pods that join: each asks every pod, on a machine that is busy starting them."""
+
 # Reasons that do not go away by waiting. ErrImagePull is not among them: it becomes ImagePullBackOff when it stays.
 HOPELESS = (
     "ErrImageNeverPull",
@@ -55,7 +58,7 @@ def wait_started(
             return
         if clock.monotonic() >= deadline:
             raise NotReadyError(f"{colour} is not ready after {ctx.app.timeouts.start:.0f} s: {missing}")
-        clock.sleep(POLL)
+        clock.sleep(JOIN_POLL if joined else POLL)
 
 
 def _not_started(ctx: RunContext, colour: str, pods: t.Sequence[Pod], replicas: int) -> str:

@@ -16,16 +16,22 @@ from tests.simulation.world.ports import Operator
 VERIFY_SECONDS = 10.0
 
 
-def play(operator: Operator, direction: str, mode: str, target: str = "") -> dict[str, t.Any]:
-    """The whole playbook; answers whether any step changed something, and the target."""
+def play(operator: Operator, direction: str, mode: str, target: str = "", fused: bool = True) -> dict[str, t.Any]:
+    """The whole playbook; answers whether any step changed something, and the target.
+
+    fused: the process that hands over also proves and closes, as it does by default; else each step is one of its own.
+    """
     ports, app = operator.ports, operator.world.app
     plan = plan_run(ports, app, mode, direction, target)
     if plan.verdict == gates.NO_GO:
         raise NoGoError("\n".join(gates.table(plan.gates)))
     request = Request(plan.decision.target, direction, mode, operator.run_id, "simulation")
-    changed = [prepare(ports, app, request)["changed"], hand_over(ports, app, request)["changed"]]
-    _seen, rows = verify(ports, app, mode, VERIFY_SECONDS)
-    if gates.verdict_of(rows) == gates.NO_GO:
-        raise NoGoError("\n".join(gates.table(rows)))
-    changed.append(settle(ports, app, request)["changed"])
+    changed = [prepare(ports, app, request)["changed"]]
+    handed = hand_over(ports, app, request, close_within=VERIFY_SECONDS if fused else None)
+    changed.append(handed["changed"])
+    if not handed["settled"]:
+        _seen, rows = verify(ports, app, mode, VERIFY_SECONDS)
+        if gates.verdict_of(rows) == gates.NO_GO:
+            raise NoGoError("\n".join(gates.table(rows)))
+        changed.append(settle(ports, app, request)["changed"])
     return {"changed": any(changed), "target": request.target, "decision": plan.decision.action}

@@ -29,11 +29,16 @@ AGAIN, UNDO = "again", "undo"
 
 @dataclass(frozen=True)
 class Scenario:
-    """One playbook in one mode. contract False: an application without the contract, which only cold mode can move."""
+    """One playbook in one mode.
+
+    contract False: an application without the contract, which only cold mode can move. fused False: the run is proven
+    and closed by steps of their own.
+    """
 
     mode: str
     direction: str
     contract: bool = True
+    fused: bool = True
 
     def __str__(self) -> str:
         return f"{self.mode} {self.direction}{'' if self.contract else ' without contract'}"
@@ -59,7 +64,8 @@ class Scenario:
 
     def play(self, operator: Operator) -> dict[str, t.Any]:
         """The playbook, as the user starts it."""
-        return play(operator, self.direction, self.mode, "" if self.direction == "rollback" else self.target)
+        target = "" if self.direction == "rollback" else self.target
+        return play(operator, self.direction, self.mode, target, self.fused)
 
     again = play
     """The user starts it once more, just the same."""
@@ -84,8 +90,8 @@ class Scenario:
 
 SCENARIOS = (
     Scenario("hot", "switch"),
-    Scenario("hot", "rollback"),
-    Scenario("cold", "switch"),
+    Scenario("hot", "rollback", fused=False),
+    Scenario("cold", "switch", fused=False),
     Scenario("cold", "rollback"),
     Scenario("cold", "switch", contract=False),
     Scenario("cold", "rollback", contract=False),
