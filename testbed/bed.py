@@ -20,6 +20,7 @@ from testbed import (
     network,
     packages,
     plan,
+    secured,
     settings,
     state,
     supervision,
@@ -206,6 +207,7 @@ def _start(chosen: Settings, progress: Progress) -> None:
 
 def _write_configuration(chosen: Settings) -> None:
     certificates.create(chosen)
+    secured.create(chosen)
     containers.write_config(images.PAUSE_NAME, chosen)
     kubernetes_.write_config(chosen)
     (kubernetes_.CONFIG / "log4j2.properties").write_text(kafka.log_config())
@@ -249,6 +251,7 @@ def _complete(record: state.Record, chosen: Settings) -> None:
         "KUBECONFIG": str(kubernetes_.kubeconfig_file("admin")),
         "KAFKA_BOOTSTRAP_SERVERS": chosen.bootstrap_servers,
         "KAFKA_TOOLS_CLASSPATH": kafka.classpath(),
+        **secured.environment(chosen),
         PATH_ENTRY: str(kubernetes_.kubectl_directory()),
     }
     # Go programs understand the network, Python programs only single addresses.

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import cache, settings
+from testbed import cache, secured, settings
 from testbed.processes import CommandError, run
 from testbed.settings import Settings
 
@@ -37,11 +37,26 @@ class Listener:
     properties: tuple[tuple[str, str], ...] = ()
 
 
-LISTENERS = (Listener("CLIENTS", 9092), Listener("CONTROLLER", 9093, controller=True))
+def listeners_of(number: int) -> tuple[Listener, ...]:
+    """Listeners of broker ``number``; the brokers use the first among themselves."""
+    one = ("SCRAM-SHA-512",)
+    return (
+        Listener("CLIENTS", 9092),
+        Listener("CONTROLLER", 9093, controller=True),
+        Listener(
+            "SASL",
+            9094,
+            "SASL_SSL",
+            properties=(*secured.tls_properties(number, mutual=False), *secured.sasl_properties()),
+        ),
+        Listener("MTLS", 9095, "SSL", properties=secured.tls_properties(number, mutual=True)),
+        Listener("SCRAM", 9096, "SASL_PLAINTEXT", properties=secured.scram_properties(one)),
+    )
 
 
-def server_properties(number: int, chosen: Settings, listeners: tuple[Listener, ...] = LISTENERS) -> str:
-    """Text of ``server.properties`` of broker ``number``."""
+def server_properties(number: int, chosen: Settings, extra: tuple[Listener, ...] = ()) -> str:
+    """Text of ``server.properties`` of broker ``number``, with further listeners."""
+    listeners = (*listeners_of(number), *extra)
     numbers = range(1, settings.BROKER_COUNT + 1)
     controller = next(listener for listener in listeners if listener.controller)
     voters = ",".join(f"{each}@{chosen.broker_address(each)}:{controller.port}" for each in numbers)
@@ -62,6 +77,8 @@ def server_properties(number: int, chosen: Settings, listeners: tuple[Listener, 
         "share.coordinator.state.topic.replication.factor": "3",
         "share.coordinator.state.topic.min.isr": "2",
         "auto.create.topics.enable": "false",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": secured.SUPER_USERS,
         # group.initial.rebalance.delay.ms stays at its default of 3 s: 0 would flatter everything measured here.
     }
     return "".join(f"{name}={value}\n" for name, value in properties.items())
@@ -135,12 +152,12 @@ def new_cluster_id() -> str:
 def format_command(number: int, cluster_id: str) -> list[str]:
     """Command that prepares an empty data directory."""
     tool = [JAVA, *JAVA_OPTIONS, "-cp", classpath(), "kafka.tools.StorageTool", "format"]
-    return [*tool, "-t", cluster_id, "-c", str(properties_file(number))]
+    return [*tool, "-t", cluster_id, "-c", str(properties_file(number)), *secured.format_options()]
 
 
 def broker_command(number: int, chosen: Settings) -> list[str]:
     """Command of one broker."""
     heap = [f"-Xmx{chosen.kafka_heap}"]
     logging = f"-Dlog4j2.configurationFile={settings.STATE_DIR / 'config' / 'log4j2.properties'}"
-    java = [JAVA, *heap, *JAVA_OPTIONS, logging, "-cp", classpath()]
+    java = [JAVA, *heap, *JAVA_OPTIONS, *secured.java_options(), logging, "-cp", classpath()]
     return [*java, "kafka.Kafka", str(properties_file(number))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from testbed import cache, containers, images, kafka, kubernetes_, network, settings
+from testbed import cache, containers, images, kafka, kubernetes_, network, secured, settings
 from testbed.settings import Settings
 from testbed.supervision import Program
 
@@ -12,7 +12,7 @@ from testbed.supervision import Program
 def config_hash(chosen: Settings) -> str:
     """Hash of everything the bed is made from; beds with the same hash are the same, whichever checkout made them."""
     commands = json.dumps([[program.name, list(program.command)] for program in programs(chosen)])
-    properties = [kafka.log_config()] + [
+    properties = [kafka.log_config(), *secured.format_options()] + [
         kafka.server_properties(number, chosen) for number in range(1, settings.BROKER_COUNT + 1)
     ]
     container_texts = [

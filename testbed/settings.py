@@ -78,7 +78,11 @@ class Settings:
     @property
     def bootstrap_servers(self) -> str:
         """All brokers as ``host:port,...``."""
-        return ",".join(f"{self.broker_address(number)}:9092" for number in range(1, BROKER_COUNT + 1))
+        return self.servers(9092)
+
+    def servers(self, port: int) -> str:
+        """One listener of all brokers as ``host:port,...``."""
+        return ",".join(f"{self.broker_address(number)}:{port}" for number in range(1, BROKER_COUNT + 1))
 
     @property
     def pod_range(self) -> tuple[str, str]:

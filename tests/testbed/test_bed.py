@@ -6,9 +6,11 @@ import json
 import time
 
 import pytest
+from kafka import KafkaAdminClient
+from kafka.net.sasl.oauth import AbstractTokenProvider
 
 import testbed
-from testbed import faults, health, images, kubernetes_, metadata, settings
+from testbed import faults, health, images, kubernetes_, metadata, secured, settings
 
 pytestmark = pytest.mark.bed
 
@@ -89,6 +91,39 @@ def test_a_pod_reaches_the_api_with_its_token_and_rbac_holds():
 def test_a_bad_image_is_reported_in_the_pod_status(name, image, policy, reason):
     run_pod(name, image, policy)
     wait_for(lambda: waiting_reason(name) in reason, True)
+
+
+class Token(AbstractTokenProvider):
+    """Signs a new token for each connection."""
+
+    def token(self):
+        return secured.token()
+
+
+PASSWORD = {"sasl_plain_username": secured.USER, "sasl_plain_password": secured.PASSWORD}
+TLS = {"security_protocol": "SASL_SSL", "ssl_cafile": secured.CA_FILE}
+CERTIFICATE = {"ssl_certfile": secured.CLIENT_CERTIFICATE, "ssl_keyfile": secured.CLIENT_KEY}
+
+
+@pytest.mark.parametrize(
+    ("port", "options"),
+    [
+        (9094, {**TLS, **PASSWORD, "sasl_mechanism": "SCRAM-SHA-256"}),
+        (9094, {**TLS, **PASSWORD, "sasl_mechanism": "SCRAM-SHA-512"}),
+        (9094, {**TLS, **PASSWORD, "sasl_mechanism": "PLAIN"}),
+        (9094, {**TLS, "sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": Token()}),
+        (9095, {**TLS, **CERTIFICATE, "security_protocol": "SSL"}),
+        (9096, {**PASSWORD, "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512"}),
+    ],
+)
+def test_each_secured_listener_lets_the_bed_s_user_in_and_knows_it(port, options):
+    client = KafkaAdminClient(bootstrap_servers=CHOSEN.servers(port).split(","), **options)
+    try:
+        described = client.describe_cluster()
+    finally:
+        client.close()
+    assert {broker["port"] for broker in described["brokers"]} == {port}
+    assert "ALTER" in described["authorized_operations"], "there is no ACL: only a super user may"
 
 
 def test_a_cut_broker_does_not_answer_until_it_is_healed():

@@ -14,7 +14,7 @@ import tomllib
 
 import pytest
 
-from testbed import bed, containers, images, kafka, kubernetes_, network, plan, settings, supervision
+from testbed import bed, containers, images, kafka, kubernetes_, network, plan, secured, settings, supervision
 from testbed.kafka import Listener
 
 CHOSEN = settings.Settings(subnet=ipaddress.IPv4Network("10.50.4.0/22"), kafka_heap="400m")
@@ -28,8 +28,8 @@ def properties(number, **arguments):
 def test_each_broker_has_its_own_id_address_and_data_but_the_same_voters():
     first, third = properties(1), properties(3)
     assert (first["node.id"], third["node.id"]) == ("1", "3")
-    assert first["advertised.listeners"] == "CLIENTS://10.50.4.11:9092"
-    assert third["advertised.listeners"] == "CLIENTS://10.50.4.13:9092"
+    assert first["advertised.listeners"].startswith("CLIENTS://10.50.4.11:9092,")
+    assert third["advertised.listeners"].startswith("CLIENTS://10.50.4.13:9092,")
     assert first["log.dirs"] != third["log.dirs"]
     assert first["controller.quorum.voters"] == "1@10.50.4.11:9093,2@10.50.4.12:9093,3@10.50.4.13:9093"
     assert third["controller.quorum.voters"] == first["controller.quorum.voters"]
@@ -48,11 +48,11 @@ def test_the_rebalance_delay_is_not_touched():
 
 
 def test_a_listener_can_be_added_without_touching_the_others():
-    secure = Listener("SECURE", 9094, "SASL_SSL", properties=(("sasl.enabled.mechanisms", "SCRAM-SHA-512"),))
-    broker = properties(1, listeners=(*kafka.LISTENERS, secure))
-    assert broker["listeners"].endswith(",SECURE://10.50.4.11:9094")
-    assert "SECURE:SASL_SSL" in broker["listener.security.protocol.map"]
-    assert broker["listener.name.secure.sasl.enabled.mechanisms"] == "SCRAM-SHA-512"
+    other = Listener("OTHER", 9099, "SASL_SSL", properties=(("sasl.enabled.mechanisms", "SCRAM-SHA-512"),))
+    broker = properties(1, extra=(other,))
+    assert broker["listeners"].endswith(",OTHER://10.50.4.11:9099")
+    assert "OTHER:SASL_SSL" in broker["listener.security.protocol.map"]
+    assert broker["listener.name.other.sasl.enabled.mechanisms"] == "SCRAM-SHA-512"
     assert broker["inter.broker.listener.name"] == "CLIENTS"
     assert "CONTROLLER" not in broker["advertised.listeners"]
 
@@ -139,6 +139,7 @@ def test_another_setting_is_another_configuration(change):
         (kafka, "server_properties"),
         (kafka, "jars_key"),
         (kafka, "log_config"),
+        (secured, "format_options"),
         (containers, "containerd_config"),
         (containers, "cni_config"),
         (kubernetes_, "kubelet_config"),
