@@ -23,12 +23,17 @@ JOURNAL = f"{APP}-bg-journal"
 
 
 def written(stage: Stage) -> dict[str, object]:
-    """Everything a run could change: resource versions of every object, and the offsets of both groups."""
-    kinds = (("v1", "ConfigMap"), ("apps/v1", "Deployment"), ("coordination.k8s.io/v1", "Lease"))
+    """Everything a run could change: the version of every object, and the offsets of both groups.
+
+    Of a Deployment everything but its status, which Kubernetes itself writes whenever a pod is slow to answer a probe.
+    """
     found: dict[str, object] = {}
-    for api_version, kind in kinds:
+    for api_version, kind in (("v1", "ConfigMap"), ("coordination.k8s.io/v1", "Lease")):
         for item in stage.app.listed(api_version, kind):
             found[f"{kind} {item['metadata']['name']}"] = item["metadata"]["resourceVersion"]
+    for item in stage.app.listed("apps/v1", "Deployment"):
+        metadata = {key: item["metadata"].get(key) for key in ("uid", "generation", "labels", "annotations")}
+        found[f"Deployment {item['metadata']['name']}"] = (metadata, item["spec"])
     found["green's offsets"] = stage.audits.committed("green")
     return found
 
