@@ -50,6 +50,12 @@ class Kafka(t.Protocol):
     def committed_topics(self, group_id: str) -> set[str]:
         """Topics for which the group has at least one committed offset."""
 
+    def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
+        """Every committed offset (stable ones) of the topics we may describe; a broker is silent about the others."""
+
+    def list_groups(self) -> list[Group]:
+        """Type and state of every group we may describe, sorted by name, without members."""
+
     def log_ranges(
         self, partitions: t.Collection[TopicPartition], read_committed: bool = False
     ) -> dict[TopicPartition, LogRange]:
@@ -67,13 +73,25 @@ class Kafka(t.Protocol):
         """
 
     def delete_offsets(self, group_id: str, partitions: t.Collection[TopicPartition]) -> dict[TopicPartition, str]:
-        """Remove committed offsets of an empty group. Answers refused partitions. May be repeated."""
+        """Remove committed offsets of an empty group. Answers refused partitions. May be repeated.
+
+        Raises ``GroupNotEmptyError`` when the group has members.
+        """
+
+    def delete_group(self, group_id: str) -> None:
+        """Remove an empty group with all its offsets; gone already is fine. May be repeated.
+
+        Raises ``GroupNotEmptyError`` when the group has members.
+        """
 
     def remove_members(self, group_id: str, members: t.Collection[str]) -> None:
         """Evict members (member ids). May be repeated."""
 
     def min_insync_replicas(self, topics: t.Collection[str]) -> dict[str, int]:
         """``min.insync.replicas`` in force for each topic; missing where it may not be read."""
+
+    def offsets_retention(self) -> int | None:
+        """``offsets.retention.minutes`` of the brokers; None where it may not be read."""
 
 
 class Cluster(t.Protocol):

@@ -7,45 +7,65 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kafka_group_offsets
-short_description: Set the committed offsets of a Kafka consumer group
+short_description: Set or remove the committed offsets of a Kafka consumer group
 version_added: 0.1.0
 description:
-  - Afterwards the consumer group has the committed offsets that were listed, or those of another group to the letter, and
-    they were read back from the broker and compared.
+  - Afterwards the consumer group has the committed offsets that were listed, those of another group to the letter, those of
+    a snapshot, or those of a place in the log; or it has none any more. They were read back from the broker and compared.
   - Only partitions that differ are written. Nothing is written when one partition cannot be decided, or when the group has
     members, which are then named.
   - A broker accepts any number as an offset. This module checks each against the first and the end offset of the log, and
     never writes a negative one.
+  - A broker takes a commit partition by partition. When it refuses a part, the module fails and says which partitions moved;
+    running the same again finishes it.
+  - Every run returns RV(snapshot), which undoes it when it is given back as O(snapshot).
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
-  - streamops.bluegreen.attributes.actiongroup_kafka
   - streamops.bluegreen.kafka
+  - streamops.bluegreen.kubernetes
+  - kubernetes.core.k8s_auth_options
 attributes:
+  action_group:
+    description:
+      - Use C(group/streamops.bluegreen.kafka) and C(group/streamops.bluegreen.kubernetes) in C(module_defaults) to set defaults
+        for this module.
+    support: full
+    membership:
+      - streamops.bluegreen.kafka
+      - streamops.bluegreen.kubernetes
   check_mode:
     support: full
     details:
       - Reads for real and writes nothing.
       - When the group has members, the changes are shown with a warning that a real run would be refused, because in check
-        mode nothing has stopped the consumers.
+        mode nothing has stopped the consumers. Nobody is waited for or evicted.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details:
-      - Not with O(missing=latest) or O(out_of_range=latest) while records are being produced, because the end of the log
-        moves.
+      - Not with O(to=shift), which moves from wherever the group stands.
+      - Not with O(to=latest), O(missing=latest) or O(out_of_range=latest) while records are being produced, because the end of
+        the log moves; and not with O(to=earliest) while retention deletes records.
 options:
   group_id:
     description:
-      - Consumer group whose offsets are set. It may be unknown to the broker.
-      - Share groups and Kafka Streams groups are refused.
+      - Consumer group whose offsets are set.
+      - Share groups and Kafka Streams groups are refused, because their progress is not (only) in committed offsets.
     type: str
     required: true
-  offsets:
+  state:
     description:
-      - Offsets to set, one entry per partition. Partitions that are not listed stay as they are.
-      - Exactly one of O(offsets) and O(from_group) is needed.
+      - V(present) sets offsets from exactly one of O(offsets), O(from_group), O(snapshot), O(snapshot_file),
+        O(snapshot_config_map) and O(to).
+      - V(absent) removes the committed offsets of O(topics) (and O(partitions)), or the whole group when no topics are given.
+        A consumer that comes back to a group without offsets starts where its C(auto.offset.reset) says.
+    type: str
+    choices: [present, absent]
+    default: present
+  offsets:
+    description: Offsets to set, one entry per partition. Partitions that are not listed stay as they are.
     type: list
     elements: dict
     suboptions:
@@ -66,6 +86,7 @@ options:
           - Epoch of the partition's leader that wrote the record before O(offsets[].offset); lets a consumer notice a
             truncated log.
           - By default it stays as it is when the offset does, and is unknown (V(-1)) for a new offset.
+          - An epoch above the log's own is treated as out of range, because it makes consumers distrust fresh metadata.
         type: int
       metadata:
         description:
@@ -73,23 +94,66 @@ options:
           - By default it stays as it is when the offset does, and is empty for a new offset.
         type: str
   from_group:
-    description: Consumer group whose committed offsets are copied, with leader epoch and metadata.
+    description:
+      - Consumer group whose committed offsets are copied, with leader epoch and metadata.
+      - It may have members; then its offsets as of this moment are copied, and it goes on from there.
     type: str
+  snapshot:
+    description:
+      - The RV(snapshot) of an earlier run. The group gets back the offsets it had, and loses those it did not have.
+      - Refused when a topic was deleted and created again since, told by its topic id.
+    type: dict
+  snapshot_file:
+    description: File on the host the module runs on that holds such a snapshot as JSON.
+    type: path
+  snapshot_config_map:
+    description:
+      - ConfigMap that a hand-over wrote, C(<application>-bg-snapshot-<epoch>); further parts of it are found by their names.
+      - It holds the offsets that were handed over, so it fits the group of either colour.
+      - Only this source needs a connection to the Kubernetes API server.
+    type: str
+  namespace:
+    description: Namespace of O(snapshot_config_map), needed with it.
+    type: str
+  to:
+    description:
+      - Place in the log to go to, the same for all chosen partitions.
+      - V(earliest) and V(latest) are the first and the end offset of the log.
+      - V(timestamp) is the first record at or after O(timestamp), or the end of the log where there is none.
+      - V(shift) is O(shift) records from where each partition stands.
+    type: str
+    choices: [earliest, latest, timestamp, shift]
+  timestamp:
+    description:
+      - Time for O(to=timestamp), RFC 3339 with a time zone (V(2026-11-24T08:00:00Z)) or milliseconds since 1970.
+      - It is compared with the timestamps of the records, which are the producers' unless the topic says C(LogAppendTime).
+    type: str
+  shift:
+    description: Records to go forward (positive) or back (negative) for O(to=shift).
+    type: int
   topics:
     description:
-      - Topics to copy, of O(from_group). Every partition of these topics gets an explicit offset.
-      - By default all topics for which O(from_group) has a committed offset.
+      - Topics to act on. Every partition of these topics gets an explicit offset.
+      - By default all topics for which the group that is gone by (O(from_group), else O(group_id)) has a committed offset, or
+        all of the snapshot. A broker is silent about topics the user may not describe; list the topics when that matters.
+      - An empty list is an error.
     type: list
     elements: str
+  partitions:
+    description: Partition numbers of O(topics) to act on. By default all of them.
+    type: list
+    elements: int
   missing:
     description:
-      - What to do for a partition for which O(from_group) has no committed offset.
-      - V(fail) writes nothing and lists these partitions.
-      - V(earliest) sets the first offset of the log, so that every record is read.
+      - What to do for a partition for which there is no committed offset to go by (of O(from_group), or to shift).
+      - V(earliest) sets the first offset of the log, so that no record is skipped. It is the default because that is what
+        the standing procedure of a switch asks for; consumers of such an application have C(auto.offset.reset=earliest), so an
+        explicit first offset is what they would have done.
       - V(latest) sets the end of the log, so that records that are there already are never read.
+      - V(fail) writes nothing and lists these partitions.
     type: str
     choices: [fail, earliest, latest]
-    default: fail
+    default: earliest
   out_of_range:
     description:
       - What to do for a wanted offset that is not in the log, because retention deleted it or the log was truncated.
@@ -98,19 +162,45 @@ options:
     type: str
     choices: [fail, earliest, latest]
     default: fail
+  direction:
+    description:
+      - V(any) goes back as well as forward. V(forward_only) writes nothing and lists the partitions when one of them would go
+        back, or lose its offset.
+    type: str
+    choices: [any, forward_only]
+    default: any
+  allow_create:
+    description:
+      - Whether a group the broker does not know may be made.
+      - Off by default, because a broker makes a group of any name, so a typing error would seed a group nobody reads.
+    type: bool
+    default: false
+  evict_static_members:
+    description:
+      - Whether static members (with C(group.instance.id)) are removed from the group first, when no other members are left.
+      - They do not leave when they stop but stay for their session timeout, 45 seconds by default. Evict them only when their
+        processes are gone; one that is alive joins again at once, and the module fails.
+    type: bool
+    default: false
+  wait_empty_timeout:
+    description: Seconds to wait for the members to leave before the module fails. V(0) does not wait.
+    type: float
+    default: 0.0
 seealso:
   - module: streamops.bluegreen.kafka_group_offsets_info
   - module: streamops.bluegreen.kafka_lag_wait
 """
 
 EXAMPLES = r"""
-- name: Give green the offsets of blue, and read partitions from the beginning that blue never read
+- name: Give green the offsets of blue; partitions that blue never read start at the first record
   streamops.bluegreen.kafka_group_offsets:
     bootstrap_servers: [kafka-0.kafka:9092, kafka-1.kafka:9092]
     group_id: cc_order_prod_green
     from_group: cc_order_prod_blue
     topics: [order-events]
-    missing: earliest
+    allow_create: true
+    wait_empty_timeout: 30
+  register: copied
 
 - name: Show what a copy would change
   streamops.bluegreen.kafka_group_offsets:
@@ -118,6 +208,24 @@ EXAMPLES = r"""
     from_group: cc_order_prod_blue
   check_mode: true
   diff: true
+
+- name: Undo it
+  streamops.bluegreen.kafka_group_offsets:
+    group_id: cc_order_prod_green
+    snapshot: "{{ copied.snapshot }}"
+
+- name: Give the rolled back colour what was handed over at epoch 7
+  streamops.bluegreen.kafka_group_offsets:
+    group_id: cc_order_prod_blue
+    snapshot_config_map: order-consumer-bg-snapshot-7
+    namespace: orders
+
+- name: Read the last hour again, once the static members of the stopped pods are out
+  streamops.bluegreen.kafka_group_offsets:
+    group_id: cc_order_prod_green
+    to: timestamp
+    timestamp: "{{ '%Y-%m-%dT%H:%M:%SZ' | ansible.builtin.strftime(now().timestamp() - 3600, utc=true) }}"
+    evict_static_members: true
 
 - name: Read one partition again from offset 1200, and say so when the group still has members
   block:
@@ -131,28 +239,34 @@ EXAMPLES = r"""
     - name: Name the members that have to stop first
       ansible.builtin.debug:
         msg: "{{ ansible_failed_result.msg }}"
+
+- name: Forget the offsets of a topic that is no longer read
+  streamops.bluegreen.kafka_group_offsets:
+    group_id: cc_order_prod_green
+    state: absent
+    topics: [order-events-old]
 """
 
 RETURN = r"""
 group_id:
   description: The consumer group.
-  returned: success, and when the offsets were refused
+  returned: success, and on every failure after the plan
   type: str
   sample: cc_order_prod_green
 type:
   description:
     - Type of the group before the change, C(classic) or C(consumer) (KIP-848), or C(absent) when the broker did not know it.
-  returned: success, and when the offsets were refused
+  returned: success, and on every failure after the plan
   type: str
   sample: classic
 state:
   description: State of the group before the change, in the broker's words.
-  returned: success, and when the offsets were refused
+  returned: success, and on every failure after the plan
   type: str
   sample: Empty
 partitions:
   description: Every partition that was decided, sorted by topic and partition. In check mode as it would be.
-  returned: success, and when the offsets were refused
+  returned: success, and on every failure after the plan
   type: list
   elements: dict
   contains:
@@ -163,34 +277,91 @@ partitions:
       type: int
       returned: always
       sample: 1200
-    after: {description: Committed offset afterwards., type: int, returned: always, sample: 1234}
+    after: {description: "Committed offset afterwards, V(none) when it is removed.", type: int, returned: always, sample: 1234}
     leader_epoch: {description: Leader epoch stored with it; V(-1) is unknown., type: int, returned: always, sample: 5}
     metadata: {description: Text stored with it., type: str, returned: always, sample: ''}
     changed: {description: Whether the partition had to be written., type: bool, returned: always, sample: true}
-    reason: {description: "C(as wanted), or the policy that decided and why.", type: str, returned: always, sample: as wanted}
+    reason:
+      description: Where the offset comes from, or the policy that decided and why.
+      type: str
+      returned: always
+      sample: as wanted
     skipped:
-      description: Offsets that are never read because of that policy, or that retention had deleted. Not necessarily records.
+      description:
+        - Offsets that are never read because of O(missing) or O(out_of_range), RV(partitions[].lost) included. Not necessarily
+          records, because a compacted or transactional log has gaps.
       type: int
       returned: always
       sample: 0
+    lost:
+      description: Offsets that retention had deleted before the group processed them.
+      type: int
+      returned: always
+      sample: 0
+lost:
+  description:
+    - Sum of the offsets that retention had deleted before the group processed them, also of partitions that were faults.
+  returned: success, and on every failure after the plan
+  type: int
+  sample: 0
+snapshot:
+  description:
+    - What undoes the change when it is given back as O(snapshot), the former offsets of the partitions that changed. In check
+      mode of those that would change.
+    - Written to a file as JSON (C(ansible.builtin.copy) with C(content)), it is what O(snapshot_file) reads.
+  returned: success, and on every failure after the plan
+  type: dict
+  contains:
+    format: {description: Version of this shape., type: int, returned: always, sample: 1}
+    group_id: {description: The consumer group., type: str, returned: always, sample: cc_order_prod_green}
+    topic_ids:
+      description: Kafka's id of each topic.
+      type: dict
+      returned: always
+      sample: {order-events: 5d7f6b1e-4a36-4bd5-a2f8-0f6bb0f5d8a1}
+    offsets:
+      description: Former committed offsets, sorted; C(offset) is V(none) where there was none.
+      type: list
+      elements: dict
+      returned: always
+      sample: [{topic: order-events, partition: 0, offset: 1200, leader_epoch: 5, metadata: ''}]
+evicted:
+  description: Static members that were removed from the group.
+  returned: when the group had members and was waited for
+  type: list
+  elements: dict
+  contains: &member
+    member_id: {description: Id the broker gave to the member., type: str, returned: always, sample: order-1-4f1c}
+    instance_id:
+      description: C(group.instance.id) of a static member, else V(none).
+      type: str
+      returned: always
+      sample: order-1
+    client_id: {description: Name the client gave itself., type: str, returned: always, sample: order-1}
+    host: {description: Address it connects from., type: str, returned: always, sample: 10.0.0.7}
+members:
+  description: Members of the group that make a change impossible.
+  returned: when the group has members and something has to change, also in check mode
+  type: list
+  elements: dict
+  contains: *member
 moved:
-  description: Partitions that were written although others were refused, as C(topic-partition).
-  returned: when the broker refused a part, or a part did not read back
+  description:
+    - Partitions that were written although others were not, as C(topic-partition).
+    - V(none) when the offsets could not be read back, so that nobody knows.
+  returned: when the broker refused a part, a part did not read back, or a topic changed meanwhile
   type: list
   elements: str
 refused:
   description: Why each of the other partitions was not set, by C(topic-partition); Kafka's name of the error.
-  returned: when the broker refused a part, or a part did not read back
+  returned: when the broker refused a part, a part did not read back, or a topic changed meanwhile
   type: dict
   sample: {order-events-3: OFFSET_METADATA_TOO_LARGE}
-members:
-  description: Member ids of the group.
-  returned: when a consumer joined between the look at the group and the commit
-  type: list
-  elements: str
 faults:
-  description: Topics and partitions that do not exist, or are listed twice.
-  returned: when the input is wrong
+  description:
+    - Everything that is wrong with the input (topics, partitions or groups that do not exist, a snapshot of a topic that was
+      created again), or every partition that could not be decided. Nothing was changed.
+  returned: when the input is wrong, or a partition could not be decided
   type: list
   elements: str
 """
@@ -199,53 +370,37 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kafka_argument_spec
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import (
+    kafka_argument_spec,
+    kubernetes_argument_spec,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.offset_snapshot import given_snapshot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_offsets import (
-    OffsetRequest,
-    set_offsets,
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offset_request import (
+    SOURCES,
+    parse_request,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.remove_group import remove_group
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_offsets import set_offsets
 
 POLICIES = ["fail", "earliest", "latest"]
 
 
-def listed(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[TopicPartition, Desired]:
-    """The option ``offsets`` as the use case takes it."""
-    wanted: dict[TopicPartition, Desired] = {}
-    faults = []
-    for row in rows:
-        tp = TopicPartition(row["topic"], row["partition"])
-        if tp in wanted:
-            faults.append(f"partition {tp} is listed twice in offsets")
-        if row["offset"] < 0:
-            faults.append(f"offset {row['offset']} of {tp} is negative; an offset is 0 or more")
-        wanted[tp] = Desired(row["offset"], row["leader_epoch"], row["metadata"])
-    if faults:
-        raise InvalidSettingsError(faults)
-    return wanted
-
-
 def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     """One call of the use case."""
-    params = module.params
-    request = OffsetRequest(
-        group_id=params["group_id"],
-        explicit=listed(params["offsets"] or []),
-        from_group=params["from_group"] or "",
-        topics=tuple(params["topics"] or ()),
-        missing=params["missing"],
-        out_of_range=params["out_of_range"],
-    )
-    ports = build_ports(params)
-    return set_offsets(ports.kafka, ports.parallel, request, check=module.check_mode)
+    request = parse_request(module.params)
+    ports = build_ports(module.params)
+    snapshot = given_snapshot(module.params, ports)
+    if snapshot is not None:
+        request = request.limited(snapshot)
+    if request.remove and not request.topics:
+        return remove_group(ports, request, check=module.check_mode)
+    return set_offsets(ports, request, check=module.check_mode)
 
 
-def main() -> None:
-    """Entry point of the module."""
+def own_options() -> dict[str, dict[str, t.Any]]:
+    """Options beside the connections."""
     offset_spec = {
         "topic": {"type": "str", "required": True},
         "partition": {"type": "int", "required": True},
@@ -253,18 +408,40 @@ def main() -> None:
         "leader_epoch": {"type": "int"},
         "metadata": {"type": "str"},
     }
+    return {
+        "group_id": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "offsets": {"type": "list", "elements": "dict", "options": offset_spec},
+        "from_group": {"type": "str"},
+        "snapshot": {"type": "dict"},
+        "snapshot_file": {"type": "path"},
+        "snapshot_config_map": {"type": "str"},
+        "namespace": {"type": "str"},
+        "to": {"type": "str", "choices": ["earliest", "latest", "timestamp", "shift"]},
+        "timestamp": {"type": "str"},
+        "shift": {"type": "int"},
+        "topics": {"type": "list", "elements": "str"},
+        "partitions": {"type": "list", "elements": "int"},
+        "missing": {"type": "str", "choices": POLICIES, "default": "earliest"},
+        "out_of_range": {"type": "str", "choices": POLICIES, "default": "fail"},
+        "direction": {"type": "str", "choices": ["any", "forward_only"], "default": "any"},
+        "allow_create": {"type": "bool", "default": False},
+        "evict_static_members": {"type": "bool", "default": False},
+        "wait_empty_timeout": {"type": "float", "default": 0.0},
+    }
+
+
+def main() -> None:
+    """Entry point of the module."""
     module = AnsibleModule(
-        argument_spec=kafka_argument_spec(
-            group_id={"type": "str", "required": True},
-            offsets={"type": "list", "elements": "dict", "options": offset_spec},
-            from_group={"type": "str"},
-            topics={"type": "list", "elements": "str"},
-            missing={"type": "str", "choices": POLICIES, "default": "fail"},
-            out_of_range={"type": "str", "choices": POLICIES, "default": "fail"},
-        ),
-        mutually_exclusive=[("offsets", "from_group"), ("offsets", "topics")],
-        required_one_of=[("offsets", "from_group")],
-        required_by={"topics": ("from_group",)},
+        argument_spec={**kafka_argument_spec(), **kubernetes_argument_spec(), **own_options()},
+        mutually_exclusive=[SOURCES, ("offsets", "topics"), ("offsets", "partitions")],
+        required_if=[
+            ("state", "present", SOURCES, True),
+            ("to", "timestamp", ("timestamp",)),
+            ("to", "shift", ("shift",)),
+        ],
+        required_by={"partitions": ("topics",), "snapshot_config_map": ("namespace",)},
         supports_check_mode=True,
     )
     run(module, lambda: use_case(module))

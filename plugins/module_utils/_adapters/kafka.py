@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_commits as commits
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_messages as messages
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_client import (
     KafkaConnection,
@@ -18,7 +19,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_groups import (
     GROUP_ID_NOT_FOUND,
+    broker_ids,
+    delete_group,
     describe,
+    evict,
+    list_all,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     GroupNotEmptyError,
@@ -35,22 +40,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import members_refusal
 
-try:
-    from kafka import errors
-except ImportError:
-    pass  # kafka_client says so before anything here is used
-
-COMMIT_BYTES = 900_000
-"""Largest OffsetCommit we send: it must fit one batch of __consumer_offsets (message.max.bytes, 1,048,588 by default)."""
-PARTITION_BYTES = 63
-"""Measured size of one committed partition in that batch, without group, topic and metadata."""
 HAS_MEMBERS = frozenset({22, 25, 27, 68, 82, 110, 113})
 """Errors that mean: the group has members (ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS, ...)."""
-UNKNOWN_MEMBER_ID = 25
 GROUP_SUBSCRIBED_TO_TOPIC = 86
-TOO_LARGE = frozenset({-1, 10, 18, 28})
-"""What brokers answer to a commit above message.max.bytes; Kafka 4.3 says UNKNOWN (-1) for every partition."""
-NO_TOPIC = frozenset({3, 17, 29})
 
 Offsets = t.Mapping[TopicPartition, CommittedOffset]
 
@@ -73,7 +65,7 @@ class KafkaAdapter:
         async def work() -> dict[str, Topic]:
             found = {}
             for row in (await self._kafka.metadata(names)).topics:
-                if row.error_code in NO_TOPIC:
+                if row.error_code in commits.NO_TOPIC:
                     continue
                 check(row.error_code, f"topic {row.name}")
                 partitions = {
@@ -106,47 +98,40 @@ class KafkaAdapter:
         """Topics for which the group has at least one committed offset."""
         return {tp.topic for tp in self._fetch(group_id, None)}
 
+    def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
+        """Every committed offset (stable ones) of the topics we may describe; a broker is silent about the others."""
+        return self._fetch(group_id, None)
+
     def _fetch(
         self, group_id: str, partitions: t.Collection[TopicPartition] | None
     ) -> dict[TopicPartition, CommittedOffset]:
-        async def work() -> dict[TopicPartition, CommittedOffset]:
-            node = (await self._kafka.coordinators([group_id]))[group_id]
-            answer = (await self._kafka.send(messages.offset_fetch(group_id, partitions), node)).groups[0]
-            if answer.error_code != GROUP_ID_NOT_FOUND:
-                check(answer.error_code, f"group {group_id}")
-            found = {}
-            for topic in answer.topics:
-                for row in topic.partitions:
-                    tp = TopicPartition(topic.name, row.partition_index)
-                    check(row.error_code, f"partition {tp}")
-                    if row.committed_offset >= 0:
-                        found[tp] = CommittedOffset(
-                            row.committed_offset, row.committed_leader_epoch, row.metadata or ""
-                        )
-            return found
+        what = f"read the committed offsets of group {group_id}"
+        return self._kafka.call(what, lambda: commits.fetch(self._kafka, group_id, partitions))
 
-        return self._kafka.call(f"read the committed offsets of group {group_id}", work)
+    def list_groups(self) -> list[Group]:
+        """Type and state of every group we may describe, sorted by name, without members."""
+        return self._kafka.call("list the groups", lambda: list_all(self._kafka))
 
     def log_ranges(
         self, partitions: t.Collection[TopicPartition], read_committed: bool = False
     ) -> dict[TopicPartition, LogRange]:
         """First and end offset of every named partition; one that cannot be read is an error."""
         first, end = self._list_offsets(partitions, (messages.EARLIEST, messages.LATEST), int(read_committed))
-        return {tp: LogRange(first[tp], end[tp]) for tp in partitions}
+        return {tp: LogRange(first[tp][0], *end[tp]) for tp in partitions}
 
     def offsets_for_time(
         self, partitions: t.Collection[TopicPartition], timestamp_ms: int
     ) -> dict[TopicPartition, int]:
         """First offset whose record is at or after the time (ms since epoch); partitions without one are missing."""
         (found,) = self._list_offsets(partitions, (timestamp_ms,), 0)
-        return {tp: offset for tp, offset in found.items() if offset >= 0}
+        return {tp: offset for tp, (offset, epoch) in found.items() if offset >= 0}
 
     def _list_offsets(
         self, partitions: t.Collection[TopicPartition], timestamps: t.Sequence[int], isolation: int
-    ) -> list[dict[TopicPartition, int]]:
-        """One answer per timestamp. All leaders are asked for all timestamps at once."""
+    ) -> list[dict[TopicPartition, tuple[int, int]]]:
+        """Offset and leader epoch, one answer per timestamp. All leaders are asked for all timestamps at once."""
 
-        async def work() -> list[dict[TopicPartition, int]]:
+        async def work() -> list[dict[TopicPartition, tuple[int, int]]]:
             leaders = await self._kafka.by_leader(partitions)
             sent = [
                 [
@@ -155,15 +140,16 @@ class KafkaAdapter:
                 ]
                 for when in timestamps
             ]
-            found: list[dict[TopicPartition, int]] = []
+            found: list[dict[TopicPartition, tuple[int, int]]] = []
             for answers in sent:
-                offsets: dict[TopicPartition, int] = {}
+                offsets: dict[TopicPartition, tuple[int, int]] = {}
                 for answer in answers:
                     for topic in (await answer).topics:
+                        name = topic.name
                         for row in topic.partitions:
-                            tp = TopicPartition(topic.name, row.partition_index)
-                            check(row.error_code, f"partition {tp}")
-                            offsets[tp] = row.offset
+                            if row.error_code:
+                                check(row.error_code, f"partition {name}-{row.partition_index}")
+                            offsets[TopicPartition(name, row.partition_index)] = (row.offset, row.leader_epoch)
                 found.append(offsets)
             return found
 
@@ -182,83 +168,69 @@ class KafkaAdapter:
             raise OffsetsError(
                 f"Refused to commit a negative offset for {', '.join(map(str, senseless))} of group {group_id}"
             )
-        refused: dict[TopicPartition, str] = {}
-        for chunk in commit_chunks(group_id, offsets):
-            refused.update(self._commit(group_id, chunk))
-        return refused
-
-    def _commit(self, group_id: str, offsets: Offsets) -> dict[TopicPartition, str]:
-        codes = self._commit_once(group_id, offsets)
-        if len(offsets) > 1 and set(codes.values()) <= TOO_LARGE:
-            # The broker allows less than the default; nothing was written.
-            half = len(offsets) // 2
-            listed = list(offsets.items())
-            return {**self._commit(group_id, dict(listed[:half])), **self._commit(group_id, dict(listed[half:]))}
-        if any(code in HAS_MEMBERS for code in codes.values()):
+        codes = commits.commit(self._kafka, group_id, offsets) if offsets else {}
+        if not HAS_MEMBERS.isdisjoint(codes.values()):
             raise self._not_empty(group_id, "committed")
         return {tp: error_name(code) for tp, code in codes.items() if code}
 
-    def _commit_once(self, group_id: str, offsets: Offsets) -> dict[TopicPartition, int]:
-        async def work() -> dict[TopicPartition, int]:
-            node = (await self._kafka.coordinators([group_id]))[group_id]
-            answer = await self._kafka.send(messages.offset_commit(group_id, offsets), node)
-            codes = _codes(answer)
-            for tp, code in codes.items():
-                # Unknown topics are an answer, not a reason to send the whole commit again.
-                if code and errors.for_code(code).retriable and code not in NO_TOPIC:
-                    check(code, f"partition {tp}")
-            return codes
-
-        return self._kafka.call(f"commit {len(offsets)} offsets to group {group_id}", work)
-
     def delete_offsets(self, group_id: str, partitions: t.Collection[TopicPartition]) -> dict[TopicPartition, str]:
         """Remove committed offsets of an empty group. Answers refused partitions. May be repeated."""
-
-        async def work() -> tuple[int, dict[TopicPartition, int]]:
-            node = (await self._kafka.coordinators([group_id]))[group_id]
-            answer = await self._kafka.send(messages.offset_delete(group_id, partitions), node)
-            if answer.error_code not in HAS_MEMBERS and answer.error_code != GROUP_ID_NOT_FOUND:
-                check(answer.error_code, f"group {group_id}")
-            return answer.error_code, _codes(answer)
-
         if not partitions:
             return {}
-        code, codes = self._kafka.call(f"delete {len(partitions)} offsets of group {group_id}", work)
+        code, codes = commits.delete(self._kafka, group_id, partitions)
         if code in HAS_MEMBERS or GROUP_SUBSCRIBED_TO_TOPIC in codes.values():
             raise self._not_empty(group_id, "deleted")
+        if code not in (0, GROUP_ID_NOT_FOUND):
+            return dict.fromkeys(partitions, error_name(code))
         return {tp: error_name(refusal) for tp, refusal in codes.items() if refusal}
+
+    def delete_group(self, group_id: str) -> None:
+        """Remove an empty group with all its offsets; gone already is fine. May be repeated."""
+        what = f"delete group {group_id}"
+        code = self._kafka.call(what, lambda: delete_group(self._kafka, group_id))
+        if code in HAS_MEMBERS:
+            raise self._not_empty(group_id, "deleted")
 
     def remove_members(self, group_id: str, members: t.Collection[str]) -> None:
         """Evict members (member ids); one that is gone already is fine. May be repeated."""
 
-        async def work() -> None:
-            node = (await self._kafka.coordinators([group_id]))[group_id]
-            answer = await self._kafka.send(
-                messages.leave_group(group_id, members, "evicted by streamops.bluegreen"), node
-            )
-            if answer.error_code not in (UNKNOWN_MEMBER_ID, GROUP_ID_NOT_FOUND):
-                check(answer.error_code, f"group {group_id}")
-            for row in answer.members:
-                if row.error_code != UNKNOWN_MEMBER_ID:
-                    check(row.error_code, f"member {row.member_id}")
-
         if members:
-            self._kafka.call(f"evict {len(members)} members of group {group_id}", work)
+            what = f"evict {len(members)} members of group {group_id}"
+            self._kafka.call(what, lambda: evict(self._kafka, group_id, members))
 
     def min_insync_replicas(self, topics: t.Collection[str]) -> dict[str, int]:
         """``min.insync.replicas`` in force for each topic; missing where it may not be read."""
+        return self._configs(messages.TOPIC_RESOURCE, topics, "min.insync.replicas") if topics else {}
+
+    def offsets_retention(self) -> int | None:
+        """``offsets.retention.minutes`` of the brokers (the shortest); None where it may not be read."""
+        key = "offsets.retention.minutes"
+        brokers = self._kafka.call("list the brokers", lambda: broker_ids(self._kafka))
+        return min(self._configs(messages.BROKER_RESOURCE, map(str, brokers), key).values(), default=None)
+
+    def _configs(self, kind: int, names: t.Iterable[str], key: str) -> dict[str, int]:
+        """A number among the settings of topics (any broker knows them) or of brokers (each its own)."""
+        wanted = sorted(names)
+        apart = [[name] for name in wanted] if kind == messages.BROKER_RESOURCE else [wanted]
 
         async def work() -> dict[str, int]:
-            answer = await self._kafka.send(messages.describe_topic_configs(topics, "min.insync.replicas"))
+            sent = [
+                self._kafka.send(
+                    messages.describe_configs(kind, some, key),
+                    int(some[0]) if kind == messages.BROKER_RESOURCE else None,
+                )
+                for some in apart
+            ]
             return {
                 row.resource_name: int(config.value)
-                for row in answer.results
+                for answer in sent
+                for row in (await answer).results
                 if not row.error_code
                 for config in row.configs
                 if config.value
             }
 
-        return self._kafka.call(f"read min.insync.replicas of {', '.join(sorted(topics))}", work) if topics else {}
+        return self._kafka.call(f"read {key} of {', '.join(wanted)}", work)
 
     def close(self) -> None:
         """Close the connections. Not needed before a process ends."""
@@ -271,27 +243,3 @@ class KafkaAdapter:
             group = Group(group_id, "unknown", "unknown")
         members = [member.member_id for member in group.members]
         return GroupNotEmptyError(members_refusal(group, verb), {"group_id": group_id, "members": members})
-
-
-def commit_chunks(
-    group_id: str, offsets: Offsets, limit: int = COMMIT_BYTES
-) -> list[dict[TopicPartition, CommittedOffset]]:
-    """The offsets in as few parts as fit one write of the broker each, in their order."""
-    chunks: list[dict[TopicPartition, CommittedOffset]] = []
-    size = limit + 1
-    for tp, committed in offsets.items():
-        needed = PARTITION_BYTES + len(group_id.encode()) + len(tp.topic) + len(committed.metadata.encode())
-        if size + needed > limit:
-            chunks.append({})
-            size = 0
-        chunks[-1][tp] = committed
-        size += needed
-    return chunks
-
-
-def _codes(answer: t.Any) -> dict[TopicPartition, int]:
-    return {
-        TopicPartition(topic.name, row.partition_index): row.error_code
-        for topic in answer.topics
-        for row in topic.partitions
-    }

@@ -21,6 +21,8 @@ except ImportError:
     pass  # kafka_client says so before anything here is used
 
 GROUP_ID_NOT_FOUND = 69
+UNKNOWN_MEMBER_ID = 25
+NON_EMPTY_GROUP = 68
 NOT_OF_THIS_KIND = frozenset({35, GROUP_ID_NOT_FOUND})
 
 
@@ -119,3 +121,39 @@ def _listed(group_id: str, row: t.Any) -> Group:
     if row is None:
         return Group(group_id)
     return Group(group_id, (row.group_type or "classic").lower(), row.group_state or "unknown")
+
+
+async def broker_ids(connection: KafkaConnection) -> list[int]:
+    """Ids of the brokers that are up."""
+    return sorted(row.node_id for row in (await connection.metadata([])).brokers)
+
+
+async def list_all(connection: KafkaConnection) -> list[Group]:
+    """Every group of every broker, without members; all brokers are asked at once."""
+    sent = [connection.send(messages.list_groups(), node) for node in await broker_ids(connection)]
+    found: dict[str, Group] = {}
+    for answer in sent:
+        listed = await answer
+        check(listed.error_code, "list of groups")
+        found.update({row.group_id: _listed(row.group_id, row) for row in listed.groups})
+    return [found[group_id] for group_id in sorted(found)]
+
+
+async def delete_group(connection: KafkaConnection, group_id: str) -> int:
+    """Remove a group; 0 (also when it is gone already) or NON_EMPTY_GROUP."""
+    node = (await connection.coordinators([group_id]))[group_id]
+    row = (await connection.send(messages.delete_group(group_id), node)).results[0]
+    if row.error_code not in (GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP):
+        check(row.error_code, f"group {group_id}")
+    return 0 if row.error_code == GROUP_ID_NOT_FOUND else int(row.error_code)
+
+
+async def evict(connection: KafkaConnection, group_id: str, members: t.Collection[str]) -> None:
+    """Make members (ids) leave; one that is gone already is fine."""
+    node = (await connection.coordinators([group_id]))[group_id]
+    answer = await connection.send(messages.leave_group(group_id, members, "evicted by streamops.bluegreen"), node)
+    if answer.error_code not in (UNKNOWN_MEMBER_ID, GROUP_ID_NOT_FOUND):
+        check(answer.error_code, f"group {group_id}")
+    for row in answer.members:
+        if row.error_code != UNKNOWN_MEMBER_ID:
+            check(row.error_code, f"member {row.member_id}")

@@ -13,7 +13,12 @@ import typing as t
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
 
 try:
-    from kafka.protocol.admin import DescribeConfigsRequest, DescribeGroupsRequest, ListGroupsRequest
+    from kafka.protocol.admin import (
+        DeleteGroupsRequest,
+        DescribeConfigsRequest,
+        DescribeGroupsRequest,
+        ListGroupsRequest,
+    )
     from kafka.protocol.api_message import ApiMessage
     from kafka.protocol.consumer import (
         LeaveGroupRequest,
@@ -28,6 +33,7 @@ except ImportError:
 LATEST = -1
 EARLIEST = -2
 TOPIC_RESOURCE = 2
+BROKER_RESOURCE = 4
 
 
 def by_topic(partitions: t.Iterable[TopicPartition]) -> dict[str, list[int]]:
@@ -111,12 +117,10 @@ def leave_group(group_id: str, members: t.Collection[str], reason: str) -> Leave
     return LeaveGroupRequest(group_id=group_id, members=listed, min_version=3)
 
 
-def describe_topic_configs(topics: t.Collection[str], key: str) -> DescribeConfigsRequest:
-    """One configuration value of each topic."""
+def describe_configs(kind: int, names: t.Collection[str], key: str) -> DescribeConfigsRequest:
+    """One configuration value of each topic or broker. kind: TOPIC_RESOURCE or BROKER_RESOURCE."""
     resource = DescribeConfigsRequest.DescribeConfigsResource
-    resources = [
-        resource(resource_type=TOPIC_RESOURCE, resource_name=name, configuration_keys=[key]) for name in topics
-    ]
+    resources = [resource(resource_type=kind, resource_name=name, configuration_keys=[key]) for name in names]
     return DescribeConfigsRequest(resources=resources, min_version=1)
 
 
@@ -128,6 +132,11 @@ def describe_classic(group_ids: t.Collection[str]) -> DescribeGroupsRequest:
 def list_groups() -> ListGroupsRequest:
     """Every group one broker coordinates."""
     return ListGroupsRequest()
+
+
+def delete_group(group_id: str) -> DeleteGroupsRequest:
+    """Removal of a group with its offsets."""
+    return DeleteGroupsRequest(groups_names=[group_id])
 
 
 def describe_consumer(group_ids: t.Collection[str]) -> t.Any:

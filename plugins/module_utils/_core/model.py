@@ -40,10 +40,14 @@ class CommittedOffset:
 
 @dataclass(frozen=True)
 class LogRange:
-    """First readable offset and end offset (next to be written, or last stable offset) of a partition."""
+    """First readable offset and end offset (next to be written, or last stable offset) of a partition.
+
+    epoch: current leader epoch, -1 where unknown. It only grows as long as the topic lives.
+    """
 
     start: int
     end: int
+    epoch: int = field(default=-1, compare=False)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,12 @@ class Member:
 
     def __str__(self) -> str:
         return f"{self.instance_id or self.client_id or self.member_id} ({self.host})"
+
+    @property
+    def identity(self) -> str:
+        """Everything an operator needs to find it: member id, client id, host, instance id of a static one."""
+        static = f", static as {self.instance_id}" if self.instance_id is not None else ""
+        return f"{self.member_id} (client {self.client_id or 'unnamed'} at {self.host or 'unknown'}{static})"
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,19 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Give a consumer group the committed offsets it shall have, and prove that it has them."""
+"""Give a consumer group the committed offsets it shall have, or none, and prove that it has them."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    BlueGreenError,
     GroupNotEmptyError,
-    InvalidSettingsError,
+    KafkaError,
     OffsetsError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import GroupSnapshot, recreated
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     Group,
@@ -23,143 +24,214 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import (
-    Desired,
     OffsetPlan,
     members_refusal,
     plan_offsets,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Kafka, Parallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offset_request import OffsetRequest
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offset_sources import View, look
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.vacate_group import (
+    members_of,
+    rows_of,
+    vacate,
+)
 
-OTHER_KINDS = {
-    "share": "a share group: the broker itself keeps what its members acknowledged, there are no offsets to hand over",
-    "streams": "a Kafka Streams group: its offsets belong to its state stores and must not be moved alone",
-}
-
-
-@dataclass(frozen=True)
-class OffsetRequest:
-    """What was asked for: ``explicit`` offsets, or those of ``from_group`` (topics empty: all it has committed)."""
-
-    group_id: str
-    explicit: t.Mapping[TopicPartition, Desired] = field(default_factory=dict)
-    from_group: str = ""
-    topics: tuple[str, ...] = ()
-    missing: str = "fail"
-    out_of_range: str = "fail"
+LISTED = 20
+"""Partitions written out in a message; the result has all of them."""
 
 
-def set_offsets(kafka: Kafka, parallel: Parallel, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:
+def set_offsets(ports: Ports, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:
     """Plan, write, read back, compare; the module's result. Nothing is written in check mode.
 
-    Raises GroupNotEmptyError before anything is written, and OffsetsError when something is wrong with the offsets,
-    was refused by the broker, or does not read back as written.
+    Raises InvalidSettingsError or OffsetsError before anything is changed, GroupNotEmptyError when the group has members,
+    and OffsetsError when a part was refused by the broker or does not read back as written. Each carries the result as far
+    as it is known.
     """
-    group = kafka.groups([request.group_id])[request.group_id]
-    if group.kind in OTHER_KINDS:
-        raise OffsetsError(f"Group {group.group_id} is {OTHER_KINDS[group.kind]}")
-    plan = _plan(kafka, parallel, request)
-    result = _result(group, plan)
-    if plan.faults:
-        listed = "".join(f"\n  - {fault}" for fault in plan.faults)
-        raise OffsetsError(
-            f"Nothing was written to group {group.group_id}: {len(plan.faults)} fault(s){listed}", result
-        )
-    if plan.changes and not group.is_empty:
-        refusal = members_refusal(group, "committed")
-        if not check:
-            raise GroupNotEmptyError(refusal, {**result, "changed": False})
-        result["warnings"] = [f"A real run would be refused now: {refusal}"]
+    view = look(ports, request)
+    plan = _plan(request, view)
+    result = result_of(view.group, view.topics, plan)
+    if not plan.changes:
+        return result
+    if not view.group.is_empty:
+        verb = "deleted" if request.remove else "committed"
+        if check:
+            warning = f"A real run would be refused now: {members_refusal(view.group, verb)}"
+            return {**result, "members": members_of(view.group), "warnings": [warning]}
+        evicted = empty_out(ports, request, view.group, verb, result)
+        # Members commit while they leave: what was read before is old.
+        view = look(ports, request)
+        plan = _plan(request, view)
+        result = {**result_of(view.group, view.topics, plan), "evicted": evicted}
+        result["changed"] = result["changed"] or bool(evicted)
     if plan.changes and not check:
-        _write(kafka, group.group_id, plan, result)
+        _write(ports, view, plan, result)
     return result
 
 
-def _plan(kafka: Kafka, parallel: Parallel, request: OffsetRequest) -> OffsetPlan:
-    names = _topic_names(kafka, request)
-    topics = kafka.topics(names)
-    partitions = _partitions(request, names, topics)
-    calls: dict[str, t.Callable[[], t.Any]] = {
-        "current": lambda: kafka.committed(request.group_id, partitions),
-        "ranges": lambda: kafka.log_ranges(partitions),
-    }
-    if request.from_group:
-        calls["source"] = lambda: kafka.committed(request.from_group, partitions)
-    found = parallel.run(calls)
-    desired: t.Mapping[TopicPartition, Desired] = request.explicit
-    if request.from_group:
-        desired = {tp: Desired.copy_of(found["source"].get(tp)) for tp in partitions}
-    return plan_offsets(found["current"], desired, found["ranges"], request.missing, request.out_of_range)
+def empty_out(
+    ports: Ports, request: OffsetRequest, group: Group, verb: str, result: t.Mapping[str, t.Any]
+) -> list[dict[str, t.Any]]:
+    """The group without members; answers who was evicted. Raises GroupNotEmptyError with the result."""
+    try:
+        gone = vacate(ports.kafka, ports.clock, group, verb, request.wait_empty, request.evict_static)
+    except GroupNotEmptyError as error:
+        raise GroupNotEmptyError(error.message, {**result, **error.result}) from error
+    return rows_of(gone)
 
 
-def _topic_names(kafka: Kafka, request: OffsetRequest) -> list[str]:
-    if not request.from_group:
-        return sorted({tp.topic for tp in request.explicit})
-    names = list(request.topics) or sorted(kafka.committed_topics(request.from_group))
-    if not names:
+def _plan(request: OffsetRequest, view: View) -> OffsetPlan:
+    """The plan. Raises OffsetsError with every fault, and what could be decided."""
+    plan = plan_offsets(
+        view.current, view.desired, view.ranges, request.missing, request.out_of_range, request.forward_only
+    )
+    if plan.faults:
+        listed = "".join(f"\n  - {fault}" for fault in plan.faults[:LISTED])
+        more = f"\n  - and {len(plan.faults) - LISTED} more" if len(plan.faults) > LISTED else ""
+        faults = [str(fault) for fault in plan.faults]
         raise OffsetsError(
-            f"Group {request.from_group} has no committed offsets to copy; check its name, or list the topics"
+            f"Nothing was written to group {request.group_id}: {len(plan.faults)} fault(s){listed}{more}",
+            {
+                **result_of(view.group, view.topics, plan),
+                "changed": False,
+                "faults": faults,
+                "lost": sum(fault.lost for fault in plan.faults) + sum(d.lost for d in plan.decisions),
+            },
         )
-    return names
+    return plan
 
 
-def _partitions(request: OffsetRequest, names: t.Sequence[str], topics: t.Mapping[str, Topic]) -> list[TopicPartition]:
-    """The partitions to decide: those listed, or all of the topics. Raises InvalidSettingsError for those not there."""
-    faults = [f"topic {name} does not exist, or may not be described" for name in names if name not in topics]
-    there = {TopicPartition(name, number) for name, topic in topics.items() for number in topic.partitions}
-    for tp in sorted(request.explicit):
-        if tp.topic in topics and tp not in there:
-            faults.append(f"partition {tp} does not exist; the topic has {len(topics[tp.topic].partitions)} partitions")
-    if faults:
-        raise InvalidSettingsError(faults)
-    return sorted(request.explicit or there)
+def _write(ports: Ports, view: View, plan: OffsetPlan, result: dict[str, t.Any]) -> None:
+    """Write the changes, read them back, and see that the topics are still those that were looked at.
+
+    Raises GroupNotEmptyError, KafkaError or OffsetsError saying which partitions moved and which did not.
+    """
+    kafka, group_id = ports.kafka, view.group.group_id
+    refused: dict[TopicPartition, str] = {}
+    trouble: BlueGreenError | None = None
+    try:
+        refused |= kafka.commit(group_id, plan.writes) if plan.writes else {}
+        refused |= kafka.delete_offsets(group_id, plan.removals) if plan.removals else {}
+    except (GroupNotEmptyError, KafkaError) as error:
+        trouble = error
+    try:
+        found = ports.parallel.run(
+            {
+                "stored": lambda: kafka.committed(group_id, list(plan.changes)),
+                "topics": lambda: kafka.topics(view.topics),
+                "members": lambda: members_of(kafka.groups([group_id])[group_id]) if trouble else [],
+            }
+        )
+    except KafkaError as error:
+        raise _unknown(group_id, plan, trouble or error, result) from error
+    wrong = _wrong(plan, found["stored"], refused)
+    if trouble is not None:
+        result = {**result, "members": found["members"]}
+        raise _interrupted(group_id, plan, wrong, trouble, result) from trouble
+    if wrong:
+        named = _some([f"{tp} ({why})" for tp, why in sorted(wrong.items())])
+        raise OffsetsError(
+            f"{len(wrong)} of {len(plan.changes)} offsets of group {group_id} were not set: {named}. "
+            f"The other {len(plan.changes) - len(wrong)} were. Remove the cause and run the same again",
+            _partly(plan, wrong, result),
+        )
+    moved_on = recreated({name: topic.topic_id for name, topic in view.topics.items()}, found["topics"], "it was read")
+    moved_on += _grown(view.topics, found["topics"])
+    if moved_on:
+        raise OffsetsError(
+            f"The offsets of group {group_id} were written, but meanwhile {'; '.join(moved_on)}. Run the same again",
+            _partly(plan, {}, result),
+        )
 
 
-def _write(kafka: Kafka, group_id: str, plan: OffsetPlan, result: dict[str, t.Any]) -> None:
-    """Write the changes and read them back. Raises OffsetsError that says which partitions moved and which did not."""
-    refused = kafka.commit(group_id, plan.changes)
-    stored = kafka.committed(group_id, list(plan.changes))
-    wrong = {
-        tp: refused.get(tp) or f"reads back as {_offset(stored.get(tp))}"
+def _wrong(
+    plan: OffsetPlan, stored: t.Mapping[TopicPartition, CommittedOffset], refused: t.Mapping[TopicPartition, str]
+) -> dict[TopicPartition, str]:
+    """Partitions that do not have what they shall have, and why."""
+    return {
+        tp: refused.get(tp) or f"reads back as {_full(stored.get(tp))}"
         for tp, wanted in plan.changes.items()
         if stored.get(tp) != wanted
     }
-    if wrong:
-        moved = [str(tp) for tp in plan.changes if tp not in wrong]
-        named = ", ".join(f"{tp} ({why})" for tp, why in sorted(wrong.items()))
-        raise OffsetsError(
-            f"{len(wrong)} of {len(plan.changes)} offsets of group {group_id} were not set: {named}. "
-            f"The other {len(moved)} were. Remove the cause and run the same again",
-            {**result, "changed": bool(moved), "moved": moved, "refused": {str(tp): why for tp, why in wrong.items()}},
-        )
 
 
-def _result(group: Group, plan: OffsetPlan) -> dict[str, t.Any]:
+def _grown(before: t.Mapping[str, Topic], after: t.Mapping[str, Topic]) -> list[str]:
+    grown = []
+    for name, topic in sorted(before.items()):
+        there = after[name].partitions if name in after else {}
+        if name not in after:
+            grown.append(f"topic {name} was deleted")
+        elif len(there) > len(topic.partitions):
+            grown.append(f"topic {name} grew from {len(topic.partitions)} to {len(there)} partitions")
+    return grown
+
+
+def _unknown(
+    group_id: str, plan: OffsetPlan, cause: BlueGreenError, result: t.Mapping[str, t.Any]
+) -> OffsetsError | GroupNotEmptyError:
+    return OffsetsError(
+        f"Whether the {len(plan.changes)} offsets of group {group_id} were set is unknown, they could not be read back: "
+        f"{cause.message}. Run the same again",
+        {**result, "changed": True, "moved": None},
+    )
+
+
+def _interrupted(
+    group_id: str,
+    plan: OffsetPlan,
+    wrong: t.Mapping[TopicPartition, str],
+    trouble: BlueGreenError,
+    result: t.Mapping[str, t.Any],
+) -> BlueGreenError:
+    moved = len(plan.changes) - len(wrong)
+    about = f"; {moved} of {len(plan.changes)} offsets of group {group_id} had moved by then" if moved else ""
+    return type(trouble)(trouble.message + about, _partly(plan, wrong, result))
+
+
+def _partly(plan: OffsetPlan, wrong: t.Mapping[TopicPartition, str], result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    moved = [str(tp) for tp in plan.changes if tp not in wrong]
+    refused = {str(tp): why for tp, why in sorted(wrong.items())}
+    return {**result, "changed": bool(moved), "moved": moved, "refused": refused}
+
+
+def result_of(group: Group, topics: t.Mapping[str, Topic], plan: OffsetPlan) -> dict[str, t.Any]:
+    """What a module returns of a plan."""
     rows = [
         {
             "topic": decision.partition.topic,
             "partition": decision.partition.partition,
             "before": _offset(decision.before),
-            "after": decision.after.offset,
-            "leader_epoch": decision.after.leader_epoch,
-            "metadata": decision.after.metadata,
+            "after": _offset(decision.after),
+            "leader_epoch": decision.after.leader_epoch if decision.after else -1,
+            "metadata": decision.after.metadata if decision.after else "",
             "changed": decision.changes,
             "reason": decision.reason,
             "skipped": decision.skipped,
+            "lost": decision.lost,
         }
         for decision in plan.decisions
     ]
     changed = [decision for decision in plan.decisions if decision.changes]
+    before = {decision.partition: decision.before for decision in changed}
+    ids = {name: topics[name].topic_id for name in sorted({tp.topic for tp in before}) if name in topics}
     return {
         "changed": bool(changed),
         "group_id": group.group_id,
         "type": group.kind,
         "state": group.state,
         "partitions": rows,
+        "lost": sum(decision.lost for decision in plan.decisions),
+        "snapshot": GroupSnapshot(group.group_id, before, ids).to_data(),
         "diff": {
             "before": {str(d.partition): _full(d.before) for d in changed},
             "after": {str(d.partition): _full(d.after) for d in changed},
         },
     }
+
+
+def _some(texts: t.Sequence[str]) -> str:
+    more = f", and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
+    return ", ".join(texts[:LISTED]) + more
 
 
 def _offset(committed: CommittedOffset | None) -> int | None:

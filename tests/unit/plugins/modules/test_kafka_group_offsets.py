@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -15,23 +16,29 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     LogRange,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+    Snapshot,
+    snapshot_name,
+    to_chunks,
+)
 from ansible_collections.streamops.bluegreen.plugins.modules import kafka_group_offsets as module
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
 T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
-COPY = {"group_id": "green", "from_group": "blue"}
+COPY = {"group_id": "green", "from_group": "blue", "allow_create": True}
 
 
 @pytest.fixture
-def seeded(world: World) -> World:
+def seeded() -> OffsetsWorld:
     """Blue has committed everything."""
+    world = OffsetsWorld()
     world.kafka.logs = {T0: LogRange(0, 100), T1: LogRange(0, 100)}
-    world.kafka.offsets["blue"] = {T0: CommittedOffset(10, 1, "a"), T1: CommittedOffset(20, 2, "b")}
+    world.kafka.seed("blue", {T0: CommittedOffset(10, 1, "a"), T1: CommittedOffset(20, 2, "b")})
     return world
 
 
-def test_check_real_repeat_check(seeded: World, run_module: RunModule) -> None:
+def test_check_real_repeat_check(seeded: OffsetsWorld, run_module: RunModule) -> None:
     predicted = run_module(module, seeded.ports, check=True, diff=True, **COPY)
     assert (predicted["changed"], seeded.kafka.writes) == (True, 0)
     done = run_module(module, seeded.ports, diff=True, **COPY)
@@ -42,14 +49,14 @@ def test_check_real_repeat_check(seeded: World, run_module: RunModule) -> None:
         assert (again["changed"], again["diff"]["after"], seeded.kafka.writes) == (False, {}, 1)
 
 
-def test_explicit_offsets(seeded: World, run_module: RunModule) -> None:
+def test_explicit_offsets(seeded: OffsetsWorld, run_module: RunModule) -> None:
     wanted = [{"topic": "t", "partition": 1, "offset": 30, "leader_epoch": 4}]
-    result = run_module(module, seeded.ports, group_id="green", offsets=wanted)
+    result = run_module(module, seeded.ports, group_id="green", offsets=wanted, allow_create=True)
     assert (result["rc"], result["changed"]) == (0, True)
     assert seeded.kafka.offsets["green"] == {T1: CommittedOffset(30, 4, "")}
 
 
-def test_members_are_named(seeded: World, run_module: RunModule) -> None:
+def test_members_are_named(seeded: OffsetsWorld, run_module: RunModule) -> None:
     seeded.kafka.join("green", "order-1")
     result = run_module(module, seeded.ports, **COPY)
     assert (result["rc"], result["failed"], result["changed"]) == (1, True, False)
@@ -57,12 +64,12 @@ def test_members_are_named(seeded: World, run_module: RunModule) -> None:
     assert "order-1" in json.dumps(run_module(module, seeded.ports, check=True, **COPY)["warnings"])
 
 
-def test_service_down(seeded: World, run_module: RunModule) -> None:
+def test_service_down(seeded: OffsetsWorld, run_module: RunModule) -> None:
     seeded.kafka.down = True
     assert "fake:9092" in run_module(module, seeded.ports, **COPY)["msg"]
 
 
-def test_bad_input_is_listed(seeded: World, run_module: RunModule) -> None:
+def test_bad_input_is_listed(seeded: OffsetsWorld, run_module: RunModule) -> None:
     wanted = [{"topic": "t", "partition": 1, "offset": 30}, {"topic": "t", "partition": 1, "offset": -1}]
     result = run_module(module, seeded.ports, group_id="green", offsets=wanted)
     assert len(result["faults"]) == 2
@@ -72,11 +79,96 @@ def test_bad_input_is_listed(seeded: World, run_module: RunModule) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"group_id": "g"}, "one of the following is required: offsets, from_group"),
+        ({"group_id": "g"}, "any of the following are missing: offsets, from_group, snapshot, snapshot_file"),
         ({"group_id": "g", "from_group": "h", "offsets": []}, "mutually exclusive"),
         ({"from_group": "h"}, "missing required arguments: group_id"),
+        ({"group_id": "g", "to": "timestamp"}, "to is timestamp but all of the following are missing: timestamp"),
+        ({"group_id": "g", "to": "shift"}, "to is shift but all of the following are missing: shift"),
+        ({"group_id": "g", "to": "latest", "partitions": [1]}, "missing parameter(s) required by 'partitions': topics"),
+        ({"group_id": "g", "snapshot_config_map": "a-bg-snapshot-1"}, "required by 'snapshot_config_map': namespace"),
     ],
 )
-def test_options_that_do_not_fit(world: World, run_module: RunModule, options: dict[str, object], said: str) -> None:
-    result = run_module(module, world.ports, **options)
+def test_options_that_do_not_fit(run_module: RunModule, options: dict[str, object], said: str) -> None:
+    result = run_module(module, OffsetsWorld().ports, **options)
     assert said in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("options", "faults"),
+    [
+        ({"state": "absent", "from_group": "blue"}, ["from_group makes no sense with state absent"]),
+        ({"state": "absent", "topics": []}, ["topics is an empty list; leave it out for all of them"]),
+        (
+            {"to": "timestamp", "timestamp": "2026-11-24 08:00:00", "shift": 3, "wait_empty_timeout": -1},
+            [
+                "wait_empty_timeout -1 is negative",
+                "shift needs to: shift",
+                "timestamp '2026-11-24 08:00:00' names no time zone; add Z or an offset like +01:00",
+            ],
+        ),
+        ({"to": "timestamp", "timestamp": "1795507200"}, ["timestamp 1795507200 looks like seconds"]),
+        ({"snapshot": {"format": 2}}, ["snapshot is no snapshot of a group: format 1 expected, seen 2"]),
+        ({"snapshot_file": "/nonexistent"}, ["snapshot_file /nonexistent cannot be read: No such file or directory"]),
+        (
+            {"snapshot_config_map": "settings", "namespace": "n"},
+            ["snapshot_config_map settings is not the name of a hand-over's snapshot"],
+        ),
+        (
+            {"snapshot_config_map": "app-bg-snapshot-9", "namespace": "n"},
+            ["ConfigMap app-bg-snapshot-9 does not exist in namespace n"],
+        ),
+    ],
+)
+def test_faults_before_anything_is_read(
+    seeded: OffsetsWorld, run_module: RunModule, options: dict[str, object], faults: list[str]
+) -> None:
+    result = run_module(module, seeded.ports, group_id="blue", **options)
+    assert (result["rc"], result["changed"], len(result["faults"])) == (1, False, len(faults))
+    for seen, expected in zip(result["faults"], faults, strict=True):
+        assert expected in seen
+    assert (seeded.kafka.reads, seeded.kafka.writes) == (0, 0)
+
+
+def test_a_snapshot_as_data_and_as_file(seeded: OffsetsWorld, run_module: RunModule, tmp_path: Path) -> None:
+    done = run_module(module, seeded.ports, **COPY)
+    run_module(module, seeded.ports, group_id="green", snapshot=done["snapshot"])
+    assert seeded.kafka.offsets["green"] == {}
+    back = run_module(module, seeded.ports, group_id="blue", to="earliest")
+    assert seeded.kafka.offsets["blue"] == {T0: CommittedOffset(0), T1: CommittedOffset(0)}
+    kept = tmp_path / "blue.json"
+    kept.write_text(json.dumps(back["snapshot"]), encoding="utf-8")
+    run_module(module, seeded.ports, group_id="blue", snapshot_file=str(kept), topics=["t"], partitions=[1])
+    assert seeded.kafka.offsets["blue"] == {T0: CommittedOffset(0), T1: CommittedOffset(20, 2, "b")}
+    missing = run_module(module, seeded.ports, group_id="blue", snapshot_file=str(kept), topics=["u"])
+    assert missing["faults"] == ["the snapshot holds nothing of topic u"]
+    kept.write_text("{", encoding="utf-8")
+    assert "is no JSON" in run_module(module, seeded.ports, group_id="blue", snapshot_file=str(kept))["msg"]
+
+
+def test_the_snapshot_of_a_hand_over(seeded: OffsetsWorld, run_module: RunModule) -> None:
+    taken = Snapshot(7, "run", "hot", "blue", "green", "now", seeded.kafka.offsets["blue"], {}, {"t": "id-t"})
+    for number, data in enumerate(to_chunks(taken)):
+        seeded.cluster.put_others(snapshot_name("app", 7, number), **data)
+    restore = {"group_id": "blue", "snapshot_config_map": "app-bg-snapshot-7", "namespace": "n"}
+    assert run_module(module, seeded.ports, **restore)["changed"] is False
+    run_module(module, seeded.ports, group_id="blue", to="latest")
+    assert run_module(module, seeded.ports, **restore)["changed"] is True
+    assert seeded.kafka.offsets["blue"] == taken.offsets
+    seeded.kafka.topic_ids["t"] = "another"
+    assert "created again" in run_module(module, seeded.ports, **restore)["faults"][0]
+
+
+def test_to_a_time(seeded: OffsetsWorld, run_module: RunModule) -> None:
+    seeded.kafka.times = {T0: 4}
+    result = run_module(module, seeded.ports, group_id="blue", to="timestamp", timestamp="2026-11-24T08:00:00+01:00")
+    assert [row["after"] for row in result["partitions"]] == [4, 100]
+    assert result["partitions"][1]["reason"] == "end of the log: no record at or after 2026-11-24T08:00:00+01:00"
+
+
+def test_a_group_is_removed(seeded: OffsetsWorld, run_module: RunModule) -> None:
+    predicted = run_module(module, seeded.ports, check=True, diff=True, group_id="blue", state="absent")
+    done = run_module(module, seeded.ports, diff=True, group_id="blue", state="absent")
+    assert (done["changed"], done["diff"]) == (True, predicted["diff"])
+    assert "blue" not in seeded.kafka.known
+    for check in (False, True):
+        assert run_module(module, seeded.ports, check=check, group_id="blue", state="absent")["changed"] is False

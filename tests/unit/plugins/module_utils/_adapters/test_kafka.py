@@ -13,8 +13,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka as adapter_module
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter, commit_chunks
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_commits as commits
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     GroupNotEmptyError,
     KafkaError,
@@ -174,7 +174,7 @@ def test_groups_of_a_broker_before_kip_848(broker: Broker, connect: Connect) -> 
 def test_members_refuse_a_commit_and_are_named(kafka: KafkaAdapter, broker: Broker) -> None:
     broker.groups["g"] = ("classic", "Stable")
     broker.errors["OffsetCommitRequest"].append(UNKNOWN_MEMBER)
-    with pytest.raises(GroupNotEmptyError, match=r"1: c1 \(10.0.0.1\)") as raised:
+    with pytest.raises(GroupNotEmptyError, match=r"1: m1 \(client c1 at 10.0.0.1\)") as raised:
         kafka.commit("g", {T0: CommittedOffset(7)})
     assert raised.value.result["members"] == ["m1"]
 
@@ -208,12 +208,12 @@ def test_one_offset_that_is_too_large_is_refused(kafka: KafkaAdapter, broker: Br
 
 def test_commits_are_cut_by_bytes() -> None:
     offsets = {TopicPartition("t", number): CommittedOffset(number, 0, "ü" * 10) for number in range(10)}
-    size = adapter_module.PARTITION_BYTES + len("group") + len("t") + 20
-    chunks = commit_chunks("group", offsets, limit=3 * size)
+    size = commits.PARTITION_BYTES + len("group") + len("t") + 20
+    chunks = commits.commit_chunks("group", offsets, limit=3 * size)
     assert [len(chunk) for chunk in chunks] == [3, 3, 3, 1]
     assert {tp: offset for chunk in chunks for tp, offset in chunk.items()} == offsets
-    assert [len(chunk) for chunk in commit_chunks("group", offsets, limit=1)] == [1] * 10
-    assert commit_chunks("group", {}) == []
+    assert [len(chunk) for chunk in commits.commit_chunks("group", offsets, limit=1)] == [1] * 10
+    assert commits.commit_chunks("group", {}) == []
 
 
 def test_members_that_are_gone_already_are_no_error(kafka: KafkaAdapter, broker: Broker) -> None:

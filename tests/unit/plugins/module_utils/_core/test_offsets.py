@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
+    Group,
     LogRange,
+    Member,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired, plan_offsets
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import (
+    Decision,
+    Desired,
+    members_refusal,
+    plan_offsets,
+)
 
 TP = TopicPartition("t", 0)
 LOG = {TP: LogRange(100, 200)}
@@ -57,7 +64,7 @@ def test_a_missing_offset_is_decided_by_policy(policy: str, offset: int, skipped
 def test_a_missing_offset_fails_by_default() -> None:
     plan = plan_offsets({}, {TP: Desired(None)}, LOG)
     assert plan.changes == {}
-    assert "t-0: no committed offset" in plan.faults[0]
+    assert "t-0: no committed offset" in str(plan.faults[0])
 
 
 @pytest.mark.parametrize(
@@ -71,8 +78,8 @@ def test_an_offset_outside_of_the_log_is_decided_by_policy(wanted: int, policy: 
 
 
 def test_an_offset_outside_of_the_log_fails_by_default_and_counts_the_loss() -> None:
-    assert "10 records are lost" in plan_offsets({}, {TP: Desired(90)}, LOG).faults[0]
-    assert "beyond the end of the log 200" in plan_offsets({}, {TP: Desired(201)}, LOG).faults[0]
+    assert "10 records are lost" in plan_offsets({}, {TP: Desired(90)}, LOG).faults[0].why
+    assert "beyond the end of the log 200" in plan_offsets({}, {TP: Desired(201)}, LOG).faults[0].why
     assert plan_offsets({}, {TP: Desired(100)}, LOG).faults == ()
     assert plan_offsets({}, {TP: Desired(200)}, LOG).faults == ()
 
@@ -83,13 +90,64 @@ def test_one_fault_does_not_hide_another() -> None:
     assert len(plan.faults) == 2
 
 
+def test_a_removal() -> None:
+    before = CommittedOffset(150, 7, "m")
+    gone = Desired(None, removed=True)
+    assert plan_offsets({TP: before}, {TP: gone}, {}).removals == [TP]
+    assert plan_offsets({TP: before}, {TP: gone}, {}).writes == {}
+    assert plan_offsets({}, {TP: gone}, {}).changes == {}
+    assert "would be removed" in plan_offsets({TP: before}, {TP: gone}, {}, forward_only=True).faults[0].why
+
+
+def test_forward_only_is_about_offsets() -> None:
+    before = CommittedOffset(150, 7, "m")
+    assert (
+        "go back from 150 to 149"
+        in plan_offsets({TP: before}, {TP: Desired(149)}, LOG, forward_only=True).faults[0].why
+    )
+    for wish in (Desired(150, 7, "n"), Desired(151)):
+        assert plan_offsets({TP: before}, {TP: wish}, LOG, forward_only=True).faults == ()
+
+
+def test_an_epoch_above_the_logs_is_another_topics() -> None:
+    log = {TP: LogRange(100, 200, epoch=6)}
+    for epoch in (-1, 5, 6):
+        assert plan_offsets({}, {TP: Desired(150, epoch)}, log).faults == ()
+    assert "created again" in plan_offsets({}, {TP: Desired(150, 7)}, log).faults[0].why
+    assert plan_offsets({}, {TP: Desired(150, 7)}, LOG).faults == (), "an unknown epoch of the log says nothing"
+    (decision,) = plan_offsets({}, {TP: Desired(150, 7)}, log, out_of_range="earliest").decisions
+    assert (decision.after, decision.lost) == (CommittedOffset(100), 0)
+
+
+def test_the_loss_is_a_number_too() -> None:
+    assert plan_offsets({}, {TP: Desired(90)}, LOG).faults[0].lost == 10
+    (decision,) = plan_offsets({}, {TP: Desired(90)}, LOG, out_of_range="latest").decisions
+    assert (decision.lost, decision.skipped) == (10, 110)
+    assert "before the beginning" in plan_offsets({}, {TP: Desired(-1)}, LOG).faults[0].why
+
+
+def test_members_are_named_in_full_and_not_without_end() -> None:
+    members = tuple(Member(f"m{n}", "order", "10.0.0.1", "pod-0" if n == 0 else None) for n in range(12))
+    said = members_refusal(Group("g", "classic", "Stable", members), "committed")
+    assert "12: m0 (client order at 10.0.0.1, static as pod-0); m1 (client order at 10.0.0.1);" in said
+    assert ("m9 " in said, "m10 " in said, "and 2 more" in said) == (True, False, True)
+
+
 partitions = st.builds(TopicPartition, st.sampled_from(["a", "b"]), st.integers(0, 5))
 committed = st.builds(CommittedOffset, st.integers(0, 60), st.integers(-1, 3), st.sampled_from(["", "m"]))
+epochs = st.integers(-1, 3)
 desired = st.builds(
-    Desired, st.none() | st.integers(0, 60), st.none() | st.integers(-1, 3), st.none() | st.sampled_from(["", "m"])
+    Desired,
+    st.none() | st.integers(-5, 70),
+    st.none() | epochs,
+    st.none() | st.sampled_from(["", "m"]),
+    st.booleans(),
 )
-logs = st.tuples(st.integers(0, 30), st.integers(0, 30)).map(lambda pair: LogRange(pair[0], sum(pair)))
+logs = st.tuples(st.integers(0, 30), st.integers(0, 30), epochs).map(
+    lambda drawn: LogRange(drawn[0], drawn[0] + drawn[1], drawn[2])
+)
 policies = st.sampled_from(["fail", "earliest", "latest"])
+Wanted = dict[TopicPartition, tuple[Desired, LogRange]]
 
 
 @given(
@@ -97,26 +155,43 @@ policies = st.sampled_from(["fail", "earliest", "latest"])
     st.dictionaries(partitions, st.tuples(desired, logs)),
     policies,
     policies,
+    st.booleans(),
 )
 def test_properties(
-    current: dict[TopicPartition, CommittedOffset],
-    wanted: dict[TopicPartition, tuple[Desired, LogRange]],
-    missing: str,
-    out_of_range: str,
+    current: dict[TopicPartition, CommittedOffset], wanted: Wanted, missing: str, out_of_range: str, forward: bool
 ) -> None:
     wishes = {tp: wish for tp, (wish, log) in wanted.items()}
     ranges = {tp: log for tp, (wish, log) in wanted.items()}
-    plan = plan_offsets(current, wishes, ranges, missing, out_of_range)
-    # Every partition is decided or a fault, and nothing outside of the log is ever written.
+    plan = plan_offsets(current, wishes, ranges, missing, out_of_range, forward)
+    # Every partition is decided or a fault, never both.
+    decided = {decision.partition for decision in plan.decisions}
+    assert decided | {fault.partition for fault in plan.faults} == set(wanted)
     assert len(plan.decisions) + len(plan.faults) == len(wanted)
-    assert all(ranges[tp].start <= offset.offset <= ranges[tp].end for tp, offset in plan.changes.items())
-    # What was asked for and is in the log is what is written.
     for decision in plan.decisions:
-        wish = wishes[decision.partition]
-        log = ranges[decision.partition]
-        if wish.offset is not None and log.start <= wish.offset <= log.end:
-            assert decision.after.offset == wish.offset
-            assert decision.skipped == 0
-    # Doing it twice does nothing the second time.
-    after = {**current, **plan.changes}
-    assert plan_offsets(after, wishes, ranges, missing, out_of_range).changes == {}
+        check_decision(decision, wishes[decision.partition], ranges[decision.partition], forward)
+    # Doing it twice does nothing the second time: plan(apply(plan(s), s)) == [].
+    after = {tp: offset for tp, offset in {**current, **plan.changes}.items() if offset is not None}
+    again = plan_offsets(after, wishes, ranges, missing, out_of_range, forward)
+    assert again.changes == {}
+    assert [fault.partition for fault in again.faults] == [fault.partition for fault in plan.faults]
+
+
+def check_decision(decision: Decision, wish: Desired, log: LogRange, forward: bool) -> None:
+    """What holds for any decision."""
+    before, after = decision.before, decision.after
+    if wish.removed:
+        assert after is None
+        assert not (forward and before is not None)
+        return
+    assert after is not None
+    # Nothing outside of the log is ever written, and with forward_only nothing goes back.
+    assert log.start <= after.offset <= log.end
+    assert 0 <= decision.lost <= decision.skipped
+    if forward and before is not None:
+        assert after.offset >= before.offset
+    newer = wish.leader_epoch is not None and 0 <= log.epoch < wish.leader_epoch
+    if wish.offset is not None and log.start <= wish.offset <= log.end and not newer:
+        assert after.offset == wish.offset, "what was asked for and is in the log is what is written"
+        assert decision.skipped == 0
+    elif after != before:
+        assert (after.leader_epoch, after.metadata) == (-1, ""), "an epoch never travels with another offset"

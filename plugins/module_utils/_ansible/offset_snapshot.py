@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""The snapshot a module was given: as data, as a file, or as the ConfigMap of a hand-over."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from pathlib import Path
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import GroupSnapshot, parse
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+
+ENGINE_SNAPSHOT = re.compile(r"(?P<app>.+)-bg-snapshot-(?P<epoch>\d+)")
+
+
+def given_snapshot(params: t.Mapping[str, t.Any], ports: Ports) -> GroupSnapshot | None:
+    """The snapshot of the options ``snapshot``, ``snapshot_file`` or ``snapshot_config_map``, or None.
+
+    Raises InvalidSettingsError when there is none where it shall be, or when it is not whole.
+    """
+    if params["snapshot"] is not None:
+        return parse(params["snapshot"], "snapshot")
+    if params["snapshot_file"] is not None:
+        return parse(_from_file(params["snapshot_file"]), params["snapshot_file"])
+    if params["snapshot_config_map"] is not None:
+        return _from_config_map(ports, params["snapshot_config_map"], params["namespace"])
+    return None
+
+
+def _from_file(path: str) -> t.Any:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidSettingsError([f"snapshot_file {path} cannot be read: {error.strerror}"]) from error
+    except ValueError as error:
+        raise InvalidSettingsError([f"snapshot_file {path} is no JSON: {error}"]) from error
+
+
+def _from_config_map(ports: Ports, name: str, namespace: str) -> GroupSnapshot:
+    # Only this source needs Kubernetes, and the state's code.
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
+
+    named = ENGINE_SNAPSHOT.fullmatch(name)
+    if named is None:
+        raise InvalidSettingsError(
+            [
+                f"snapshot_config_map {name} is not the name of a hand-over's snapshot (<application>-bg-snapshot-<epoch>)"
+            ]
+        )
+    stored = State(ports, named["app"]).snapshot(int(named["epoch"]))
+    if stored is None:
+        raise InvalidSettingsError([f"ConfigMap {name} does not exist in namespace {namespace}"])
+    return GroupSnapshot("", dict(stored.offsets), stored.topic_ids)
