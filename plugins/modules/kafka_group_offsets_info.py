@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kafka_group_offsets_info
-short_description: Look at a Kafka consumer group, its members, committed offsets and lag
+short_description: Look at Kafka consumer groups, their members, committed offsets and lag
 version_added: 0.1.0
 description:
-  - Returns type, state and members of a consumer group, and for every partition of its topics the committed offset, the
-    range of the log and the lag.
+  - Returns type, state and members of one or more consumer groups, and for every partition of their topics the committed
+    offset, the range of the log, the lag, and the records that retention deleted before they were read.
   - A group the broker does not know is an answer, not an error.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
@@ -21,13 +21,24 @@ extends_documentation_fragment:
   - streamops.bluegreen.kafka
 options:
   group_id:
-    description: Consumer group to look at.
+    description:
+      - Consumer group to look at; its values are returned at the top.
+      - Exactly one of O(group_id), O(group_ids) and O(pattern) is needed.
     type: str
-    required: true
+  group_ids:
+    description: Consumer groups to look at, each an entry of RV(groups), in this order.
+    type: list
+    elements: str
+  pattern:
+    description:
+      - Regular expression (Python's) that has to match the whole name of a group. The groups are entries of RV(groups), sorted.
+      - Groups the user may not describe are not among them.
+    type: str
   topics:
     description:
       - Topics to look at.
-      - By default all topics for which the group has a committed offset or its members own a partition.
+      - By default all topics for which a group has a committed offset or its members own a partition. A broker is silent about
+        topics the user may not describe; list the topics when that matters.
     type: list
     elements: str
   isolation_level:
@@ -49,6 +60,13 @@ EXAMPLES = r"""
     group_id: cc_order_prod_blue
   register: blue
 
+- name: Groups of the order service that retention has overtaken
+  streamops.bluegreen.kafka_group_offsets_info:
+    pattern: cc_order_.*
+    isolation_level: read_committed
+  register: orders
+  failed_when: orders.groups | selectattr('total_lost', 'gt', 0) | length > 0
+
 - name: Stop here when somebody still consumes, or the lag is unknown or above 1000 records
   ansible.builtin.assert:
     that:
@@ -60,29 +78,40 @@ EXAMPLES = r"""
 RETURN = r"""
 group_id:
   description: The consumer group.
-  returned: success
+  returned: success with O(group_id)
   type: str
   sample: cc_order_prod_blue
 type:
   description:
     - Type of the group, C(classic), C(consumer) (KIP-848), C(share) or C(streams), or C(absent) when the broker does not
       know it.
-  returned: success
+  returned: success with O(group_id)
   type: str
   sample: classic
 state:
   description: State of the group in the broker's words; C(Dead) when it does not know the group.
-  returned: success
+  returned: success with O(group_id)
   type: str
   sample: Stable
+protocol_type:
+  description:
+    - C(consumer), C(connect) or what else its members are; empty for a group that nobody ever joined.
+  returned: success with O(group_id)
+  type: str
+  sample: consumer
+protocol:
+  description: Assignor its members agreed on, as C(range) or C(uniform); empty without members.
+  returned: success with O(group_id)
+  type: str
+  sample: range
 empty:
   description: Whether the group has no members, so that its offsets could be set from outside.
-  returned: success
+  returned: success with O(group_id)
   type: bool
   sample: false
 members:
   description: Members of the group as the broker sees them.
-  returned: success
+  returned: success with O(group_id)
   type: list
   elements: dict
   contains:
@@ -100,7 +129,7 @@ members:
         partition: {description: Partition number., type: int, returned: always, sample: 0}
 partitions:
   description: Every partition of the topics, sorted by topic and partition.
-  returned: success
+  returned: success with O(group_id)
   type: list
   elements: dict
   contains:
@@ -117,6 +146,13 @@ partitions:
     metadata: {description: Text stored with it., type: str, returned: always, sample: ""}
     log_start_offset: {description: "First offset that can be read, from Kafka's C(ListOffsets).", type: int, returned: always, sample: 0}
     log_end_offset: {description: "End of the log, see O(isolation_level).", type: int, returned: always, sample: 1234}
+    lost:
+      description:
+        - Offsets from the committed one to the first that retention left; they can never be read. V(none) when there is no
+          committed offset.
+      type: int
+      returned: always
+      sample: 0
     lag:
       description: Offsets from the committed one to the end of the log, V(none) when there is no committed offset.
       type: int
@@ -126,9 +162,48 @@ total_lag:
   description:
     - Sum of RV(partitions[].lag).
     - V(none) when that of one partition is unknown; unknown is not 0.
-  returned: success
+  returned: success with O(group_id)
   type: int
   sample: 42
+total_lost:
+  description: Sum of RV(partitions[].lost).
+  returned: success with O(group_id)
+  type: int
+  sample: 0
+expiry:
+  description:
+    - When the broker forgets the offsets of a group that nobody uses.
+    - A broker tells neither the time of a commit nor since when a group is empty, so the next expiry is known only as a bound.
+  returned: success with O(group_id)
+  type: dict
+  contains:
+    retention_minutes:
+      description: C(offsets.retention.minutes) of the brokers, V(none) when the user may not read it.
+      type: int
+      returned: always
+      sample: 10080
+    clock:
+      description:
+        - What it counts from. V(stopped) while the group has members, for the topics they subscribe; V(since_empty), when the
+          last member left (classic groups); V(since_commit), each partition's last commit (KIP-848 groups, and groups that
+          only had offsets committed from outside), so that an idle partition goes first.
+        - V(none) for a group that is absent or keeps no offsets of this kind.
+      type: str
+      returned: always
+      sample: since_empty
+    latest:
+      description:
+        - RFC 3339, UTC. At this time every offset of the group is due for removal unless somebody commits or joins. Some may go
+          earlier; brokers look every ten minutes.
+        - V(none) when nothing expires or the retention is unknown.
+      type: str
+      returned: always
+      sample: '2026-12-01T08:00:00Z'
+groups:
+  description: Every group that was asked for, with the same values as described here for one.
+  returned: success with O(group_ids) or O(pattern)
+  type: list
+  elements: dict
 """
 
 import typing as t
@@ -138,22 +213,29 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kafka_argument_spec
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait_lag import read_group
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.group_info import matching, read_groups
 
 
 def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     """One call of the use case."""
     params = module.params
-    kafka = build_ports(params).kafka
-    read_committed = params["isolation_level"] == "read_committed"
-    return {"changed": False, **read_group(kafka, params["group_id"], params["topics"] or (), read_committed)}
+    ports = build_ports(params)
+    wanted = [params["group_id"]] if params["group_id"] is not None else params["group_ids"]
+    if params["pattern"] is not None:
+        wanted = matching(ports.kafka, params["pattern"])
+    found = read_groups(
+        ports, list(dict.fromkeys(wanted)), params["topics"] or (), params["isolation_level"] == "read_committed"
+    )
+    return {"changed": False, **(found[0] if params["group_id"] is not None else {"groups": found})}
 
 
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
         argument_spec=kafka_argument_spec(
-            group_id={"type": "str", "required": True},
+            group_id={"type": "str"},
+            group_ids={"type": "list", "elements": "str"},
+            pattern={"type": "str"},
             topics={"type": "list", "elements": "str"},
             isolation_level={
                 "type": "str",
@@ -161,6 +243,8 @@ def main() -> None:
                 "default": "read_uncommitted",
             },
         ),
+        mutually_exclusive=[("group_id", "group_ids", "pattern")],
+        required_one_of=[("group_id", "group_ids", "pattern")],
         supports_check_mode=True,
     )
     run(module, lambda: use_case(module))

@@ -85,7 +85,7 @@ def _classic(row: t.Any) -> Group:
         )
         for m in row.members
     )
-    return Group(row.group_id, "classic", row.group_state, members)
+    return Group(row.group_id, "classic", row.group_state, members, row.protocol_type or "", row.protocol_data or "")
 
 
 def _decode(protocol_type: str, assignment: bytes) -> frozenset[TopicPartition]:
@@ -114,13 +114,14 @@ def _consumer(row: t.Any) -> Group:
         )
         for m in row.members
     )
-    return Group(row.group_id, "consumer", row.group_state, members)
+    return Group(row.group_id, "consumer", row.group_state, members, "consumer", row.assignor_name or "")
 
 
 def _listed(group_id: str, row: t.Any) -> Group:
     if row is None:
         return Group(group_id)
-    return Group(group_id, (row.group_type or "classic").lower(), row.group_state or "unknown")
+    kind, state = (row.group_type or "classic").lower(), row.group_state or "unknown"
+    return Group(group_id, kind, state, protocol_type=row.protocol_type or "")
 
 
 async def broker_ids(connection: KafkaConnection) -> list[int]:

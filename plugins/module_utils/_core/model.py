@@ -94,12 +94,16 @@ class Group:
 
     kind: classic, consumer (KIP-848), share, streams, or absent when the broker has never heard of it.
     state: the broker's word (Empty, Stable, PreparingRebalance, ...); Dead for an absent group.
+    protocol_type: ``consumer``, ``connect``, ...; empty for a group that nobody ever joined, only offsets were committed.
+    protocol: the assignor its members agreed on; empty without members.
     """
 
     group_id: str
     kind: str = "absent"
     state: str = "Dead"
     members: tuple[Member, ...] = ()
+    protocol_type: str = ""
+    protocol: str = ""
 
     @property
     def is_empty(self) -> bool:

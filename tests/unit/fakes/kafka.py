@@ -27,7 +27,6 @@ class OffsetsKafka(FakeKafka):
 
     topic_ids: dict[str, str] = field(default_factory=dict)
     times: dict[TopicPartition, int] = field(default_factory=dict)
-    retention: int | None = 10080
     breaks: bool = False
     after_commit: t.Callable[[], None] = nothing
     stubborn: bool = False
@@ -46,10 +45,6 @@ class OffsetsKafka(FakeKafka):
     ) -> dict[TopicPartition, CommittedOffset]:
         self.fetched.append(partitions)
         return super().committed(group_id, partitions)
-
-    def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
-        self._read()
-        return dict(self.offsets.get(group_id, {}))
 
     def log_ranges(
         self, partitions: t.Collection[TopicPartition], read_committed: bool = False
@@ -106,10 +101,6 @@ class OffsetsKafka(FakeKafka):
             if self.stubborn or m.member_id not in members
         )
         self.known[group_id] = replace(group, members=left, state="Stable" if left else "Empty")
-
-    def offsets_retention(self) -> int | None:
-        self._read()
-        return self.retention
 
     def join_static(self, group_id: str, *instances: str) -> None:
         """Static members join."""

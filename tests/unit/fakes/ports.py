@@ -48,6 +48,7 @@ class FakeKafka:
     loses: set[TopicPartition] = field(default_factory=set)
     unstable: int = 0
     """Records at the end of every log that belong to an open transaction."""
+    retention: int | None = 10080
     down: bool = False
     before_commit: t.Callable[[], None] = nothing
     on_read: t.Callable[[], None] = nothing
@@ -80,6 +81,14 @@ class FakeKafka:
     def committed_topics(self, group_id: str) -> set[str]:
         self._read()
         return {tp.topic for tp in self.offsets.get(group_id, {})}
+
+    def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
+        self._read()
+        return dict(self.offsets.get(group_id, {}))
+
+    def offsets_retention(self) -> int | None:
+        self._read()
+        return self.retention
 
     def log_ranges(
         self, partitions: t.Collection[TopicPartition], read_committed: bool = False
