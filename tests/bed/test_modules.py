@@ -35,7 +35,7 @@ def seed(kafka: Kafka, group: str, topic: str) -> None:
 def test_kafka_group_offsets(ansible: Ansible, kafka: Kafka, name: str) -> None:
     topic = kafka.topic(records=10)
     seed(kafka, f"{name}-blue", topic)
-    copy = {"group_id": f"{name}-green", "from_group": f"{name}-blue", "missing": "earliest"}
+    copy = {"group_id": f"{name}-green", "from_group": f"{name}-blue", "allow_create": True}
     wanted = {(topic, 0): 1, (topic, 1): 2, (topic, 2): 0}
 
     predicted = ansible("kafka_group_offsets", check=True, **copy)
@@ -58,7 +58,7 @@ def test_kafka_group_offsets_refuses_a_group_with_members(ansible: Ansible, kafk
     topic = kafka.topic(records=10)
     seed(kafka, f"{name}-blue", topic)
     kafka.join(f"{name}-green", topic, **{"client.id": "order-9", "enable.auto.commit": "false"})
-    copy = {"group_id": f"{name}-green", "from_group": f"{name}-blue", "missing": "earliest"}
+    copy = {"group_id": f"{name}-green", "from_group": f"{name}-blue", "allow_create": True}
     refused = ansible("kafka_group_offsets", **copy)
     assert (refused["failed"], refused["changed"]) == (True, False)
     assert "order-9" in refused["msg"]
@@ -70,10 +70,10 @@ def test_kafka_group_offsets_refuses_a_group_with_members(ansible: Ansible, kafk
 def test_kafka_group_offsets_checks_the_log(ansible: Ansible, kafka: Kafka, name: str) -> None:
     topic = kafka.topic(records=10)
     wanted = [{"topic": topic, "partition": 0, "offset": 11}, {"topic": topic, "partition": 1, "offset": 4}]
-    refused = ansible("kafka_group_offsets", group_id=name, offsets=wanted)
+    refused = ansible("kafka_group_offsets", group_id=name, offsets=wanted, allow_create=True)
     assert "lies beyond the end of the log 10" in refused["msg"]
     assert kafka.witness(name) == {}
-    moved = ansible("kafka_group_offsets", group_id=name, offsets=wanted, out_of_range="earliest")
+    moved = ansible("kafka_group_offsets", group_id=name, offsets=wanted, allow_create=True, out_of_range="earliest")
     assert moved["changed"] is True
     assert kafka.witness(name) == {(topic, 0): 0, (topic, 1): 4}
 

@@ -19,6 +19,8 @@ import uuid
 from collections import Counter, defaultdict, deque
 
 from kafka.protocol.admin import (
+    DeleteGroupsRequest,
+    DeleteGroupsResponse,
     DescribeConfigsRequest,
     DescribeConfigsResponse,
     DescribeGroupsRequest,
@@ -33,6 +35,8 @@ from kafka.protocol.consumer import (
     ListOffsetsResponse,
     OffsetCommitRequest,
     OffsetCommitResponse,
+    OffsetDeleteRequest,
+    OffsetDeleteResponse,
     OffsetFetchRequest,
     OffsetFetchResponse,
 )
@@ -60,6 +64,7 @@ class Broker:
         self.errors: dict[str, deque[int]] = defaultdict(deque)
         self.requests: Counter[str] = Counter()
         self.most_bytes = 10**9
+        self.epoch = 0
         self.silent = False
         self.consumer_groups = True
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -73,6 +78,8 @@ class Broker:
                 (FindCoordinatorRequest, self._find_coordinator),
                 (OffsetFetchRequest, self._offset_fetch),
                 (OffsetCommitRequest, self._offset_commit),
+                (OffsetDeleteRequest, self._offset_delete),
+                (DeleteGroupsRequest, self._delete_groups),
                 (ListOffsetsRequest, self._list_offsets),
                 (DescribeGroupsRequest, self._describe_groups),
                 (describe, lambda asked: self._describe_consumer(asked, answer)),
@@ -229,6 +236,30 @@ class Broker:
             topics.append(topic(name=row.name, partitions=answers))
         return OffsetCommitResponse(topics=topics)
 
+    def _offset_delete(self, asked: t.Any) -> t.Any:
+        topic = OffsetDeleteResponse.OffsetDeleteResponseTopic
+        code = self._error(asked)
+        topics = []
+        for row in asked.topics:
+            numbers = [wanted.partition_index for wanted in row.partitions]
+            for number in numbers:
+                if not code:
+                    self.offsets[asked.group_id].pop((row.name, number), None)
+            partition = topic.OffsetDeleteResponsePartition
+            rows = [partition(partition_index=number, error_code=0) for number in numbers]
+            topics.append(topic(name=row.name, partitions=[] if code else rows))
+        return OffsetDeleteResponse(error_code=code, topics=topics)
+
+    def _delete_groups(self, asked: t.Any) -> t.Any:
+        code = self._error(asked)
+        rows = []
+        for group_id in asked.groups_names:
+            found = code or (0 if group_id in self.groups else 69)
+            if not found:
+                del self.groups[group_id]
+            rows.append(DeleteGroupsResponse.DeletableGroupResult(group_id=group_id, error_code=found))
+        return DeleteGroupsResponse(results=rows)
+
     def _list_offsets(self, asked: t.Any) -> t.Any:
         topic = ListOffsetsResponse.ListOffsetsTopicResponse
         code = self._error(asked)
@@ -240,7 +271,11 @@ class Broker:
                 offset = {-2: first, -1: end - asked.isolation_level}.get(wanted.timestamp, -1)
                 answers.append(
                     topic.ListOffsetsPartitionResponse(
-                        partition_index=wanted.partition_index, error_code=code, offset=offset, timestamp=-1
+                        partition_index=wanted.partition_index,
+                        error_code=code,
+                        offset=offset,
+                        timestamp=-1,
+                        leader_epoch=self.epoch,
                     )
                 )
             topics.append(topic(name=row.name, partitions=answers))
@@ -320,18 +355,18 @@ class Broker:
         result = DescribeConfigsResponse.DescribeConfigsResult
         config = result.DescribeConfigsResourceResult
         rows = []
+        code = self._error(asked)
         for row in asked.resources:
-            there = any(name == row.resource_name for name, number in self.logs)
-            configs = [
-                config(name="min.insync.replicas", value="2", read_only=False, config_source=5, is_sensitive=False)
-            ]
+            there = row.resource_type == 4 or any(name == row.resource_name for name, number in self.logs)
+            key, value = row.configuration_keys[0], "2" if row.resource_type == 2 else "10080"
+            configs = [config(name=key, value=value, read_only=False, config_source=5, is_sensitive=False)]
             rows.append(
                 result(
-                    error_code=0 if there else 3,
+                    error_code=code or (0 if there else 3),
                     error_message=None,
-                    resource_type=2,
+                    resource_type=row.resource_type,
                     resource_name=row.resource_name,
-                    configs=configs if there else [],
+                    configs=configs if there and not code else [],
                 )
             )
         return DescribeConfigsResponse(results=rows)

@@ -290,3 +290,68 @@ def test_settings_that_kafka_python_does_not_know(connect: Connect) -> None:
 def test_a_broker_that_is_too_old(broker: Broker, connect: Connect) -> None:
     with pytest.raises(KafkaError, match="or newer is needed"):
         connect(broker.address, api_version=(2, 3)).committed("g", [T0])
+
+
+def test_the_leader_epoch_of_a_log_is_read(kafka: KafkaAdapter, broker: Broker) -> None:
+    broker.epoch = 7
+    assert kafka.log_ranges([T0])[T0].epoch == 7
+
+
+def test_all_committed_offsets(kafka: KafkaAdapter, broker: Broker) -> None:
+    broker.offsets["g"] = {("t", 1): (7, 3, "m"), ("t", 0): (1, -1, "")}
+    assert kafka.all_committed("g") == {T0: CommittedOffset(1), T1: CommittedOffset(7, 3, "m")}
+    assert kafka.all_committed("nobody") == {}
+
+
+def test_offsets_are_deleted(kafka: KafkaAdapter, broker: Broker) -> None:
+    broker.offsets["g"] = {("t", 1): (7, 3, "m"), ("t", 0): (1, -1, "")}
+    assert kafka.delete_offsets("g", [T0]) == {}
+    assert list(broker.offsets["g"]) == [("t", 1)]
+    broker.errors["OffsetDeleteRequest"].append(NOT_COORDINATOR)
+    assert kafka.delete_offsets("g", [T1]) == {}, "a coordinator that moved is looked up again"
+    broker.errors["OffsetDeleteRequest"].append(69)
+    assert kafka.delete_offsets("g", [T1]) == {}, "a group that does not exist has no offsets"
+    broker.errors["OffsetDeleteRequest"].append(30)
+    assert kafka.delete_offsets("g", [T1]) == {T1: "GROUP_AUTHORIZATION_FAILED"}
+    broker.groups["g"] = ("classic", "Stable")
+    broker.errors["OffsetDeleteRequest"].append(68)
+    with pytest.raises(GroupNotEmptyError, match="cannot be deleted"):
+        kafka.delete_offsets("g", [T1])
+
+
+def test_a_group_is_deleted(kafka: KafkaAdapter, broker: Broker) -> None:
+    broker.groups["g"] = ("classic", "Empty")
+    kafka.delete_group("g")
+    assert broker.groups == {}
+    kafka.delete_group("g")
+    broker.groups["g"] = ("classic", "Stable")
+    broker.errors["DeleteGroupsRequest"].append(68)
+    with pytest.raises(GroupNotEmptyError, match="client c1"):
+        kafka.delete_group("g")
+    broker.errors["DeleteGroupsRequest"].append(30)
+    with pytest.raises(KafkaError, match="GROUP_AUTHORIZATION_FAILED"):
+        kafka.delete_group("g")
+
+
+def test_the_list_of_groups(kafka: KafkaAdapter, broker: Broker) -> None:
+    broker.groups = {"s": ("Share", "Stable"), "c": ("Classic", "Empty"), "n": ("Consumer", "Stable")}
+    assert [(group.group_id, group.kind, group.state) for group in kafka.list_groups()] == [
+        ("c", "classic", "Empty"),
+        ("n", "consumer", "Stable"),
+        ("s", "share", "Stable"),
+    ]
+
+
+def test_the_retention_of_offsets(kafka: KafkaAdapter, broker: Broker) -> None:
+    assert kafka.offsets_retention() == 10080
+    broker.errors["DescribeConfigsRequest"].append(31)
+    assert kafka.offsets_retention() is None, "it may not be read"
+
+
+def test_a_commit_in_parts(broker: Broker, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits.commit_chunks, "__defaults__", (200,))
+    broker.logs = {("t", number): (0, 10) for number in range(10)}
+    offsets = {TopicPartition("t", number): CommittedOffset(number) for number in range(10)}
+    assert connect(broker.address).commit("g", offsets) == {}
+    assert broker.requests["OffsetCommitRequest"] == 4
+    assert {number: row[0] for (topic, number), row in broker.offsets["g"].items()} == {n: n for n in range(10)}

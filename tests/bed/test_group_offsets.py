@@ -1,0 +1,487 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Committed offsets on real brokers: the table of a writing module, and the edge cases a broker has in store.
+
+Numbers in the names of the tests are those of the edge cases in docs/comparison/offsets.md. The witness is Kafka's own tool.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+import confluent_kafka
+import pytest
+from confluent_kafka.admin import NewPartitions, NewTopic
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    GroupNotEmptyError,
+    InvalidSettingsError,
+    KafkaError,
+    OffsetsError,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import parse
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.group_info import read_groups
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offset_request import (
+    OffsetRequest,
+    Position,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.remove_group import remove_group
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_offsets import set_offsets
+from tests.bed import group_kinds
+from tests.bed.conftest import Ansible, Kafka
+
+pytestmark = [
+    pytest.mark.bed,
+    # kafka-python leaves sockets of failed connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+class Interrupted(KafkaAdapter):
+    """The adapter, with something that others do just before its next commit."""
+
+    meanwhile: t.Callable[[], None] | None = None
+    commits = 0
+
+    def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
+        self.commits += 1
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        return super().commit(group_id, offsets)
+
+
+@pytest.fixture
+def admin(bed: dict[str, str]) -> t.Iterator[Interrupted]:
+    """The adapter under test."""
+    made = Interrupted({"bootstrap_servers": bed["KAFKA_BOOTSTRAP_SERVERS"].split(",")})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ports(admin: Interrupted) -> Ports:
+    """Ports of a module that only needs Kafka."""
+    nothing = t.cast(t.Any, None)
+    return Ports(kafka=admin, cluster=nothing, consumers=nothing, clock=SystemClock(), parallel=ThreadParallel())
+
+
+@pytest.fixture
+def copy(name: str) -> OffsetRequest:
+    """From blue to a green that nobody knows yet."""
+    return OffsetRequest(f"{name}-green", from_group=f"{name}-blue", allow_create=True)
+
+
+def tps(topic: str, count: int = 3) -> list[TopicPartition]:
+    return [TopicPartition(topic, number) for number in range(count)]
+
+
+def seed(admin: KafkaAdapter, group: str, topic: str, *offsets: int, epoch: int = 0, metadata: str = "mine") -> None:
+    """One committed offset per partition, from the first on."""
+    rows = {TopicPartition(topic, n): CommittedOffset(offset, epoch, metadata) for n, offset in enumerate(offsets)}
+    assert admin.commit(group, rows) == {}
+
+
+def offsets_of(admin: KafkaAdapter, group: str) -> dict[tuple[str, int], int]:
+    return {(tp.topic, tp.partition): committed.offset for tp, committed in admin.all_committed(group).items()}
+
+
+def test_check_real_repeat_check_undo(
+    ansible: Ansible, kafka: Kafka, adapter: KafkaAdapter, name: str, tmp_path: Path
+) -> None:
+    topic = kafka.topic(records=10)
+    green = f"{name}-green"
+    seed(adapter, f"{name}-blue", topic, 1, 2)
+    seed(adapter, green, topic, 9)
+    copy = {"group_id": green, "from_group": f"{name}-blue"}
+    before, wanted = {(topic, 0): 9}, {(topic, 0): 1, (topic, 1): 2, (topic, 2): 0}
+
+    predicted = ansible("kafka_group_offsets", check=True, **copy)
+    assert (predicted["failed"], predicted["changed"]) == (False, True)
+    assert {tp: offset for tp, offset in kafka.witness(green).items() if offset is not None} == before
+
+    done = ansible("kafka_group_offsets", **copy)
+    assert (done["changed"], done["diff_text"], done["snapshot"]) == (
+        True,
+        predicted["diff_text"],
+        predicted["snapshot"],
+    )
+    assert kafka.witness(green) == wanted
+    assert adapter.committed(green, tps(topic))[TopicPartition(topic, 0)] == CommittedOffset(1, 0, "mine")
+
+    for check in (False, True):
+        again = ansible("kafka_group_offsets", check=check, **copy)
+        assert (again["failed"], again["changed"], again["diff_text"].strip()) == (False, False, "")
+
+    kept = tmp_path / "green.json"
+    kept.write_text(json.dumps(done["snapshot"]), encoding="utf-8")
+    assert ansible("kafka_group_offsets", group_id=green, snapshot_file=str(kept))["changed"] is True
+    assert {tp: offset for tp, offset in kafka.witness(green).items() if offset is not None} == before
+
+    missing = ansible("kafka_group_offsets", group_id=f"{name}-gren", from_group=f"{name}-blue")
+    assert f"group {name}-gren does not exist" in missing["msg"]
+    assert adapter.groups([f"{name}-gren"])[f"{name}-gren"].kind == "absent"
+
+    lost = ansible(
+        "kafka_group_offsets", bootstrap_servers="10.199.0.250:9092", default_api_timeout_ms=2000, check=False, **copy
+    )
+    assert "no connection to Kafka at 10.199.0.250:9092 within 2 s" in lost["msg"]
+
+
+def test_absent(ansible: Ansible, kafka: Kafka, adapter: KafkaAdapter, ports: Ports, name: str) -> None:
+    topic, other = kafka.topic(records=10), kafka.topic("other", records=10)
+    seed(adapter, name, topic, 1, 2)
+    seed(adapter, name, other, 3)
+    part, whole = {"group_id": name, "state": "absent", "topics": [topic]}, {"group_id": name, "state": "absent"}
+    predicted = ansible("kafka_group_offsets", check=True, **part)
+    done = ansible("kafka_group_offsets", **part)
+    assert (done["changed"], done["diff_text"]) == (True, predicted["diff_text"])
+    assert {tp: offset for tp, offset in kafka.witness(name).items() if offset is not None} == {(other, 0): 3}
+    assert set_offsets(ports, OffsetRequest(name, remove=True, topics=(topic,)))["changed"] is False
+
+    assert ansible("kafka_group_offsets", check=True, **whole)["changed"] is True
+    assert adapter.groups([name])[name].kind == "classic"
+    assert ansible("kafka_group_offsets", **whole)["changed"] is True
+    assert kafka.witness(name) == {}
+    assert ansible("kafka_group_offsets", **whole)["changed"] is False
+
+
+def test_changed_behind_our_back(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
+) -> None:
+    topic = kafka.topic(records=10)
+    seed(admin, f"{name}-blue", topic, 1, 2, 3)
+    settings = {"client.id": "late", "enable.auto.commit": "false"}
+    admin.meanwhile = lambda: kafka.join(copy.group_id, topic, **settings) and None
+    with pytest.raises(GroupNotEmptyError, match="late") as raised:
+        set_offsets(ports, copy)
+    assert (raised.value.result["changed"], raised.value.result["moved"]) == (False, [])
+    assert raised.value.result["members"][0]["client_id"] == "late"
+    assert set(kafka.witness(copy.group_id).values()) <= {None}
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_edge_2_a_target_that_has_joined(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest, protocol: str
+) -> None:
+    topic = kafka.topic(records=10)
+    seed(admin, f"{name}-blue", topic, 1, 2, 3)
+    green = kafka.join(copy.group_id, topic, protocol, **{"client.id": "green-7", "enable.auto.commit": "false"})
+    with pytest.raises(GroupNotEmptyError, match=r"\(client green-7 at [0-9.]+\)") as raised:
+        set_offsets(ports, copy)
+    assert (
+        raised.value.result["members"][0]["member_id"]
+        == admin.groups([copy.group_id])[copy.group_id].members[0].member_id
+    )
+    with pytest.raises(GroupNotEmptyError, match="cannot be deleted"):
+        remove_group(ports, OffsetRequest(copy.group_id, remove=True))
+    assert admin.commits == 1, "the seed; nothing was even tried"
+    assert offsets_of(admin, copy.group_id) == {}
+    green.unsubscribe()
+    green.close()
+    done = set_offsets(ports, replace(copy, wait_empty=10.0))
+    assert (done["type"], done["changed"]) == (protocol, True)
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_edge_3_static_members_of_a_stopped_green(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest, protocol: str
+) -> None:
+    topic = kafka.topic(records=10)
+    seed(admin, f"{name}-blue", topic, 1, 2, 3)
+    kafka.join(copy.group_id, topic, protocol, **{"group.instance.id": "pod-0", "enable.auto.commit": False}).close()
+    with pytest.raises(GroupNotEmptyError, match=r"1 of them are static .*set evict_static_members"):
+        set_offsets(ports, copy)
+    began = time.monotonic()
+    done = set_offsets(ports, replace(copy, evict_static=True))
+    assert time.monotonic() - began < 2.0, "instead of the session timeout of 45 s"
+    assert [member["instance_id"] for member in done["evicted"]] == ["pod-0"]
+    assert offsets_of(admin, copy.group_id) == {(topic, 0): 1, (topic, 1): 2, (topic, 2): 3}
+
+
+def test_edge_11_a_partition_without_a_commit(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
+) -> None:
+    topic = kafka.topic(records=10)
+    seed(admin, f"{name}-blue", topic, 1, 2)
+    with pytest.raises(OffsetsError, match=f"{topic}-2: no committed offset"):
+        set_offsets(ports, replace(copy, missing="fail"))
+    set_offsets(ports, copy)
+    assert offsets_of(admin, copy.group_id)[(topic, 2)] == 0
+    latest = set_offsets(ports, replace(copy, missing="latest"))
+    assert offsets_of(admin, copy.group_id)[(topic, 2)] == 10
+    assert latest["partitions"][2]["skipped"] == 10
+
+
+def test_edge_12_an_offset_that_retention_overtook(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
+) -> None:
+    topic = kafka.topic(records=10)
+    seed(admin, f"{name}-blue", topic, 2, 2, 8)
+    trim = confluent_kafka.TopicPartition(topic, 0, 7)
+    kafka.admin.delete_records([trim])[trim].result(30)
+    with pytest.raises(OffsetsError, match=r"offset 2 was deleted by retention, 5 records are lost") as raised:
+        set_offsets(ports, copy)
+    assert raised.value.result["lost"] == 5
+    assert offsets_of(admin, copy.group_id) == {}
+    assert read_groups(ports, [f"{name}-blue"])[0]["total_lost"] == 5
+    done = set_offsets(ports, replace(copy, out_of_range="earliest"))
+    assert (done["lost"], done["partitions"][0]["lost"]) == (5, 5)
+    assert admin.committed(copy.group_id, tps(topic))[TopicPartition(topic, 0)] == CommittedOffset(7, -1, "")
+
+
+def test_edge_13_an_offset_beyond_the_end(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
+) -> None:
+    topic = kafka.topic(records=10)
+    seed(admin, f"{name}-blue", topic, 1, 99999, 3)  # a broker takes it without a word
+    with pytest.raises(OffsetsError, match="offset 99999 lies beyond the end of the log 10"):
+        set_offsets(ports, copy)
+    assert admin.groups([copy.group_id])[copy.group_id].kind == "absent"
+
+
+def test_edge_14_partitions_added_between_reading_and_writing(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
+) -> None:
+    topic = kafka.topic(records=10)
+    seed(admin, f"{name}-blue", topic, 1, 2, 3)
+
+    def grow() -> None:
+        kafka.admin.create_partitions([NewPartitions(topic, 5)])[topic].result(30)
+        deadline = time.monotonic() + 10
+        while len(admin.topics([topic])[topic].partitions) < 5 and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    admin.meanwhile = grow
+    with pytest.raises(OffsetsError, match=f"topic {topic} grew from 3 to 5 partitions"):
+        set_offsets(ports, copy)
+    set_offsets(ports, copy)
+    assert offsets_of(admin, copy.group_id) == {
+        (topic, 0): 1,
+        (topic, 1): 2,
+        (topic, 2): 3,
+        (topic, 3): 0,
+        (topic, 4): 0,
+    }
+
+
+def recreate(kafka: Kafka, admin: KafkaAdapter, topic: str, records: int = 10) -> None:
+    """Delete the topic and create it again, with records."""
+    before = admin.topics([topic])[topic].topic_id
+    kafka.admin.delete_topics([topic])[topic].result(30)
+    deadline = time.monotonic() + 20
+    while topic in admin.topics([topic]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    kafka._topics.remove(topic)
+    assert kafka.topic(topic.removeprefix(f"{kafka.name}-"), records=records) == topic
+    while (admin.topics([topic]).get(topic) is None or admin.topics([topic])[topic].topic_id == before) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.1)
+
+
+def test_edge_15_a_topic_created_again(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
+) -> None:
+    topic = kafka.topic(records=10)
+    seed(admin, f"{name}-blue", topic, 1, 2, 3)
+    taken = set_offsets(ports, copy)["snapshot"]
+    seed(admin, f"{name}-blue", topic, 2, 3, 4)
+    admin.meanwhile = lambda: recreate(kafka, admin, topic)
+    with pytest.raises((OffsetsError, KafkaError), match=r"created again|UNKNOWN_TOPIC_ID"):
+        set_offsets(ports, copy)
+    with pytest.raises(InvalidSettingsError, match=f"topic {topic} was deleted and created again since the snapshot"):
+        set_offsets(ports, replace(copy, from_group="").limited(parse(taken, "undo")))
+    # An offset of the former topic that is in range: only its leader epoch betrays it.
+    seed(admin, f"{name}-old", topic, 1, 2, 3, epoch=5)
+    with pytest.raises(OffsetsError, match="was committed in leader epoch 5, the log is in epoch 0"):
+        set_offsets(ports, replace(copy, from_group=f"{name}-old"))
+
+
+def test_edge_16_a_source_with_an_open_transaction(
+    bed: dict[str, str], ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
+) -> None:
+    topic = kafka.topic(records=10)
+    seed(admin, f"{name}-blue", topic, 1, 2, 3)
+    consumer = kafka.join(f"{name}-blue", topic, **{"enable.auto.commit": False})
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers, "transactional.id": name})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.send_offsets_to_transaction(
+        [confluent_kafka.TopicPartition(topic, 0, 7)], consumer.consumer_group_metadata(), 30
+    )
+    impatient = KafkaAdapter({"bootstrap_servers": bed["KAFKA_BOOTSTRAP_SERVERS"].split(",")}, timeout=2.0)
+    with pytest.raises(KafkaError, match="UNSTABLE_OFFSET_COMMIT"):
+        set_offsets(replace(ports, kafka=impatient), copy)
+    impatient.close()
+    assert admin.groups([copy.group_id])[copy.group_id].kind == "absent", "the old offset was not copied"
+    producer.commit_transaction(30)
+    set_offsets(ports, copy)
+    assert offsets_of(admin, copy.group_id)[(topic, 0)] == 7
+
+
+def until_led(admin: KafkaAdapter, topics: t.Sequence[str]) -> None:
+    """Wait until every partition of the topics, a thousand each, has a leader that every broker knows."""
+    for topic in topics:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                admin.log_ranges(tps(topic, 1_000))
+                break
+            except KafkaError:
+                if time.monotonic() > deadline:
+                    raise
+
+
+@pytest.mark.parametrize("count", [1_000, 5_000])
+def test_edge_20_many_partitions(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest, count: int
+) -> None:
+    topics = [f"{name}-many-{number}" for number in range(count // 1_000)]
+    kafka._topics += topics
+    for topic in topics:
+        kafka.admin.create_topics([NewTopic(topic, 1_000, 1)])[topic].result(60)
+    wanted = {tp: CommittedOffset(0, 0, "m") for topic in topics for tp in tps(topic, 1_000)}
+    until_led(admin, topics)
+    assert admin.commit(f"{name}-blue", wanted) == {}
+    took = []
+    for attempt in range(3):
+        began = time.monotonic()
+        done = set_offsets(ports, replace(copy, group_id=f"{name}-green-{attempt}"))
+        took.append(time.monotonic() - began)
+        assert len(done["partitions"]) == count
+        assert admin.all_committed(f"{name}-green-{attempt}") == wanted
+    assert min(took) < 1.0, took
+
+
+def test_edge_22_a_partition_the_broker_does_not_know(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
+) -> None:
+    stays, goes = kafka.topic("stays", records=10), kafka.topic("goes", records=10)
+    seed(admin, f"{name}-blue", stays, 1, 2, 3)
+    seed(admin, f"{name}-blue", goes, 4, 5, 6)
+    snapshot = set_offsets(ports, replace(copy, group_id=f"{name}-keeps-them"))["partitions"]
+    explicit = {TopicPartition(row["topic"], row["partition"]): Desired(row["after"]) for row in snapshot}
+
+    def vanish() -> None:
+        kafka.admin.delete_topics([goes])[goes].result(30)
+        kafka._topics.remove(goes)
+        deadline = time.monotonic() + 20
+        while goes in admin.topics([goes]) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    admin.meanwhile = vanish
+    request = OffsetRequest(copy.group_id, explicit=explicit, allow_create=True)
+    with pytest.raises(OffsetsError, match=rf"{goes}-0 \(UNKNOWN_TOPIC_OR_PARTITION\)") as raised:
+        set_offsets(ports, request)
+    assert raised.value.result["moved"] == [str(tp) for tp in tps(stays)]
+    assert set(raised.value.result["refused"]) == {str(tp) for tp in tps(goes)}
+    assert offsets_of(admin, copy.group_id) == {(stays, 0): 1, (stays, 1): 2, (stays, 2): 3}
+    kafka.topic("goes", records=10)
+    admin.log_ranges(tps(goes))
+    set_offsets(ports, request)
+    assert offsets_of(admin, copy.group_id)[(goes, 2)] == 6
+
+
+def test_edge_38_a_new_topic_of_a_regular_expression(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
+) -> None:
+    topic = kafka.topic("a", records=10)
+    seed(admin, f"{name}-blue", topic, 1, 2, 3)
+    settings = {"enable.auto.commit": False, "topic.metadata.refresh.interval.ms": 300}
+    consumer = kafka.join(f"{name}-blue", f"^{name}-.*", **settings)
+    new = kafka.topic("b", records=10)
+    deadline = time.monotonic() + 30
+    while len(consumer.assignment()) < 6 and time.monotonic() < deadline:
+        consumer.poll(0.1)
+    (seen,) = read_groups(ports, [f"{name}-blue"])
+    assert [row["committed_offset"] for row in seen["partitions"] if row["topic"] == new] == [None] * 3
+    set_offsets(ports, replace(copy, topics=(topic, new)))
+    assert {tp: offset for tp, offset in offsets_of(admin, copy.group_id).items() if tp[0] == new} == {
+        (new, number): 0 for number in range(3)
+    }
+
+
+def test_edge_42_metadata_that_is_too_long(
+    ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
+) -> None:
+    topic = kafka.topic(records=10)
+    first, second, third = tps(topic)
+    explicit = {first: Desired(1, metadata="x" * 4097), second: Desired(2, metadata="x" * 4096), third: Desired(3)}
+    request = OffsetRequest(copy.group_id, explicit=explicit, allow_create=True)
+    with pytest.raises(OffsetsError, match=rf"{first} \(OFFSET_METADATA_TOO_LARGE\)") as raised:
+        set_offsets(ports, request)
+    assert (raised.value.result["changed"], raised.value.result["moved"]) == (True, [str(second), str(third)])
+    set_offsets(ports, replace(request, explicit={**explicit, first: Desired(1, metadata="x")}))
+    assert offsets_of(admin, copy.group_id) == {(topic, 0): 1, (topic, 1): 2, (topic, 2): 3}
+
+
+@pytest.mark.parametrize("kind", ["share", "streams"])
+def test_edge_44_share_and_streams_groups(
+    bed: dict[str, str], ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest, kind: str
+) -> None:
+    topic = kafka.topic(records=10)
+    seed(admin, f"{name}-blue", topic, 1, 2, 3)
+    leave = group_kinds.join(bed, f"{name}-{kind}", kind, topic)
+    (seen,) = read_groups(ports, [f"{name}-{kind}"])
+    assert (seen["type"], seen["empty"], seen["total_lag"]) == (kind, False, None)
+    leave()
+    try:
+        for request in (replace(copy, group_id=f"{name}-{kind}"), replace(copy, from_group=f"{name}-{kind}")):
+            with pytest.raises(OffsetsError, match=f"Group {name}-{kind} is a ({kind}|Kafka Streams) group"):
+                set_offsets(ports, request)
+        with pytest.raises(OffsetsError, match=f"Group {name}-{kind} is a ({kind}|Kafka Streams) group"):
+            remove_group(ports, OffsetRequest(f"{name}-{kind}", remove=True))
+        assert f"{name}-{kind}" in [group.group_id for group in admin.list_groups()]
+        assert admin.groups([copy.group_id])[copy.group_id].kind == "absent"
+    finally:
+        admin.delete_group(f"{name}-{kind}")
+
+
+def test_places_in_the_log(ports: Ports, admin: Interrupted, kafka: Kafka, name: str) -> None:
+    topic = kafka.topic()
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers})
+    for number in range(10):
+        producer.produce(topic, b"x", partition=0, timestamp=1_795_000_000_000 + number * 1000)
+    assert producer.flush(30) == 0
+    seed(admin, name, topic, 5)
+    wanted = {
+        Position("latest"): {0: 10, 1: 0, 2: 0},
+        Position("earliest"): {0: 0, 1: 0, 2: 0},
+        Position("timestamp", 1_795_000_003_500): {0: 4, 1: 0, 2: 0},
+        Position("shift", shift=-3): {0: 1, 1: 0, 2: 0},
+    }
+    for position, offsets in wanted.items():
+        set_offsets(ports, OffsetRequest(name, to=position) if position.shift == 0 else shift_of(name, topic, position))
+        assert offsets_of(admin, name) == {(topic, number): offset for number, offset in offsets.items()}
+    assert kafka.witness(name) == {(topic, 0): 1, (topic, 1): 0, (topic, 2): 0}
+
+
+def shift_of(group: str, topic: str, position: Position) -> OffsetRequest:
+    return OffsetRequest(group, to=position, topics=(topic,), partitions=frozenset({0}))
+
+
+def test_info_of_several_groups(ansible: Ansible, kafka: Kafka, adapter: KafkaAdapter, name: str) -> None:
+    topic = kafka.topic(records=10)
+    seed(adapter, f"{name}-a", topic, 1, 2, 3)
+    kafka.join(f"{name}-b", topic, "consumer", **{"group.instance.id": "pod-0", "enable.auto.commit": False})
+    seen = ansible("kafka_group_offsets_info", pattern=f"{name}-[ab]", isolation_level="read_committed")
+    first, second = seen["groups"]
+    assert (first["type"], first["state"], first["total_lag"], first["protocol_type"]) == ("classic", "Empty", 24, "")
+    assert (first["expiry"]["retention_minutes"], first["expiry"]["clock"]) == (10080, "since_commit")
+    assert first["expiry"]["latest"] > "2026"
+    assert (second["type"], second["state"], second["protocol"]) == ("consumer", "Stable", "uniform")
+    assert (second["members"][0]["instance_id"], len(second["members"][0]["assignment"])) == ("pod-0", 3)
+    assert (second["expiry"]["clock"], second["total_lag"]) == ("stopped", None)
