@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -50,4 +51,5 @@ def main(options: dict[str, t.Any]) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # as the module does
     main(json.loads(sys.argv[1]))

@@ -137,8 +137,9 @@ class Bench:
         for topic in self.topics:  # one after the other: the brokers of the bed are small
             self.admin.create_topics([NewTopic(topic, each, 1)])[topic].result(60)
         tps = [TopicPartition(topic, number) for topic in self.topics for number in range(each)]
+        self._until_ready(tps, 0)
         producer = confluent_kafka.Producer(
-            {"bootstrap.servers": self.servers, "queue.buffering.max.messages": 1_000_000, "acks": 1}
+            {"bootstrap.servers": self.servers, "queue.buffering.max.messages": 1_000_000, "acks": 1, "log_level": 2}
         )
         for tp in tps:
             for _record in range(RECORDS):
@@ -146,20 +147,23 @@ class Bench:
             producer.poll(0)
         if producer.flush(120):
             raise SystemExit("the records could not be written")
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                ends = {log.end for log in self.kafka.log_ranges(tps).values()}
-            except KafkaError:
-                ends = set()
-            if ends == {RECORDS}:
-                break
-            if time.monotonic() > deadline:
-                raise SystemExit(f"the topics are not ready: ends {ends}")
-            time.sleep(0.5)
+        self._until_ready(tps, RECORDS)
         self.wanted = {tp: CommittedOffset(1, 0, "pod-7") for tp in tps}
         if self.kafka.commit(self.source, self.wanted):
             raise SystemExit("the source's offsets could not be committed")
+
+    def _until_ready(self, tps: t.Sequence[TopicPartition], end: int) -> None:
+        """Until every partition is led and ends where it should."""
+        deadline = time.monotonic() + 120
+        seen: object = None
+        while seen != {end}:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"the topics are not ready: {seen}")
+            try:
+                seen = {log.end for log in self.kafka.log_ranges(tps).values()}
+            except KafkaError as error:
+                seen = error.message
+                time.sleep(0.5)
 
     def tear_down(self) -> None:
         """Remove groups and topics."""
