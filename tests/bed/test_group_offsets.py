@@ -31,6 +31,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import parse
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+    Snapshot,
+    snapshot_name,
+    to_chunks,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.group_info import read_groups
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offset_request import (
@@ -40,7 +45,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offs
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.remove_group import remove_group
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_offsets import set_offsets
 from tests.bed import group_kinds
-from tests.bed.conftest import Ansible, Kafka
+from tests.bed.conftest import Ansible, Kafka, Kubectl
 
 pytestmark = [
     pytest.mark.bed,
@@ -138,6 +143,26 @@ def test_check_real_repeat_check_undo(
         "kafka_group_offsets", bootstrap_servers="10.199.0.250:9092", default_api_timeout_ms=2000, check=False, **copy
     )
     assert "no connection to Kafka at 10.199.0.250:9092 within 2 s" in lost["msg"]
+
+
+def test_the_snapshot_of_a_hand_over(
+    ansible: Ansible, kafka: Kafka, adapter: KafkaAdapter, kubectl: Kubectl, name: str
+) -> None:
+    topic = kafka.topic(records=10)
+    handed = {tp: CommittedOffset(tp.partition + 4, 0, "bg:7") for tp in tps(topic)}
+    ids = {topic: adapter.topics([topic])[topic].topic_id}
+    taken = Snapshot(7, "run", "hot", "blue", "green", "2026-11-24T08:00:00Z", handed, {}, ids)
+    for number, data in enumerate(to_chunks(taken)):
+        metadata = {"name": snapshot_name("app", 7, number)}
+        kubectl(
+            "create", "-f-", manifest=[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}]
+        )
+    seed(adapter, name, topic, 9, 9, 9)
+    stored = {"group_id": name, "snapshot_config_map": "app-bg-snapshot-7", "namespace": kubectl.namespace}
+    assert ansible("kafka_group_offsets", **stored)["changed"] is True
+    assert adapter.committed(name, tps(topic)) == handed
+    missing = ansible("kafka_group_offsets", **{**stored, "snapshot_config_map": "app-bg-snapshot-8"})
+    assert f"ConfigMap app-bg-snapshot-8 does not exist in namespace {kubectl.namespace}" in missing["msg"]
 
 
 def test_absent(ansible: Ansible, kafka: Kafka, adapter: KafkaAdapter, ports: Ports, name: str) -> None:
