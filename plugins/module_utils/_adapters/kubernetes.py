@@ -188,7 +188,8 @@ class KubernetesAdapter:
         return found
 
     def _put(self, verb: str, method: str, kind: str, name: str, path: str, body: Object) -> Object:
-        stored = self._api.write(verb, self._title(kind, name), method, path, body)
+        # By this name managedFields tells our keys from those of others.
+        stored = self._api.write(verb, self._title(kind, name), method, f"{path}?fieldManager={MANAGER}", body)
         if stored is None:
             missing = f"namespace {self._namespace}" if method == "POST" else self._title(kind, name)
             raise ClusterError(f"Could not {verb} {self._title(kind, name)}: {missing} does not exist")
