@@ -185,7 +185,7 @@ drift_owners:
     - Who else manages the ConfigMap, by its labels, annotations, owner references and managed fields. Found are Argo CD, Flux
       (Kustomization and HelmRelease), Helm, C(kubectl apply), controllers, and every field manager that applies keys of the
       record.
-  returned: success, and when the record does not allow the change
+  returned: success, when the record does not allow the change, and when it is nonsense
   type: list
   elements: dict
   contains:

@@ -186,9 +186,14 @@ def _faults(name: str, data: t.Mapping[str, str]) -> list[str]:
         faults.append(f"{where}: epoch is {data.get('epoch')!r}; it must be a whole number of 1 or more")
     elif data.get("activated-epoch"):
         activated = data["activated-epoch"]
-        if not _WHOLE_NUMBER.match(activated) or int(activated) > int(data["epoch"]):
+        if not _WHOLE_NUMBER.match(activated):
+            faults.append(f"{where}: activated-epoch is {activated!r}; it must be a whole number")
+        elif int(activated) > int(data["epoch"]):
+            # What a manifest leaves that is applied again: it knows active and epoch, and nothing of activated-epoch.
             faults.append(
-                f"{where}: activated-epoch is {activated!r}; it must be a whole number not above epoch {data['epoch']}"
+                f"{where}: epoch {data['epoch']} is older than activated-epoch {activated}, so somebody wrote the record back "
+                "to what it was. Stop whoever did it, then set active to the colour that really processes, and epoch to "
+                f"{int(activated) + 1}"
             )
     if data.get("phase", "stable") not in PHASES:
         faults.append(f"{where}: phase is {data.get('phase')!r}; it must be one of {', '.join(PHASES)}")

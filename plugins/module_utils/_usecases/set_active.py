@@ -118,8 +118,23 @@ def _read(ports: Ports, app: str) -> Seen:
     found = ports.cluster.config_map(name)
     if found is None:
         return Seen(None)
-    stored = StoredRecord(ActiveRecord.parse(name, found.data), found.resource_version)
-    return Seen(stored, tuple(drift.drift_owners(found.metadata)), found.immutable)
+    owners = tuple(drift.drift_owners(found.metadata))
+    try:
+        record = ActiveRecord.parse(name, found.data)
+    except InvalidSettingsError as error:
+        # Who manages it is the first suspect.
+        raise _refused([*error.faults, *(owner.warning(name) for owner in drift.reverting(owners))], owners) from error
+    return Seen(StoredRecord(record, found.resource_version), owners, found.immutable)
+
+
+def _refused(
+    faults: t.Sequence[str], owners: t.Iterable[drift.DriftOwner], record: ActiveRecord | None = None
+) -> InvalidSettingsError:
+    error = InvalidSettingsError(faults)
+    error.result["drift_owners"] = drift.as_result(owners)
+    if record is not None:
+        error.result["record"] = record.to_data()
+    return error
 
 
 def _wanted(ports: Ports, request: RecordRequest, seen: Seen) -> ActiveRecord:
@@ -152,9 +167,7 @@ def _check_allowed(name: str, request: RecordRequest, seen: Seen, wanted: Active
     if request.on_drift_owner == "fail" and record.phase not in IN_HANDOVER:
         faults += [owner.warning(name) for owner in drift.reverting(seen.owners)]
     if faults:
-        error = InvalidSettingsError(faults)
-        error.result |= {"record": record.to_data(), "drift_owners": drift.as_result(seen.owners)}
-        raise error
+        raise _refused(faults, seen.owners, record)
 
 
 def _first(name: str, request: RecordRequest) -> ActiveRecord:

@@ -249,3 +249,14 @@ def test_bad_input_is_listed_before_anything_is_read(world: World) -> None:
     with pytest.raises(InvalidSettingsError, match="at most 238 characters"):
         set_active(world.ports, RecordRequest("a" * 239, "run-1", active="blue"))
     assert (world.cluster.reads, world.cluster.writes) == (0, 0)
+
+
+def test_a_record_that_was_written_back_is_told_with_the_suspects(world: World) -> None:
+    switched(world, metadata=FLUX)
+    world.cluster.put_others(NAME, active="blue", epoch="1")
+    with pytest.raises(InvalidSettingsError) as raised:
+        call(world, active="green")
+    assert "epoch 1 is older than activated-epoch 5" in raised.value.faults[0]
+    assert "and epoch to 6" in raised.value.faults[0]
+    assert "Flux Kustomization ?/orders" in raised.value.faults[1]
+    assert raised.value.result["drift_owners"][0]["reverts"] == "continuously"
