@@ -127,6 +127,10 @@ options:
       - Each line costs one more start of the module (about a second of a processor). The outcome does not depend on it.
     type: float
     default: 10.0
+  _slice:
+    description:
+      - Internal. How long this process shall wait, and where the one before it ended; set by the action plugin.
+    type: dict
 notes:
   - The lines of progress come from an action plugin of the same name. With C(async) the module waits in one go and without
     them.
