@@ -124,7 +124,7 @@ options:
   progress:
     description:
       - Seconds between two lines of progress, the first one comes after at most 3 seconds. 0 for none.
-      - Each line costs one more start of the module (about a second of a processor). The outcome does not depend on it.
+      - Each line costs one more start of the module (about half a second of a processor). The outcome does not depend on it.
     type: float
     default: 10.0
   _slice:
