@@ -65,7 +65,7 @@ def call(world: World, check: bool = False, **options: t.Any) -> dict[str, t.Any
 def in_slices(world: World, seconds: float, start: float = 0.0, **options: t.Any) -> tuple[dict[str, t.Any], list[str]]:
     """The same wait in slices, each of which takes ``start`` seconds to begin; the result and the lines between."""
     resume, lines, seen = None, [], {}
-    while True:
+    for _slice in range(1000):
         world.clock.time += start
         # Through JSON, because the next slice is another process.
         resume = json.loads(json.dumps(resume))
@@ -74,6 +74,7 @@ def in_slices(world: World, seconds: float, start: float = 0.0, **options: t.Any
             return seen, lines
         resume = seen.pop("resume")
         lines.append(seen.pop("line"))
+    return pytest.fail("the slices do not come to an end")
 
 
 def test_it_waits_until_the_lag_is_small_enough(behind: World) -> None:
