@@ -65,7 +65,7 @@ def call(world: World, check: bool = False, **options: t.Any) -> dict[str, t.Any
 def in_slices(world: World, seconds: float, start: float = 0.0, **options: t.Any) -> tuple[dict[str, t.Any], list[str]]:
     """The same wait in slices, each of which takes ``start`` seconds to begin; the result and the lines between."""
     resume, lines, seen = None, [], {}
-    for _slice in range(1000):
+    for _slice in range(100):
         world.clock.time += start
         # Through JSON, because the next slice is another process.
         resume = json.loads(json.dumps(resume))
