@@ -56,7 +56,10 @@ class KubernetesAdapter:
         return to_stored(self._put("create", "POST", "ConfigMap", name, self._core("configmaps"), body))
 
     def replace_config_map(self, name: str, data: t.Mapping[str, str], resource_version: str) -> StoredObject:
-        """Make ``data`` the whole data, if the object is still at ``resource_version``; else ``ConflictError``."""
+        """Make ``data`` the whole data, if the object is still at ``resource_version``; else ``ConflictError``.
+
+        Everything beside it stays: binary data, labels, annotations, owners.
+        """
         body = {**self._base("ConfigMap", name, self._core("configmaps", name), resource_version), "data": dict(data)}
         return to_stored(self._put("replace", "PUT", "ConfigMap", name, self._core("configmaps", name), body))
 
