@@ -104,7 +104,10 @@ class Cluster(t.Protocol):
         """Create. Raises ``ConflictError`` when it exists."""
 
     def replace_config_map(self, name: str, data: t.Mapping[str, str], resource_version: str) -> StoredObject:
-        """Make ``data`` the whole data, if the object is still at ``resource_version``; else ``ConflictError``."""
+        """Make ``data`` the whole data, if the object is still at ``resource_version``; else ``ConflictError``.
+
+        Everything beside it stays: binary data, labels, annotations, owners.
+        """
 
     def config_maps(self, prefix: str) -> list[str]:
         """Names of the ConfigMaps that begin with ``prefix``."""

@@ -16,7 +16,11 @@ description:
     in between, the module fails and nothing is lost of either change.
   - The epoch grows by one with every change of the colour, when a hand-over begins (O(phase=switching),
     O(phase=rolling-back)) and when one that changed nothing is given up (back to O(phase=stable)); commands of before are
-    stale for the pods then. Keys of others in the ConfigMap are kept.
+    stale for the pods then. Keys, binary data, labels and annotations of others in the ConfigMap are kept.
+  - A rollback is refused when the record does not allow it, because C(rollback-allowed) is false or C(rollback-window) has
+    passed since C(switch-timestamp). A rollback is O(phase=rolling-back), and a change of O(active) back to the
+    C(previous-version) that was not begun with O(phase=switching). A switch that is not settled yet may always be taken
+    back, and a rollback that was begun in time is always finished.
   - This module moves no offsets and pauses no consumer. M(streamops.bluegreen.bg_handover) does all of it, in the right
     order and in one process; use this module to create the record, and in hand-overs of your own.
 author: [streamops.bluegreen authors (@streamops)]
@@ -57,8 +61,29 @@ options:
     type: str
     choices: [stable, switching, rolling-back, verifying]
   rollback_window:
-    description: Seconds after a switch within which a rollback is allowed. By default as it is, or 3600 in a new record.
+    description:
+      - Seconds after a switch within which a rollback is allowed. By default as it is, or 3600 in a new record.
+      - A new window counts from the next change on, it does not allow the change it comes with.
     type: int
+  force:
+    description:
+      - Roll back although the record does not allow it. O(expected_active) and O(expected_epoch) count all the same.
+      - After the window the other colour may lack what was processed since, its offsets may have expired.
+    type: bool
+    default: false
+  on_drift_owner:
+    description:
+      - What to do when somebody else manages the ConfigMap and may write the record back to what it was, see
+        RV(drift_owners). Behind a switch that lets pods which start then process for the old colour, while the new one
+        works.
+      - V(warn) warns and goes on. It is the default because the ConfigMap does not tell whether its owner was told to leave
+        the data alone (Argo CD's C(ignoreDifferences) is written in the Application), and because a rollback must not be
+        stopped by it.
+      - V(fail) refuses to change the record, except to finish a hand-over that has begun. Use it where no owner is expected.
+      - V(ignore) is for owners that were told so. They are still returned.
+    type: str
+    choices: [ignore, warn, fail]
+    default: warn
   expected_active:
     description: Fail unless this colour is active before the change.
     type: str
@@ -112,6 +137,21 @@ EXAMPLES = r"""
     expected_epoch: "{{ armed.epoch }}"
   register: flipped
   failed_when: flipped is failed and 'expected' not in flipped.msg
+
+- name: Go back to blue, if the window is still open
+  streamops.bluegreen.bg_configmap_switch:
+    name: order-consumer
+    namespace: orders
+    active: blue
+    phase: rolling-back
+    expected_active: green
+
+- name: Switch only where no GitOps tool writes the record back
+  streamops.bluegreen.bg_configmap_switch:
+    name: order-consumer
+    namespace: orders
+    phase: switching
+    on_drift_owner: fail
 """
 
 RETURN = r"""
@@ -137,16 +177,49 @@ phase:
   sample: verifying
 record:
   description: Data of the ConfigMap afterwards, all values strings; in check mode as it would be. On a conflict as it is.
-  returned: success, and when the record is not as expected
+  returned: success, and when the record is not as expected or does not allow the change
   type: dict
   sample: {active: green, epoch: "3", phase: verifying, previous-version: blue}
+drift_owners:
+  description:
+    - Who else manages the ConfigMap, by its labels, annotations, owner references and managed fields. Found are Argo CD, Flux
+      (Kustomization and HelmRelease), Helm, C(kubectl apply), controllers, and every field manager that applies keys of the
+      record.
+  returned: success, when the record does not allow the change, and when it is nonsense
+  type: list
+  elements: dict
+  contains:
+    owner: {description: Who it is., type: str, returned: always, sample: Argo CD application orders}
+    evidence:
+      description: Where it is written.
+      type: list
+      elements: str
+      returned: always
+      sample: ["label argocd.argoproj.io/instance=orders"]
+    keys:
+      description:
+        - Keys of the record it is seen to declare. Empty does not mean none, because a server-side apply leaves no trace of a
+          value that was changed since.
+      type: list
+      elements: str
+      returned: always
+      sample: [active, epoch]
+    reverts:
+      description:
+        - C(continuously) may write its values by itself, C(on_deploy) when it is deployed, upgraded or applied the next time.
+        - C(never) is told to leave the record alone (Flux's C(reconcile) disabled or C(ssa) IfNotPresent), or declares none
+          of its keys; there is no warning.
+      type: str
+      returned: always
+      sample: continuously
+    advice: {description: What to do., type: str, returned: always, sample: Take the record out of the chart.}
 lock_holder:
   description: Run that holds the lock.
   returned: when another run did not end in time
   type: str
 faults:
-  description: Every fault of the record or of the input.
-  returned: when the record or the input is nonsense
+  description: Every fault of the record or of the input, or every reason why the record does not allow the change.
+  returned: when the record or the input is nonsense, and when the record does not allow the change
   type: list
   elements: str
 """
@@ -174,6 +247,8 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
         expected_active=params["expected_active"],
         expected_epoch=params["expected_epoch"],
         lock_timeout=params["lock_timeout"],
+        force=params["force"],
+        on_drift_owner=params["on_drift_owner"],
     )
     return set_active(build_ports(params), request, check=module.check_mode)
 
@@ -191,6 +266,8 @@ def main() -> None:
             expected_epoch={"type": "int"},
             run_id={"type": "str"},
             lock_timeout={"type": "float", "default": 60.0},
+            force={"type": "bool", "default": False},
+            on_drift_owner={"type": "str", "choices": ["ignore", "warn", "fail"], "default": "warn"},
         ),
         required_one_of=[("active", "phase", "rollback_window")],
         supports_check_mode=True,

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kafka_lag_wait
-short_description: Wait until a Kafka consumer group has caught up or has no members
+short_description: Wait until a Kafka consumer group has caught up, passed a mark, stands still or is empty
 version_added: 0.1.0
 description:
-  - Looks at a consumer group again and again until its total lag is small enough, or until it has no members.
-  - A lag that is unknown, because a partition has no committed offset, is never small enough.
+  - Afterwards the consumer group is as O(until) says. Until then the module looks again and again; it changes nothing.
+  - While it waits, a line every O(progress) seconds tells lag, rate and the estimated time left, also without a terminal
+    and in AWX. Lag and rates of the whole wait are returned for a plot.
+  - A lag that is unknown is never small enough. It is unknown when a partition has no committed offset, when Kafka does not
+    know the group (a typo, or its offsets expired), and when there is no partition at all.
   - A small lag does not prove that a group is drained, under production it may never be 0. Use
-    M(streamops.bluegreen.consumer_pause) for that; this module is for waiting until a hand-over is worth beginning.
+    M(streamops.bluegreen.consumer_pause) for that; this module is for waiting until a hand-over is worth beginning, and
+    with O(until=barrier) for waiting until what was there at a certain time is processed.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
@@ -40,20 +44,63 @@ options:
   until:
     description:
       - What to wait for.
-      - V(lag) is a total lag of at most O(max_lag).
+      - V(lag) is a lag of at most O(max_lag) in total and at most O(max_partition_lag) in each partition, measured to the
+        end of the log, which moves under production.
+      - V(barrier) freezes the end of every log at the first look, and waits until the committed offsets have reached these
+        marks; so it ends also under production. O(max_lag) and O(max_partition_lag) are then records before the marks.
+        Partitions that are added later are not waited for and returned in RV(not_in_barrier).
+      - V(stable) is the same committed offset in every partition for O(polls) looks. Unlike a lag it needs no end, so it is
+        right for a group that was paused, and where transactions or compaction leave a lag that never becomes 0.
       - V(empty) is a group without members, whose offsets can be set from outside. A group the broker does not know has
         none.
+      - A share group has no committed offsets; it is refused except with V(empty).
     type: str
-    choices: [lag, empty]
+    choices: [lag, barrier, stable, empty]
     default: lag
   max_lag:
-    description: Largest total lag, in records, to be satisfied with. Used with O(until=lag).
+    description:
+      - Largest total lag, in records, to be satisfied with. Only with O(until=lag) and O(until=barrier).
+      - 0 when neither it nor O(max_partition_lag) is set.
     type: int
-    default: 0
+  max_partition_lag:
+    description:
+      - Largest lag of each single partition, in records. Only with O(until=lag) and O(until=barrier).
+      - V(1) is the right value for a topic that is written by transactions and then rests, when the application commits the
+        offset after its last record. The marker behind a transaction takes an offset, and no record ever carries the commit
+        beyond it.
+    type: int
+  barrier:
+    description:
+      - Marks to reach, for example RV(barrier) of an earlier look in check mode. Only with O(until=barrier).
+      - By default the ends of the logs at the first look.
+    type: list
+    elements: dict
+    suboptions:
+      topic:
+        description: Topic.
+        type: str
+        required: true
+      partition:
+        description: Partition number.
+        type: int
+        required: true
+      offset:
+        description: Next offset to process when everything before the mark is processed.
+        type: int
+        required: true
+  polls:
+    description:
+      - Looks in a row that must show the same committed offsets, after the one that showed them first. Used with
+        O(until=stable).
+      - O(polls) times O(sleep) must be longer than the consumers' commit interval (C(auto.commit.interval.ms), 5 seconds by
+        default), or a group at work looks as if it stood still.
+    type: int
+    default: 10
   topics:
     description:
-      - Topics whose lag counts. Used with O(until=lag).
-      - By default all topics for which the group has a committed offset or its members own a partition.
+      - Topics whose lag counts. Not used with O(until=empty).
+      - By default those of O(barrier), or all topics for which the group has a committed offset or its members own a
+        partition.
     type: list
     elements: str
   isolation_level:
@@ -65,41 +112,74 @@ options:
     choices: [read_uncommitted, read_committed]
     default: read_uncommitted
   timeout:
-    description: Seconds after which to fail.
+    description:
+      - Seconds after which to fail.
+      - A look that Kafka does not answer may end up to O(default_api_timeout_ms) later.
     type: float
     default: 300.0
   sleep:
     description: Seconds between two looks.
     type: float
     default: 1.0
+  progress:
+    description:
+      - Seconds between two lines of progress, the first one comes after at most 3 seconds. 0 for none.
+      - Each line costs one more start of the module (about half a second of a processor). The outcome does not depend on it.
+    type: float
+    default: 10.0
+  _slice:
+    description:
+      - Internal. How long this process shall wait, and where the one before it ended; set by the action plugin.
+    type: dict
+notes:
+  - The lines of progress come from an action plugin of the same name. With C(async) the module waits in one go and without
+    them.
 seealso:
   - module: streamops.bluegreen.kafka_group_offsets_info
   - module: streamops.bluegreen.consumer_pause
 """
 
 EXAMPLES = r"""
-- name: Wait until blue is at most 1000 records behind
+- name: Wait until blue is at most 1000 records behind, and no partition more than 200
   streamops.bluegreen.kafka_lag_wait:
     bootstrap_servers: [kafka-0.kafka:9092]
     group_id: cc_order_prod_blue
     max_lag: 1000
+    max_partition_lag: 200
     timeout: 600
+
+- name: Wait until blue has processed everything that is there now, while producers go on
+  streamops.bluegreen.kafka_lag_wait:
+    group_id: cc_order_prod_blue
+    until: barrier
+
+- name: Remember the ends of the logs before a maintenance
+  streamops.bluegreen.kafka_lag_wait:
+    group_id: cc_order_prod_blue
+    until: barrier
+  check_mode: true
+  register: before
+
+- name: Wait until the paused group commits no more
+  streamops.bluegreen.kafka_lag_wait:
+    group_id: cc_order_prod_blue
+    until: stable
+    polls: 10
 
 - name: Wait until the last consumer of green has left
   streamops.bluegreen.kafka_lag_wait:
     group_id: cc_order_prod_green
     until: empty
     timeout: 60
-  register: green
 
-- name: Wait in short slices, so that each of them shows in the output of the playbook
+- name: Has blue reached what was there before the maintenance?
   streamops.bluegreen.kafka_lag_wait:
     group_id: cc_order_prod_blue
-    timeout: 5
+    until: barrier
+    barrier: "{{ before.barrier }}"
+    timeout: 120
   register: caught_up
-  until: caught_up is succeeded
-  retries: 60
-  delay: 1
+  failed_when: caught_up is failed and caught_up.remaining is none
 """
 
 RETURN = r"""
@@ -113,6 +193,70 @@ elapsed:
   returned: always, also when the module fails on a timeout
   type: float
   sample: 12.048
+remaining:
+  description:
+    - Records until satisfied, V(none) where that is unknown or, with O(until=stable) and O(until=empty), not counted so.
+  returned: always, also when the module fails on a timeout; as last seen
+  type: int
+  sample: 0
+rate:
+  description:
+    - Records the group processed per second over the last 30 seconds, by its committed offsets; never negative.
+    - V(none) after a single look, and when no committed offset is known.
+  returned: always, also when the module fails on a timeout
+  type: float
+  sample: 1204.3
+estimated_seconds:
+  description:
+    - Seconds until satisfied if it goes on as in the last 30 seconds.
+    - V(none) when that is unknown, or when the group does not come nearer.
+  returned: always, also when the module fails on a timeout
+  type: float
+  sample: 0.0
+unchanged_polls:
+  description: Looks in a row, up to the last one, that showed the committed offsets of the look before.
+  returned: always, also when the module fails on a timeout
+  type: int
+  sample: 0
+barrier:
+  description: Marks waited for with O(until=barrier), sorted by topic and partition; V(none) otherwise.
+  returned: always, also when the module fails on a timeout
+  type: list
+  elements: dict
+  contains:
+    topic: {description: Topic., type: str, returned: always, sample: order-events}
+    partition: {description: Partition number., type: int, returned: always, sample: 0}
+    offset: {description: The mark., type: int, returned: always, sample: 1234}
+not_in_barrier:
+  description: Partitions seen by the last look that have no mark because they were added after it was set, sorted.
+  returned: always, also when the module fails on a timeout
+  type: list
+  elements: dict
+  contains:
+    topic: {description: Topic., type: str, returned: always, sample: order-events}
+    partition: {description: Partition number., type: int, returned: always, sample: 12}
+history:
+  description:
+    - What the looks showed, oldest first, for a plot. At most 200; of a longer wait the older ones are thinned out.
+    - A plot of one C(processed) minus another over C(elapsed) is the rate.
+  returned: always, also when the module fails on a timeout
+  type: list
+  elements: dict
+  contains:
+    elapsed: {description: Seconds since the first look., type: float, returned: always, sample: 1.004}
+    members: {description: Members of the group., type: int, returned: always, sample: 4}
+    lag: {description: "Total lag to the end of the log, V(none) when unknown.", type: int, returned: always, sample: 1250}
+    remaining: {description: As RV(remaining) at that look., type: int, returned: always, sample: 250}
+    processed:
+      description: Records by which the committed offsets grew since the first look.
+      type: int
+      returned: always
+      sample: 1204
+    produced:
+      description: Offsets by which the logs grew since the first look.
+      type: int
+      returned: always
+      sample: 998
 attempts:
   description: Number of looks.
   returned: always, also when the module fails on a timeout
@@ -189,6 +333,11 @@ total_lag:
   returned: always, also when the module fails on a timeout; as last seen
   type: int
   sample: 42
+faults:
+  description: Every fault of the input.
+  returned: when the input is nonsense
+  type: list
+  elements: str
 """
 
 import typing as t
@@ -198,20 +347,32 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kafka_argument_spec
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import UNTIL, Goal
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait_lag import LagRequest, wait_lag
+
+
+def goal(params: t.Mapping[str, t.Any]) -> Goal:
+    """What is waited for."""
+    marks = params["barrier"]
+    if marks is not None:
+        marks = {TopicPartition(mark["topic"], mark["partition"]): mark["offset"] for mark in marks}
+    return Goal(params["until"], params["max_lag"], params["max_partition_lag"], marks, params["polls"])
 
 
 def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     """One call of the use case."""
     params = module.params
+    part = params["_slice"] or {}
     request = LagRequest(
         group_id=params["group_id"],
-        until=params["until"],
-        max_lag=params["max_lag"],
+        goal=goal(params),
         topics=tuple(params["topics"] or ()),
         read_committed=params["isolation_level"] == "read_committed",
         timeout=params["timeout"],
         sleep=params["sleep"],
+        slice=part.get("seconds"),
+        state=part.get("resume"),
     )
     ports = build_ports(params)
     return wait_lag(ports.kafka, ports.clock, request, check=module.check_mode)
@@ -219,11 +380,19 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point of the module."""
+    mark = {
+        "topic": {"type": "str", "required": True},
+        "partition": {"type": "int", "required": True},
+        "offset": {"type": "int", "required": True},
+    }
     module = AnsibleModule(
         argument_spec=kafka_argument_spec(
             group_id={"type": "str", "required": True},
-            until={"type": "str", "choices": ["lag", "empty"], "default": "lag"},
-            max_lag={"type": "int", "default": 0},
+            until={"type": "str", "choices": list(UNTIL), "default": "lag"},
+            max_lag={"type": "int"},
+            max_partition_lag={"type": "int"},
+            barrier={"type": "list", "elements": "dict", "options": mark},
+            polls={"type": "int", "default": 10},
             topics={"type": "list", "elements": "str"},
             isolation_level={
                 "type": "str",
@@ -232,6 +401,9 @@ def main() -> None:
             },
             timeout={"type": "float", "default": 300.0},
             sleep={"type": "float", "default": 1.0},
+            progress={"type": "float", "default": 10.0},
+            # Only the action plugin sets it: wait this many seconds at most, going on where the slice before ended.
+            _slice={"type": "dict"},
         ),
         supports_check_mode=True,
     )

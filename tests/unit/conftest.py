@@ -17,6 +17,12 @@ settings.register_profile("unit", deadline=None)
 settings.load_profile("unit")
 
 
+@pytest.fixture(autouse=True)
+def _in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules never share a process with the controller, whose parts the tests of action plugins import."""
+    monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
+
+
 @pytest.fixture
 def world() -> World:
     """Kafka, Kubernetes, pods and time in memory."""

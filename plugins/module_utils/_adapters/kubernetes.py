@@ -56,7 +56,10 @@ class KubernetesAdapter:
         return to_stored(self._put("create", "POST", "ConfigMap", name, self._core("configmaps"), body))
 
     def replace_config_map(self, name: str, data: t.Mapping[str, str], resource_version: str) -> StoredObject:
-        """Make ``data`` the whole data, if the object is still at ``resource_version``; else ``ConflictError``."""
+        """Make ``data`` the whole data, if the object is still at ``resource_version``; else ``ConflictError``.
+
+        Everything beside it stays: binary data, labels, annotations, owners.
+        """
         body = {**self._base("ConfigMap", name, self._core("configmaps", name), resource_version), "data": dict(data)}
         return to_stored(self._put("replace", "PUT", "ConfigMap", name, self._core("configmaps", name), body))
 
@@ -188,7 +191,8 @@ class KubernetesAdapter:
         return found
 
     def _put(self, verb: str, method: str, kind: str, name: str, path: str, body: Object) -> Object:
-        stored = self._api.write(verb, self._title(kind, name), method, path, body)
+        # By this name managedFields tells our keys from those of others.
+        stored = self._api.write(verb, self._title(kind, name), method, f"{path}?fieldManager={MANAGER}", body)
         if stored is None:
             missing = f"namespace {self._namespace}" if method == "POST" else self._title(kind, name)
             raise ClusterError(f"Could not {verb} {self._title(kind, name)}: {missing} does not exist")

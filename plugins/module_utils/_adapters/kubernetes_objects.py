@@ -36,7 +36,14 @@ Object = dict[str, t.Any]
 
 def to_stored(item: Object) -> StoredObject:
     """A ConfigMap."""
-    return StoredObject(item["metadata"]["name"], item.get("data") or {}, item["metadata"]["resourceVersion"])
+    metadata = item["metadata"]
+    return StoredObject(
+        name=metadata["name"],
+        data=item.get("data") or {},
+        resource_version=metadata["resourceVersion"],
+        metadata=metadata,
+        immutable=bool(item.get("immutable")),
+    )
 
 
 def to_lease(item: Object) -> LeaseState:

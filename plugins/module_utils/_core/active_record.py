@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 
 PHASES = ("stable", "switching", "rolling-back", "verifying")
 IN_HANDOVER = ("switching", "rolling-back")
-_KEYS = (
+KEYS = (
     "active",
     "epoch",
     "activated-epoch",
@@ -28,6 +29,7 @@ _KEYS = (
     "rollback-window",
     "run-id",
 )
+"""Keys of the ConfigMap that are the record; all others are somebody else's."""
 _WHOLE_NUMBER = re.compile(r"^[0-9]{1,15}$")
 
 
@@ -83,7 +85,7 @@ class ActiveRecord:
             rollback_allowed=data.get("rollback-allowed", "true") == "true",
             rollback_window=int(data.get("rollback-window") or 3600),
             run_id=data.get("run-id", ""),
-            foreign={key: value for key, value in data.items() if key not in _KEYS},
+            foreign={key: value for key, value in data.items() if key not in KEYS},
         )
 
     def to_data(self) -> dict[str, str]:
@@ -115,6 +117,21 @@ class ActiveRecord:
     def standby(self) -> str:
         """The colour that is not active."""
         return other_colour(self.active)
+
+    def window_closed(self, now: str) -> str:
+        """Why a rollback comes too late, or empty while the window is open. now: RFC 3339."""
+        if not self.switch_timestamp:
+            return ""
+        try:
+            age = (_time(now) - _time(self.switch_timestamp)).total_seconds()
+        except ValueError:
+            return f"switch-timestamp {self.switch_timestamp!r} is not an RFC 3339 time, so the rollback window cannot be judged"
+        if age <= self.rollback_window:
+            return ""
+        return (
+            f"the rollback window of {self.rollback_window} s closed {int(age - self.rollback_window)} s ago; "
+            f"use a switch to {self.previous} instead, which runs every gate"
+        )
 
     def arm(self, direction: str, run_id: str) -> ActiveRecord:
         """Begin a hand-over: pods that start now stay STANDBY, older commands are stale."""
@@ -156,6 +173,10 @@ def phase_of(direction: str) -> str:
     return "rolling-back" if direction == "rollback" else "switching"
 
 
+def _time(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
+
+
 def _faults(name: str, data: t.Mapping[str, str]) -> list[str]:
     where = f"ConfigMap {name}"
     faults = []
@@ -165,9 +186,14 @@ def _faults(name: str, data: t.Mapping[str, str]) -> list[str]:
         faults.append(f"{where}: epoch is {data.get('epoch')!r}; it must be a whole number of 1 or more")
     elif data.get("activated-epoch"):
         activated = data["activated-epoch"]
-        if not _WHOLE_NUMBER.match(activated) or int(activated) > int(data["epoch"]):
+        if not _WHOLE_NUMBER.match(activated):
+            faults.append(f"{where}: activated-epoch is {activated!r}; it must be a whole number")
+        elif int(activated) > int(data["epoch"]):
+            # What a manifest leaves that is applied again: it knows active and epoch, and nothing of activated-epoch.
             faults.append(
-                f"{where}: activated-epoch is {activated!r}; it must be a whole number not above epoch {data['epoch']}"
+                f"{where}: epoch {data['epoch']} is older than activated-epoch {activated}, so somebody wrote the record back "
+                "to what it was. Stop whoever did it, then set active to the colour that really processes, and epoch to "
+                f"{int(activated) + 1}"
             )
     if data.get("phase", "stable") not in PHASES:
         faults.append(f"{where}: phase is {data.get('phase')!r}; it must be one of {', '.join(PHASES)}")

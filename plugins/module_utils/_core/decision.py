@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import datetime
 import typing as t
 from dataclasses import dataclass
 
@@ -99,30 +98,10 @@ def rollback_target(record: ActiveRecord, unfinished: Run | None, now: str) -> R
     if not record.rollback_allowed:
         # The last transition was itself a rollback: what it restored is what a rollback would restore.
         return RollbackTarget(record.active)
-    expired = _window_over(record, now)
+    expired = record.window_closed(now)
     if expired and not unfinished and record.phase == "stable":
         return RollbackTarget(record.previous, expired)
     return RollbackTarget(record.previous)
-
-
-def _window_over(record: ActiveRecord, now: str) -> str:
-    """Why the rollback window is closed, or empty while it is open."""
-    if not record.switch_timestamp:
-        return ""
-    try:
-        age = (_time(now) - _time(record.switch_timestamp)).total_seconds()
-    except ValueError:
-        return f"switch-timestamp {record.switch_timestamp!r} is not an RFC 3339 time, so the rollback window cannot be judged"
-    if age <= record.rollback_window:
-        return ""
-    return (
-        f"the rollback window of {record.rollback_window} s closed {int(age - record.rollback_window)} s ago; "
-        f"use a switch to {record.previous} instead, which runs every gate"
-    )
-
-
-def _time(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text)
 
 
 def as_result(decision: Decision) -> dict[str, t.Any]:

@@ -142,11 +142,13 @@ class Workload:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """A ConfigMap as stored: its data and the version a compare-and-swap must name."""
+    """A ConfigMap as stored: its data and the version a compare-and-swap must name. metadata: as Kubernetes keeps it."""
 
     name: str
     data: t.Mapping[str, str]
     resource_version: str
+    metadata: t.Mapping[str, t.Any] = field(default_factory=dict)
+    immutable: bool = False
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,24 @@ def change_record(
     return changed if changed == record else replace(changed, run_id=run_id)
 
 
+def rollback_refusal(record: ActiveRecord, changed: ActiveRecord, now: str) -> str:
+    """Why this change is a rollback that the record does not allow, or empty.
+
+    A rollback is what is called so (phase rolling-back), and a change back to previous-version that no switch was armed
+    for. One that is under way is not stopped: it was allowed when it was armed, and a switch that is not settled yet may
+    always be taken back.
+    """
+    called_so = changed.phase == "rolling-back" != record.phase
+    goes_back = changed.active != record.active and changed.active == record.previous
+    if record.armed or not (called_so or (goes_back and changed.phase != "switching")):
+        return ""
+    if not record.previous:
+        return "nothing was ever switched: the record has no previous-version"
+    if not record.rollback_allowed:
+        return "rollback-allowed is false: the last change was itself a rollback, or somebody forbade it"
+    return record.window_closed(now) if record.phase == "stable" else ""
+
+
 def check_expected(name: str, record: ActiveRecord | None, active: str | None, epoch: int | None) -> None:
     """Raise ConflictError when the record is not the one the change was thought out for."""
     wanted = {"active": active, "epoch": epoch}

@@ -8,10 +8,16 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord, record_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import drift
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import (
+    IN_HANDOVER,
+    ActiveRecord,
+    record_name,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     ClusterError,
@@ -20,6 +26,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_change import (
     change_record,
     check_expected,
+    rollback_refusal,
     shown,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
@@ -28,11 +35,16 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.stat
 
 LOCK_TTL = 15
 """Seconds after which the lock of a module that was killed may be taken over."""
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+_LONGEST_NAME = 253 - len(record_name(""))
 
 
 @dataclass(frozen=True)
 class RecordRequest:
-    """What the record of ``app`` shall be; None leaves a value as it is. expected_*: what it must be to be changed."""
+    """What the record of ``app`` shall be; None leaves a value as it is. expected_*: what it must be to be changed.
+
+    force: roll back although the record does not allow it. on_drift_owner: ignore, warn or fail.
+    """
 
     app: str
     run_id: str
@@ -42,27 +54,57 @@ class RecordRequest:
     expected_active: str | None = None
     expected_epoch: int | None = None
     lock_timeout: float = 60.0
+    force: bool = False
+    on_drift_owner: str = "warn"
+
+    def check(self) -> None:
+        """Raise InvalidSettingsError that lists every fault."""
+        faults = []
+        if not _NAME.match(self.app) or len(self.app) > _LONGEST_NAME:
+            faults.append(
+                f"name is {self.app!r}; it must be a name of Kubernetes (a-z, 0-9, - and .) of at most {_LONGEST_NAME} characters"
+            )
+        if self.rollback_window is not None and self.rollback_window < 0:
+            faults.append(f"rollback_window is {self.rollback_window}; it must be 0 or more seconds")
+        if faults:
+            raise InvalidSettingsError(faults)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is: the record, or None, and who else manages the ConfigMap."""
+
+    stored: StoredRecord | None
+    owners: tuple[drift.DriftOwner, ...] = ()
+    immutable: bool = False
+
+    @property
+    def record(self) -> ActiveRecord | None:
+        """The record, if there is one."""
+        return self.stored.record if self.stored else None
 
 
 def set_active(ports: Ports, request: RecordRequest, check: bool = False) -> dict[str, t.Any]:
     """The module's result. Nothing, not even the lock, is written when the record is as wanted or in check mode.
 
-    Raises ConflictError when the record is not as expected, LockedError when another run works on the application.
+    Raises ConflictError when the record is not as expected, LockedError when another run works on the application,
+    InvalidSettingsError when the record does not allow the change.
     """
-    stored = _read(ports, request.app)
-    wanted = _wanted(ports, request, stored)
-    if check or (stored is not None and wanted == stored.record):
-        return _result(stored, wanted)
+    request.check()
+    seen = _read(ports, request.app)
+    wanted = _wanted(ports, request, seen)
+    if check or wanted == seen.record:
+        return _result(request, seen, wanted)
     lock = RunLock(ports, request.app, request.run_id, LOCK_TTL)
     lock.acquire(request.lock_timeout)
     try:
-        stored = _read(ports, request.app)  # the run we may have waited for can have changed it
-        wanted = _wanted(ports, request, stored)
-        if stored is None:
+        seen = _read(ports, request.app)  # the run we may have waited for can have changed it
+        wanted = _wanted(ports, request, seen)
+        if seen.stored is None:
             _create(ports, request.app, wanted)
-        elif wanted != stored.record:
-            State(ports, request.app).swap_record(stored, wanted)
-        return _result(stored, wanted)
+        elif wanted != seen.record:
+            State(ports, request.app).swap_record(seen.stored, wanted)
+        return _result(request, seen, wanted)
     finally:
         try:
             if not lock.was_ours:
@@ -71,23 +113,61 @@ def set_active(ports: Ports, request: RecordRequest, check: bool = False) -> dic
             pass  # it expires by itself; what was done, or failed, counts
 
 
-def _read(ports: Ports, app: str) -> StoredRecord | None:
-    if ports.cluster.config_map(record_name(app)) is None:
-        return None
-    return State(ports, app).record()
+def _read(ports: Ports, app: str) -> Seen:
+    name = record_name(app)
+    found = ports.cluster.config_map(name)
+    if found is None:
+        return Seen(None)
+    owners = tuple(drift.drift_owners(found.metadata))
+    try:
+        record = ActiveRecord.parse(name, found.data)
+    except InvalidSettingsError as error:
+        # Who manages it is the first suspect.
+        raise _refused([*error.faults, *(owner.warning(name) for owner in drift.reverting(owners))], owners) from error
+    return Seen(StoredRecord(record, found.resource_version), owners, found.immutable)
 
 
-def _wanted(ports: Ports, request: RecordRequest, stored: StoredRecord | None) -> ActiveRecord:
+def _refused(
+    faults: t.Sequence[str], owners: t.Iterable[drift.DriftOwner], record: ActiveRecord | None = None
+) -> InvalidSettingsError:
+    error = InvalidSettingsError(faults)
+    error.result["drift_owners"] = drift.as_result(owners)
+    if record is not None:
+        error.result["record"] = record.to_data()
+    return error
+
+
+def _wanted(ports: Ports, request: RecordRequest, seen: Seen) -> ActiveRecord:
     name = record_name(request.app)
-    if stored is None:
+    record = seen.record
+    if record is None:
         check_expected(name, None, request.expected_active, request.expected_epoch)
         return _first(name, request)
-    wanted = change_record(
-        stored.record, request.active, request.phase, request.rollback_window, ports.clock.now(), request.run_id
-    )
-    if wanted != stored.record:
-        check_expected(name, stored.record, request.expected_active, request.expected_epoch)
+    now = ports.clock.now()
+    wanted = change_record(record, request.active, request.phase, request.rollback_window, now, request.run_id)
+    if wanted != record:
+        check_expected(name, record, request.expected_active, request.expected_epoch)
+        _check_allowed(name, request, seen, wanted, now)
     return wanted
+
+
+def _check_allowed(name: str, request: RecordRequest, seen: Seen, wanted: ActiveRecord, now: str) -> None:
+    """Raise InvalidSettingsError that lists every reason not to change the record."""
+    record = t.cast(ActiveRecord, seen.record)
+    faults = []
+    if seen.immutable:
+        faults.append(f"ConfigMap {name} is immutable; delete it, and create the record again with this module")
+    refusal = rollback_refusal(record, wanted, now)
+    if refusal and not request.force:
+        faults.append(
+            f"ConfigMap {name}: {record.active} is active, going back to {record.standby} is a rollback, and {refusal}. "
+            "Begin it as a switch (phase: switching), or set force"
+        )
+    # A hand-over that was begun is always finished: stopping in the middle is worse than any owner.
+    if request.on_drift_owner == "fail" and record.phase not in IN_HANDOVER:
+        faults += [owner.warning(name) for owner in drift.reverting(seen.owners)]
+    if faults:
+        raise _refused(faults, seen.owners, record)
 
 
 def _first(name: str, request: RecordRequest) -> ActiveRecord:
@@ -111,14 +191,17 @@ def _create(ports: Ports, app: str, record: ActiveRecord) -> None:
             raise
 
 
-def _result(stored: StoredRecord | None, wanted: ActiveRecord) -> dict[str, t.Any]:
-    before = stored.record.to_data() if stored else None
+def _result(request: RecordRequest, seen: Seen, wanted: ActiveRecord) -> dict[str, t.Any]:
+    before = seen.record.to_data() if seen.record else None
+    warned = [] if request.on_drift_owner == "ignore" else drift.reverting(seen.owners)
     return {
-        "changed": stored is None or wanted != stored.record,
-        "created": stored is None,
+        "changed": wanted != seen.record,
+        "created": seen.record is None,
         "active": wanted.active,
         "epoch": wanted.epoch,
         "phase": wanted.phase,
         "record": wanted.to_data(),
+        "drift_owners": drift.as_result(seen.owners),
+        "warnings": [owner.warning(record_name(request.app)) for owner in warned],
         "diff": {"before": shown(before), "after": shown(wanted.to_data())},
     }

@@ -4,44 +4,70 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Look at a consumer group, once or until it has caught up or is empty."""
+"""Look at a consumer group, once or until it has caught up, passed a mark, stands still or is empty."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import lag
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import lag, lag_report
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     InvalidSettingsError,
     KafkaError,
     WaitTimeoutError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import Goal, Progress, advance
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Clock, Kafka
+
+SHORT = 2.0
+"""Seconds that are not worth a slice of their own before the timeout."""
 
 
 @dataclass(frozen=True)
 class LagRequest:
-    """until: ``lag`` (total at most max_lag records) or ``empty`` (no members). timeout and sleep in seconds.
+    """timeout and sleep in seconds. topics empty: all the group has committed offsets for or its members own.
 
-    topics empty: all for which the group has committed offsets. read_committed: end of the log is the last stable
-    offset instead of the high watermark.
+    read_committed: end of the log is the last stable offset instead of the high watermark. slice: seconds after which to
+    hand back the state so far instead of waiting on; None for the whole wait. state: what an earlier slice handed back.
     """
 
     group_id: str
-    until: str = "lag"
-    max_lag: int = 0
+    goal: Goal = field(default_factory=Goal)
     topics: tuple[str, ...] = ()
     read_committed: bool = False
     timeout: float = 300.0
     sleep: float = 1.0
+    slice: float | None = None
+    state: t.Mapping[str, t.Any] | None = None
+
+    def check(self) -> None:
+        """Raise InvalidSettingsError that lists every fault."""
+        faults = self.goal.faults()
+        if self.timeout < 0:
+            faults.append(f"timeout is {self.timeout:g}; it must be 0 or more seconds")
+        if self.sleep <= 0:
+            faults.append(f"sleep is {self.sleep:g}; it must be more than 0 seconds")
+        if faults:
+            raise InvalidSettingsError(faults)
 
 
 def read_group(
     kafka: Kafka, group_id: str, topics: t.Sequence[str] = (), read_committed: bool = False
 ) -> dict[str, t.Any]:
     """Type, state, members, offsets and lag of a group. A group nobody knows is an answer, not an error."""
+    group, rows = look(kafka, group_id, topics, read_committed)
+    return _as_result(group, rows)
+
+
+def look(
+    kafka: Kafka, group_id: str, topics: t.Sequence[str] = (), read_committed: bool = False
+) -> tuple[Group, list[lag.PartitionLag]]:
+    """The group, and every partition of the topics; by default of those it has offsets for or its members own.
+
+    Committed offsets are read before the ends of the logs: a lag may be overstated, never understated.
+    """
     group = kafka.groups([group_id])[group_id]
     names = list(topics) or sorted(
         kafka.committed_topics(group_id) | {tp.topic for m in group.members for tp in m.assignment}
@@ -51,7 +77,10 @@ def read_group(
     if missing:
         raise InvalidSettingsError([f"topic {name} does not exist, or may not be described" for name in missing])
     partitions = [TopicPartition(name, number) for name, topic in found.items() for number in topic.partitions]
-    rows = lag.lags(kafka.committed(group_id, partitions), kafka.log_ranges(partitions, read_committed))
+    return group, lag.lags(kafka.committed(group_id, partitions), kafka.log_ranges(partitions, read_committed))
+
+
+def _as_result(group: Group, rows: t.Sequence[lag.PartitionLag]) -> dict[str, t.Any]:
     return {**describe(group), "partitions": lag.as_result(rows), "total_lag": lag.total_lag(rows)}
 
 
@@ -79,40 +108,52 @@ def wait_lag(kafka: Kafka, clock: Clock, request: LagRequest, check: bool = Fals
     """Wait; the module's result. In check mode one look, whatever it shows.
 
     A first look that fails is an error. Later ones are repeated, because a wait has to survive a broker's restart.
-    Raises WaitTimeoutError with the same result as last seen.
+    A slice that ends before the wait adds ``resume`` to the result, the state for the next one, and ``line``, where it
+    stands; whole or in slices, the outcome is the same. Raises WaitTimeoutError with the same result as last seen.
     """
-    began = clock.monotonic()
-    seen = _look(kafka, request)
-    attempts, trouble = 1, ""
-    while not seen["satisfied"] and not check:
-        if clock.monotonic() - began + request.sleep > request.timeout:
-            result = {**seen, "elapsed": round(clock.monotonic() - began, 3), "attempts": attempts}
-            raise WaitTimeoutError(f"{_unsatisfied(request, seen)} after {request.timeout:g} s{trouble}", result)
-        clock.sleep(request.sleep)
-        attempts += 1
+    request.check()
+    progress = lag_report.from_state(request.state) if request.state else None
+    started = clock.monotonic()
+    if progress is not None:
+        clock.sleep(max(0.0, progress.looked + request.sleep - started))
+    seen: dict[str, t.Any] = {}
+    while True:
         try:
-            seen, trouble = _look(kafka, request), ""
+            group, rows = _look(kafka, request)
+            progress = advance(request.goal, progress, group, rows, started, clock.monotonic())
+            seen = _as_result(group, rows)
         except KafkaError as error:
-            trouble = f" (the last look failed: {error.message})"
-    return {**seen, "elapsed": round(clock.monotonic() - began, 3), "attempts": attempts}
+            if progress is None:
+                raise
+            progress = progress.failed(clock.monotonic(), error.message)
+        now = clock.monotonic()
+        result = {"changed": False, **seen, **lag_report.as_result(request.goal, progress, now)}
+        if progress.satisfied or check:
+            return result
+        if now - progress.began + request.sleep > request.timeout:
+            trouble = f" (the last look failed: {progress.trouble})" if progress.trouble else ""
+            raise WaitTimeoutError(f"{progress.why} after {request.timeout:g} s{trouble}", result)
+        if _slice_is_over(request, progress, started, now):
+            line = lag_report.line(request.goal, request.group_id, request.timeout, progress, now)
+            return {**result, "resume": lag_report.to_state(progress), "line": line}
+        clock.sleep(request.sleep)
 
 
-def _look(kafka: Kafka, request: LagRequest) -> dict[str, t.Any]:
-    if request.until == "empty":
-        group = kafka.groups([request.group_id])[request.group_id]
-        return {"changed": False, "satisfied": group.is_empty, **describe(group), "partitions": [], "total_lag": None}
-    seen = read_group(kafka, request.group_id, request.topics, request.read_committed)
-    total = seen["total_lag"]
-    return {"changed": False, "satisfied": total is not None and total <= request.max_lag, **seen}
+def _look(kafka: Kafka, request: LagRequest) -> tuple[Group, list[lag.PartitionLag]]:
+    if request.goal.until == "empty":
+        return kafka.groups([request.group_id])[request.group_id], []
+    marked = {tp.topic for tp in request.goal.barrier or ()}
+    group, rows = look(kafka, request.group_id, request.topics or sorted(marked), request.read_committed)
+    if group.kind == "share":
+        why = "it acknowledges single records and commits no offsets, so it has no lag to wait for"
+        raise InvalidSettingsError(
+            [f"group {request.group_id} is a share group: {why}; look at it with kafka-share-groups.sh"]
+        )
+    return group, rows
 
 
-def _unsatisfied(request: LagRequest, seen: t.Mapping[str, t.Any]) -> str:
-    who = f"Consumer group {request.group_id}"
-    if request.until == "empty":
-        members = ", ".join(m["instance_id"] or m["client_id"] or m["member_id"] for m in seen["members"])
-        return f"{who} still has {len(seen['members'])} members ({members}; state {seen['state']})"
-    if seen["total_lag"] is not None:
-        return f"{who} still has a lag of {seen['total_lag']} records (wanted: at most {request.max_lag})"
-    unknown = [f"{row['topic']}-{row['partition']}" for row in seen["partitions"] if row["lag"] is None]
-    what = f"no committed offset for {len(unknown)} partitions ({', '.join(unknown[:5])})" if unknown else "no topics"
-    return f"{who} has {what}, so its lag is unknown,"
+def _slice_is_over(request: LagRequest, progress: Progress, started: float, now: float) -> bool:
+    if request.slice is None:
+        return False
+    end = started + request.slice
+    return now + request.sleep > end and progress.began + request.timeout - now > SHORT

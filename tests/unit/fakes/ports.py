@@ -163,7 +163,9 @@ class FakeCluster:
         return self._store(name, data, version)
 
     def _store(self, name: str, data: t.Mapping[str, str], version: str) -> StoredObject:
-        self.maps[name] = StoredObject(name, dict(data), version)
+        before = self.maps.get(name)
+        # As on the real API server, a replacement of the data leaves what others wrote beside it.
+        self.maps[name] = StoredObject(name, dict(data), version, before.metadata if before else {})
         if self.lose_answers:
             self.lose_answers -= 1
             raise ClusterError("the answer was lost")
@@ -172,8 +174,8 @@ class FakeCluster:
     def put_others(self, name: str, **data: str) -> None:
         """Somebody else changes a ConfigMap."""
         self.version += 1
-        before = self.maps[name].data if name in self.maps else {}
-        self.maps[name] = StoredObject(name, {**before, **data}, str(self.version))
+        before = self.maps[name] if name in self.maps else StoredObject(name, {}, "")
+        self.maps[name] = replace(before, data={**before.data, **data}, resource_version=str(self.version))
 
     def lease(self, name: str) -> LeaseState | None:
         self._read()

@@ -62,3 +62,22 @@ def test_service_down(recorded: World, run_module: RunModule) -> None:
 
 def test_something_has_to_be_asked_for(world: World, run_module: RunModule) -> None:
     assert "active, phase, rollback_window" in run_module(module, world.ports, **APP)["msg"]
+
+
+def test_drift_owners(world: World, run_module: RunModule) -> None:
+    metadata = {"annotations": {"meta.helm.sh/release-name": "shop"}}
+    world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 3).to_data(), "77", metadata)
+    warned = run_module(module, world.ports, check=True, active="green", **APP)
+    assert "Helm release ?/shop" in str(warned["warnings"])
+    assert warned["drift_owners"][0]["reverts"] == "on_deploy"
+    refused = run_module(module, world.ports, active="green", on_drift_owner="fail", **APP)
+    assert (refused["failed"], refused["changed"], len(refused["faults"])) == (True, False, 1)
+    assert world.cluster.writes == 0
+
+
+def test_a_rollback_that_is_not_allowed(world: World, run_module: RunModule) -> None:
+    record = ActiveRecord("green", 5, 5, "stable", "blue", "2025-12-31T00:00:00Z")
+    world.cluster.maps[NAME] = StoredObject(NAME, record.to_data(), "77")
+    refused = run_module(module, world.ports, active="blue", **APP)
+    assert "going back to blue is a rollback, and the rollback window of 3600 s closed" in refused["msg"]
+    assert run_module(module, world.ports, active="blue", force=True, **APP)["epoch"] == 6

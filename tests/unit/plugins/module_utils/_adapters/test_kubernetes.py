@@ -23,8 +23,15 @@ APPS = "/apis/apps/v1/namespaces/n"
 STORED = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
-    "metadata": {"name": "x", "resourceVersion": "7", "labels": {"team": "a"}, "annotations": {"note": "1"}},
+    "metadata": {
+        "name": "x",
+        "resourceVersion": "7",
+        "labels": {"team": "a"},
+        "annotations": {"note": "1"},
+        "ownerReferences": [{"uid": "u"}],
+    },
     "data": {"active": "blue"},
+    "binaryData": {"logo": "AAE="},
 }
 
 
@@ -44,6 +51,9 @@ def test_a_config_map(cluster: KubernetesAdapter, server: HttpServer) -> None:
     found = cluster.config_map("x")
     assert found is not None
     assert (found.name, found.data, found.resource_version) == ("x", {"active": "blue"}, "7")
+    assert (found.metadata["labels"], found.immutable) == ({"team": "a"}, False)
+    server.answers[f"GET {MAPS}/x"] = [(200, {**STORED, "immutable": True})]
+    assert cluster.config_map("x").immutable is True  # type: ignore[union-attr]
     assert cluster.config_map("y") is None
 
 
@@ -55,6 +65,8 @@ def test_a_replacement_keeps_what_is_not_ours(cluster: KubernetesAdapter, server
     body = server.requests[-1].body
     assert body["data"] == {"active": "green"}
     assert body["metadata"]["resourceVersion"] == "7"
+    assert (body["binaryData"], body["metadata"]["ownerReferences"]) == ({"logo": "AAE="}, [{"uid": "u"}])
+    assert server.requests[-1].path == f"{MAPS}/x?fieldManager=streamops.bluegreen"
     assert (body["metadata"]["labels"], body["metadata"]["annotations"]) == ({"team": "a"}, {"note": "1"})
     cluster.replace_config_map("x", {"active": "blue"}, "8")
     assert [request.method for request in server.requests] == ["GET", "PUT", "PUT"], "known versions are not read again"

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_change import (
     change_record,
     check_expected,
+    rollback_refusal,
     shown,
 )
 
@@ -72,6 +75,59 @@ def test_a_diff_has_neither_time_nor_author() -> None:
     assert "switch-timestamp" not in shown(STABLE.to_data())
     assert "run-id" not in shown(STABLE.to_data())
     assert shown(None) == {}
+
+
+NOON, LATER = "2026-01-01T12:00:00Z", "2026-01-01T14:00:00Z"
+SWITCHED = ActiveRecord("green", 5, 5, "stable", "blue", NOON)
+ROLLED_BACK = ActiveRecord("blue", 7, 7, "stable", "green", NOON, rollback_allowed=False)
+
+
+def refusal(record: ActiveRecord, now: str, active: str | None = None, phase: str | None = None) -> str:
+    return rollback_refusal(record, change_record(record, active, phase, None, now, "run"), now)
+
+
+@pytest.mark.parametrize(
+    ("record", "active", "phase", "why"),
+    [
+        (SWITCHED, "blue", None, "the rollback window of 3600 s closed 3600 s ago"),
+        (SWITCHED, "blue", "verifying", "the rollback window"),
+        (SWITCHED, "blue", "rolling-back", "the rollback window"),
+        (SWITCHED, None, "rolling-back", "the rollback window"),
+        (ROLLED_BACK, "green", None, "rollback-allowed is false"),
+        (ROLLED_BACK, None, "rolling-back", "rollback-allowed is false"),
+        (replace(ROLLED_BACK, phase="verifying"), "green", None, "rollback-allowed is false"),
+        (replace(ROLLED_BACK, phase="rolling-back"), "green", "verifying", "rollback-allowed is false"),
+        (STABLE, None, "rolling-back", "nothing was ever switched"),
+        (replace(SWITCHED, switch_timestamp="yesterday"), "blue", None, "is not an RFC 3339 time"),
+    ],
+)
+def test_a_rollback_that_is_not_allowed(record: ActiveRecord, active: str | None, phase: str | None, why: str) -> None:
+    assert why in refusal(record, LATER, active, phase)
+
+
+@pytest.mark.parametrize(
+    ("record", "active", "phase"),
+    [
+        (SWITCHED, "blue", "switching"),  # a switch that happens to lead back
+        (SWITCHED, None, "switching"),
+        (replace(SWITCHED, phase="switching", epoch=6), "blue", "verifying"),  # armed: its gates were judged then
+        (replace(ROLLED_BACK, phase="switching", epoch=8), "green", "verifying"),
+        (replace(SWITCHED, phase="rolling-back", epoch=6), "blue", "verifying"),  # begun in time
+        (replace(SWITCHED, phase="switching"), "blue", "rolling-back"),  # flipped, not settled
+        (replace(SWITCHED, phase="verifying"), "blue", "rolling-back"),
+        (STABLE, "green", None),  # the first switch
+        (ROLLED_BACK, None, "switching"),
+        (SWITCHED, "green", None),
+        (SWITCHED, None, "stable"),
+    ],
+)
+def test_what_is_no_rollback_or_is_under_way(record: ActiveRecord, active: str | None, phase: str | None) -> None:
+    assert refusal(record, LATER, active, phase) == ""
+
+
+def test_inside_the_window_a_rollback_is_allowed() -> None:
+    for active, phase in (("blue", None), (None, "rolling-back"), ("blue", "rolling-back")):
+        assert refusal(SWITCHED, "2026-01-01T13:00:00Z", active, phase) == ""
 
 
 records = st.builds(

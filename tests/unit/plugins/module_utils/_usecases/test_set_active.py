@@ -170,3 +170,93 @@ def test_the_api_server_is_down(recorded: World) -> None:
     recorded.cluster.down = True
     with pytest.raises(ClusterError, match="fake does not answer"):
         call(recorded, active="green")
+
+
+def switched(world: World, **others: t.Any) -> World:
+    """Green is active since midnight, the window is 60 seconds."""
+    record = ActiveRecord("green", 5, 5, "stable", "blue", "2026-01-01T00:00:00Z", rollback_window=60)
+    world.cluster.maps[NAME] = StoredObject(NAME, record.to_data(), "77", **others)
+    world.clock.now = lambda: f"2026-01-01T00:{int(world.clock.time // 60):02d}:{world.clock.time % 60:06.3f}Z"  # type: ignore[method-assign]
+    return world
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_rollback_after_the_window_needs_force(world: World, check: bool) -> None:
+    switched(world).clock.time = 61.0
+    for change in ({"active": "blue"}, {"phase": "rolling-back"}, {"active": "blue", "rollback_window": 9999}):
+        with pytest.raises(InvalidSettingsError, match="the rollback window of 60 s closed 1 s ago") as raised:
+            call(world, check, **change)
+        assert raised.value.result["record"]["active"] == "green"
+    assert world.cluster.writes == 0, "not even the lock"
+    assert call(world, check, active="blue", force=True)["active"] == "blue"
+
+
+def test_inside_the_window_and_as_a_switch_it_needs_none(world: World) -> None:
+    switched(world).clock.time = 59.0
+    assert call(world, check=True, active="blue")["changed"] is True
+    world.clock.time = 600.0
+    call(world, phase="switching")
+    assert call(world, active="blue", phase="verifying")["active"] == "blue"
+
+
+def test_force_does_not_beat_an_expectation(world: World) -> None:
+    switched(world).clock.time = 61.0
+    with pytest.raises(ConflictError, match="epoch is 5, expected 4"):
+        call(world, active="blue", force=True, expected_epoch=4)
+
+
+FLUX = {"labels": {"kustomize.toolkit.fluxcd.io/name": "orders"}}
+
+
+def test_owners_are_named_and_warned_of(world: World) -> None:
+    switched(world, metadata=FLUX)
+    for check in (True, False, False):
+        result = call(world, check, phase="switching")
+        assert [owner["owner"] for owner in result["drift_owners"]] == ["Flux Kustomization ?/orders"]
+        assert "It may write the record back by itself" in result["warnings"][0]
+    assert call(world, phase="verifying", on_drift_owner="ignore")["warnings"] == []
+
+
+def test_owners_can_be_a_reason_not_to_begin(world: World) -> None:
+    switched(world, metadata=FLUX).clock.time = 61.0
+    for check in (True, False):
+        with pytest.raises(InvalidSettingsError) as raised:
+            call(world, check, active="blue", on_drift_owner="fail")
+        assert len(raised.value.faults) == 2, "the window and the owner, both at once"
+        assert raised.value.result["drift_owners"]
+    assert world.cluster.writes == 0
+    assert call(world, active="green", on_drift_owner="fail")["changed"] is False
+    call(world, phase="switching")
+    assert call(world, active="blue", phase="verifying", on_drift_owner="fail")["active"] == "blue", "begun is finished"
+
+
+def test_owners_that_leave_the_record_alone_are_no_reason(world: World) -> None:
+    metadata = {**FLUX, "annotations": {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}}
+    done = call(switched(world, metadata=metadata), phase="switching", on_drift_owner="fail")
+    assert (done["changed"], done["warnings"], done["drift_owners"][0]["reverts"]) == (True, [], "never")
+
+
+def test_an_immutable_record(world: World) -> None:
+    switched(world, immutable=True)
+    with pytest.raises(InvalidSettingsError, match="is immutable; delete it"):
+        call(world, phase="switching")
+
+
+def test_bad_input_is_listed_before_anything_is_read(world: World) -> None:
+    with pytest.raises(InvalidSettingsError) as raised:
+        set_active(world.ports, RecordRequest("../Orders", "run-1", active="blue", rollback_window=-1))
+    assert len(raised.value.faults) == 2
+    with pytest.raises(InvalidSettingsError, match="at most 238 characters"):
+        set_active(world.ports, RecordRequest("a" * 239, "run-1", active="blue"))
+    assert (world.cluster.reads, world.cluster.writes) == (0, 0)
+
+
+def test_a_record_that_was_written_back_is_told_with_the_suspects(world: World) -> None:
+    switched(world, metadata=FLUX)
+    world.cluster.put_others(NAME, active="blue", epoch="1")
+    with pytest.raises(InvalidSettingsError) as raised:
+        call(world, active="green")
+    assert "epoch 1 is older than activated-epoch 5" in raised.value.faults[0]
+    assert "and epoch to 6" in raised.value.faults[0]
+    assert "Flux Kustomization ?/orders" in raised.value.faults[1]
+    assert raised.value.result["drift_owners"][0]["reverts"] == "continuously"

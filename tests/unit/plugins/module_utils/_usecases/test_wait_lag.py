@@ -6,17 +6,22 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     InvalidSettingsError,
     KafkaError,
     WaitTimeoutError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import Goal
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
+    Group,
     LogRange,
     TopicPartition,
 )
@@ -52,7 +57,24 @@ def progress(world: World, step: int = 10) -> None:
 
 
 def call(world: World, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
-    return wait_lag(t.cast(t.Any, world.kafka), world.clock, LagRequest("g", **options), check)
+    names = ("until", "max_lag", "max_partition_lag", "barrier", "polls")
+    goal = Goal(**{name: options.pop(name) for name in names if name in options})
+    return wait_lag(t.cast(t.Any, world.kafka), world.clock, LagRequest("g", goal, **options), check)
+
+
+def in_slices(world: World, seconds: float, start: float = 0.0, **options: t.Any) -> tuple[dict[str, t.Any], list[str]]:
+    """The same wait in slices, each of which takes ``start`` seconds to begin; the result and the lines between."""
+    resume, lines, seen = None, [], {}
+    for _slice in range(100):
+        world.clock.time += start
+        # Through JSON, because the next slice is another process.
+        resume = json.loads(json.dumps(resume))
+        seen.update(call(world, slice=seconds, state=resume, **options))
+        if "resume" not in seen:
+            return seen, lines
+        resume = seen.pop("resume")
+        lines.append(seen.pop("line"))
+    return pytest.fail("the slices do not come to an end")
 
 
 def test_it_waits_until_the_lag_is_small_enough(behind: World) -> None:
@@ -66,7 +88,9 @@ def test_it_waits_until_the_lag_is_small_enough(behind: World) -> None:
 
 def test_a_timeout_returns_what_success_returns(behind: World) -> None:
     done = call(behind, max_lag=30)
-    with pytest.raises(WaitTimeoutError, match="lag of 30 records \\(wanted: at most 0\\) after 3 s") as raised:
+    with pytest.raises(
+        WaitTimeoutError, match="lag of 30 records \\(wanted: at most 0; most in t-0: 30\\) after 3 s"
+    ) as raised:
         call(behind, timeout=3.0)
     assert set(raised.value.result) == set(done)
     assert raised.value.result["satisfied"] is False
@@ -144,3 +168,187 @@ def test_a_group_as_data(behind: World) -> None:
         (70, 100, 30),
         (0, 0, 0),
     ]
+
+
+def test_limits_for_the_total_and_for_each_partition(behind: World) -> None:
+    behind.kafka.logs[T1] = LogRange(0, 10)
+    assert call(behind, check=True, max_lag=40)["satisfied"] is True
+    assert call(behind, check=True, max_lag=39)["remaining"] == 1
+    each = call(behind, check=True, max_partition_lag=25)
+    assert (each["satisfied"], each["remaining"]) == (False, 5)
+    assert call(behind, check=True, max_partition_lag=30)["satisfied"] is True, "then the total has no limit"
+    assert call(behind, check=True, max_lag=39, max_partition_lag=30)["satisfied"] is False
+    with pytest.raises(WaitTimeoutError, match=r"wanted: at most 39 and at most 5 in one partition; most in t-0: 30\)"):
+        call(behind, max_lag=39, max_partition_lag=5, timeout=0.0)
+
+
+def produce(world: World, step: int) -> None:
+    """Let every sleep of the clock bring more records."""
+    sleep = world.clock.sleep
+
+    def grow(seconds: float) -> None:
+        sleep(seconds)
+        world.kafka.logs[T0] = LogRange(0, world.kafka.logs[T0].end + step)
+        world.kafka.offsets["g"][T0] = CommittedOffset(world.kafka.offsets["g"][T0].offset + 10)
+
+    world.clock.sleep = grow  # type: ignore[method-assign]
+
+
+def test_a_barrier_is_reached_while_the_lag_only_grows(behind: World) -> None:
+    produce(behind, 50)
+    done = call(behind, until="barrier", timeout=30.0)
+    assert (done["satisfied"], done["attempts"], done["remaining"]) == (True, 4, 0)
+    assert done["barrier"] == [
+        {"topic": "t", "partition": 0, "offset": 100},
+        {"topic": "t", "partition": 1, "offset": 0},
+    ]
+    assert done["total_lag"] == 150
+    assert done["rate"] == 10.0
+    with pytest.raises(WaitTimeoutError) as raised:
+        call(behind, until="lag", timeout=30.0)
+    assert raised.value.result["estimated_seconds"] is None, "it never gets there"
+
+
+def test_a_barrier_of_an_earlier_look(behind: World) -> None:
+    before = call(behind, check=True, until="barrier")
+    assert (before["satisfied"], before["remaining"]) == (False, 30)
+    marks = {TopicPartition(mark["topic"], mark["partition"]): mark["offset"] for mark in before["barrier"]}
+    behind.kafka.logs[T0] = LogRange(0, 1000)
+    with pytest.raises(WaitTimeoutError, match="still 30 records before the barrier"):
+        call(behind, until="barrier", barrier=marks, timeout=1.0)
+    behind.kafka.offsets["g"][T0] = CommittedOffset(100)
+    assert call(behind, until="barrier", barrier=marks)["satisfied"] is True
+    with pytest.raises(WaitTimeoutError, match="no committed offset for 1 partitions \\(t-9\\)"):
+        call(behind, until="barrier", barrier={**marks, TopicPartition("t", 9): 0}, timeout=1.0)
+
+
+def test_a_partition_that_is_added_is_unknown_for_the_lag_and_not_part_of_the_barrier(behind: World) -> None:
+    added = TopicPartition("t", 2)
+    behind.kafka.on_read = lambda: (
+        behind.kafka.logs.setdefault(added, LogRange(0, 5)) if behind.clock.time > 1 else None
+    )
+    progress(behind)
+    done = call(behind, until="barrier", timeout=60.0)
+    assert (done["satisfied"], done["not_in_barrier"]) == (True, [{"topic": "t", "partition": 2}])
+    with pytest.raises(WaitTimeoutError, match="no committed offset for 1 partitions \\(t-2\\)"):
+        call(behind, max_lag=1000, timeout=1.0)
+
+
+def test_stable_is_the_same_offsets_look_after_look(behind: World) -> None:
+    progress(behind)
+    done = call(behind, until="stable", polls=3)
+    assert (done["satisfied"], done["attempts"], done["unchanged_polls"]) == (True, 7, 3)
+    assert done["remaining"] is None
+    behind.kafka.offsets["g"][T0] = CommittedOffset(0)
+    with pytest.raises(WaitTimeoutError, match="unchanged for 0 of 3 looks"):
+        call(behind, until="stable", polls=3, timeout=5.0)
+    del behind.kafka.offsets["g"][T1]
+    with pytest.raises(WaitTimeoutError, match="no committed offset for 1 partitions"):
+        call(behind, until="stable", polls=1, timeout=60.0)
+
+
+def test_a_group_nobody_knows_never_stands_still_or_passes_a_mark(world: World) -> None:
+    world.kafka.logs = {T0: LogRange(0, 0)}
+    for until in ("lag", "barrier", "stable"):
+        with pytest.raises(WaitTimeoutError, match="is not known to Kafka, has no topics") as raised:
+            call(world, until=until, timeout=3.0, polls=1)
+        assert {raised.value.result[key] for key in ("total_lag", "remaining", "rate", "estimated_seconds")} == {None}
+        with pytest.raises(WaitTimeoutError, match="no committed offset for 1 partitions"):
+            call(world, until=until, timeout=3.0, polls=1, topics=("t",))
+
+
+def test_a_share_group_is_refused(behind: World) -> None:
+    behind.kafka.known["g"] = Group("g", "share", "Stable")
+    for until in ("lag", "barrier", "stable"):
+        with pytest.raises(InvalidSettingsError, match="is a share group: it acknowledges single records"):
+            call(behind, until=until)
+    assert call(behind, check=True, until="empty")["type"] == "share"
+
+
+def test_nonsense_is_listed_before_kafka_is_asked(behind: World) -> None:
+    with pytest.raises(InvalidSettingsError) as raised:
+        call(
+            behind, until="stable", max_lag=-1, max_partition_lag=5, barrier={T0: -2}, polls=0, timeout=-1.0, sleep=0.0
+        )
+    assert len(raised.value.faults) == 8
+    with pytest.raises(InvalidSettingsError, match="barrier is empty"):
+        call(behind, until="barrier", barrier={})
+    assert behind.kafka.reads == 0
+
+
+def test_the_history_is_for_plots(behind: World) -> None:
+    progress(behind)
+    history = call(behind)["history"]
+    assert [(s["elapsed"], s["lag"], s["remaining"], s["processed"]) for s in history] == [
+        (0.0, 30, 30, 0),
+        (1.0, 20, 20, 10),
+        (2.0, 10, 10, 20),
+        (3.0, 0, 0, 30),
+    ]
+
+
+def test_lines_between_slices_tell_where_the_wait_stands(behind: World) -> None:
+    progress(behind)
+    done, lines = in_slices(behind, 2.0, timeout=60.0)
+    assert done["satisfied"] is True
+    assert lines == ["group g: lag 10 records, 10/s processed, about 1 s left, waited 2 of 60 s"]
+    behind.kafka.offsets["g"][T0] = CommittedOffset(0)
+    done, lines = in_slices(behind, 1.0, until="barrier")
+    assert lines[0] == (
+        "group g: lag 90 records, 90 records before the barrier, 10/s processed, about 9 s left, waited 1 of 300 s"
+    )
+    done, lines = in_slices(behind, 1.0, until="stable", polls=3)
+    assert lines[0] == "group g: lag 0 records, unchanged for 1 of 3 looks, 0/s processed, waited 1 of 300 s"
+    behind.clock.time = 0.0
+    behind.kafka.on_read = lambda: behind.kafka.join("g") if behind.clock.time > 3 else None
+    assert in_slices(behind, 2.0, until="empty")[1] == ["group g: 1 members left, waited 2 of 300 s"]
+
+
+@given(
+    seconds=st.floats(0.5, 20.0),
+    start=st.floats(0.0, 0.9),
+    until=st.sampled_from([{"until": "lag"}, {"until": "barrier"}, {"until": "stable", "polls": 3}]),
+    step=st.integers(0, 12),
+    made=st.integers(0, 12),
+)
+def test_in_slices_or_in_one_go_is_the_same(
+    seconds: float, start: float, until: dict[str, t.Any], step: int, made: int
+) -> None:
+    def outcome(wait: t.Callable[[World], t.Any]) -> t.Any:
+        world = World()
+        world.kafka.logs = {T0: LogRange(0, 100)}
+        world.kafka.offsets["g"] = {T0: CommittedOffset(70)}
+
+        def moved() -> None:
+            looks = int(world.clock.time + 0.001)
+            world.kafka.logs[T0] = LogRange(0, 100 + made * looks)
+            world.kafka.offsets["g"][T0] = CommittedOffset(min(70 + step * looks, 100 + made * looks))
+
+        world.kafka.on_read = moved
+        try:
+            result = wait(world)
+        except WaitTimeoutError as error:
+            result = {**error.result, "msg": error.message}
+        return {key: value for key, value in result.items() if key != "elapsed"}
+
+    whole = outcome(lambda world: call(world, timeout=20.0, **until))
+    # The first slice begins when the wait begins; starting the others takes the place of a sleep.
+    sliced = outcome(lambda world: in_slices(world, seconds, timeout=20.0, **until)[0])
+    assert sliced == whole
+    slow = outcome(lambda world: in_slices(world, seconds, start, timeout=20.0, **until)[0])
+    assert (slow["satisfied"], slow["barrier"]) == (whole["satisfied"], whole["barrier"])
+    assert abs(len(slow["history"]) - len(whole["history"])) <= 1, "the looks keep their distance"
+
+
+def test_a_slice_in_which_kafka_is_away_keeps_what_was_seen(behind: World) -> None:
+    behind.kafka.on_read = lambda: setattr(behind.kafka, "down", 1.5 < behind.clock.time < 8.5)
+    progress(behind, 2)
+    done, lines = in_slices(behind, 2.0, timeout=60.0)
+    assert (done["satisfied"], done["total_lag"]) == (True, 0)
+    assert "; the last look failed: Kafka at fake:9092 does not answer" in lines[1]
+    assert lines[1].startswith("group g: lag 28 records")
+    behind.clock.time = 0.0
+    behind.kafka.offsets["g"][T0] = CommittedOffset(0)
+    behind.kafka.on_read = lambda: setattr(behind.kafka, "down", behind.clock.time > 1.5)
+    with pytest.raises(WaitTimeoutError, match=r"lag of 98 records .* after 9 s \(the last look failed: Kafka at fake"):
+        in_slices(behind, 2.0, timeout=9.0)

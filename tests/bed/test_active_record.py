@@ -1,0 +1,253 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The active record on a real API server: the table of a writing module, what others keep in it, and who reverts it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    ConflictError,
+    InvalidSettingsError,
+    LockedError,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
+from tests.bed.conftest import Ansible, Kubectl
+
+pytestmark = pytest.mark.bed
+
+NAME = "app-active-version"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+FLUX = {"kustomize.toolkit.fluxcd.io/name": "orders", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+
+
+def change(cluster: t.Any, **options: t.Any) -> dict[str, t.Any]:
+    """The use case with the real adapter."""
+    nobody: t.Any = None
+    ports = Ports(kafka=nobody, cluster=cluster, consumers=nobody, clock=SystemClock(), parallel=ThreadParallel())
+    return set_active(ports, RecordRequest("app", "run-1", **options))
+
+
+def manifest(labels: t.Any = None, annotations: t.Any = None) -> dict[str, t.Any]:
+    """The record as somebody keeps it in Git, with a key of his own."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": NAME, "labels": labels or {}, "annotations": annotations or {}},
+        "data": {"active": "blue", "epoch": "1", "phase": "stable", "owner": "team-a"},
+    }
+
+
+def record(kubectl: Kubectl) -> dict[str, t.Any]:
+    """The ConfigMap as kubectl shows it."""
+    return t.cast("dict[str, t.Any]", kubectl.json("get", "configmap", NAME, "--show-managed-fields"))
+
+
+def owners(cluster: KubernetesAdapter) -> list[tuple[str, str, list[str]]]:
+    """Who is found beside us, by a call that changes nothing."""
+    found = change(cluster, active="blue")
+    assert found["changed"] is False
+    return [(owner["owner"], owner["reverts"], owner["keys"]) for owner in found["drift_owners"]]
+
+
+def test_check_real_repeat_check_conflict_and_service_down(ansible: Ansible, kubectl: Kubectl) -> None:
+    app = {"name": "app", "namespace": kubectl.namespace}
+    kubectl("create", "--filename=-", manifest=[manifest()])
+    before = record(kubectl)
+
+    predicted = ansible("bg_configmap_switch", check=True, active="green", expected_epoch=1, **app)
+    assert (predicted["failed"], predicted["changed"], predicted["epoch"]) == (False, True, 2)
+    assert "+active: green" in predicted["diff_text"].replace(" ", "").replace('"', "").replace("+active:", "+active: ")
+    assert record(kubectl) == before
+    assert kubectl.json("get", "leases")["items"] == [], "check mode takes no lock"
+
+    done = ansible("bg_configmap_switch", active="green", expected_epoch=1, **app)
+    assert (done["failed"], done["changed"], done["diff_text"]) == (False, True, predicted["diff_text"])
+    stored = record(kubectl)
+    assert {key: stored["data"][key] for key in ("active", "epoch", "previous-version", "owner")} == {
+        "active": "green",
+        "epoch": "2",
+        "previous-version": "blue",
+        "owner": "team-a",
+    }
+    assert kubectl.json("get", "lease", "app-bg-lock")["spec"]["holderIdentity"] == ""
+
+    for check in (False, True):
+        again = ansible("bg_configmap_switch", check=check, active="green", expected_epoch=1, **app)
+        assert (again["failed"], again["changed"]) == (False, False)
+    assert record(kubectl) == stored
+
+    for check in (False, True):
+        refused = ansible("bg_configmap_switch", check=check, phase="switching", expected_epoch=1, **app)
+        assert (refused["failed"], refused["changed"], refused["record"]["epoch"]) == (True, False, "2")
+    began = time.monotonic()
+    gone = {"host": "https://10.199.0.250:443", "api_key": "x", "api_server_timeout": 2}
+    lost = ansible("bg_configmap_switch", active="blue", **gone, **app)
+    assert "Could not read ConfigMap" in lost["msg"]
+    assert "https://10.199.0.250:443 within 2 s" in lost["msg"]
+    assert time.monotonic() - began < 20
+    assert record(kubectl) == stored
+
+
+class Interfered(KubernetesAdapter):
+    """Somebody else writes between our read and our write."""
+
+    def __init__(self, real: KubernetesAdapter, kubectl: Kubectl) -> None:
+        vars(self).update(vars(real))
+        self._kubectl = kubectl
+
+    def replace_config_map(self, name: str, data: t.Mapping[str, str], resource_version: str) -> t.Any:
+        self._kubectl("patch", "configmap", name, '--patch={"data":{"owner":"team-b"}}')
+        return super().replace_config_map(name, data, resource_version)
+
+
+def test_changed_between_read_and_write(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    change(cluster, active="blue")
+    with pytest.raises(ConflictError, match=f"Could not replace ConfigMap .*/{NAME}: .* answered 409"):
+        change(Interfered(cluster, kubectl), active="green")
+    data = record(kubectl)["data"]
+    assert (data["active"], data["epoch"], data["owner"]) == ("blue", "1", "team-b"), "nothing of either change is lost"
+    assert kubectl.json("get", "lease", "app-bg-lock")["spec"]["holderIdentity"] == "", "the lock is given back"
+    assert change(cluster, active="green")["record"]["owner"] == "team-b"
+
+
+def test_changed_while_waiting_for_another_run(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    change(cluster, active="blue")
+    lease = cluster.lease("app-bg-lock")
+    assert lease is not None
+    cluster.put_lease("app-bg-lock", "run-0", 60, lease.resource_version)
+    with pytest.raises(LockedError, match="Run run-0 holds the lock"):
+        change(cluster, active="green", lock_timeout=0.5)
+    assert record(kubectl)["data"]["active"] == "blue"
+
+    def other_run_ends() -> None:
+        kubectl("patch", "configmap", NAME, '--patch={"data":{"epoch":"7","activated-epoch":"7"}}')
+        kubectl("patch", "lease", "app-bg-lock", "--type=merge", '--patch={"spec":{"holderIdentity":""}}')
+
+    ending = threading.Timer(1.0, other_run_ends)
+    ending.start()
+    with pytest.raises(ConflictError, match="epoch is 7, expected 1"):
+        change(cluster, active="green", expected_epoch=1, lock_timeout=20.0)
+    ending.join()
+    data = record(kubectl)["data"]
+    assert (data["active"], data["epoch"]) == ("blue", "7")
+
+
+def test_two_create_the_first_record(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    made = change(cluster, active="blue", rollback_window=60)
+    assert (made["created"], record(kubectl)["data"]) == (True, made["record"])
+    assert change(cluster, active="blue")["changed"] is False
+    with pytest.raises(ConflictError, match="already exists"):
+        cluster.create_config_map(NAME, {})
+    with pytest.raises(ConflictError, match="active is blue, expected green"):
+        change(cluster, active="green", expected_active="green")
+
+
+def test_what_others_keep_in_the_config_map_survives(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "parent"}}
+    kubectl("create", "--filename=-", manifest=[owner])
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "parent", "blockOwnerDeletion": False}
+    reference["uid"] = kubectl.json("get", "configmap", "parent")["metadata"]["uid"]
+    theirs = manifest({"team": "a"}, {"note": "do not touch"})
+    theirs["binaryData"] = {"logo": "AAECAw=="}
+    theirs["metadata"] |= {"finalizers": ["example.com/keep"], "ownerReferences": [reference]}
+    kubectl("create", "--filename=-", manifest=[theirs])
+    before = record(kubectl)
+    for options in ({"phase": "switching"}, {"active": "green", "phase": "verifying"}, {"phase": "stable"}):
+        change(cluster, **options)
+    after = record(kubectl)
+    assert (after["data"]["active"], after["data"]["epoch"], after["data"]["owner"]) == ("green", "3", "team-a")
+    assert after["binaryData"] == before["binaryData"]
+    ours = ("resourceVersion", "managedFields")
+    assert {key: value for key, value in after["metadata"].items() if key not in ours} == {
+        key: value for key, value in before["metadata"].items() if key not in ours
+    }
+    owned = {entry["manager"]: entry["fieldsV1"].get("f:data", {}) for entry in after["metadata"]["managedFields"]}
+    assert "f:active" in owned["streamops.bluegreen"]
+    assert "f:owner" not in owned["streamops.bluegreen"], "we do not claim what is not ours"
+    kubectl("patch", "configmap", NAME, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
+
+
+def test_an_immutable_record_is_named(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    kubectl("create", "--filename=-", manifest=[{**manifest(), "immutable": True}])
+    with pytest.raises(InvalidSettingsError, match=f"{NAME} is immutable; delete it"):
+        change(cluster, active="green")
+
+
+def test_the_rollback_window(ansible: Ansible, cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    change(cluster, active="blue", rollback_window=1)
+    change(cluster, active="green")
+    time.sleep(1.2)
+    stored = record(kubectl)
+    app = {"name": "app", "namespace": kubectl.namespace}
+    for check in (True, False):
+        refused = ansible("bg_configmap_switch", check=check, active="blue", phase="rolling-back", **app)
+        assert (refused["failed"], refused["changed"]) == (True, False)
+        assert "the rollback window of 1 s closed" in refused["msg"]
+    assert record(kubectl) == stored
+    forced = ansible("bg_configmap_switch", active="blue", phase="rolling-back", force=True, **app)
+    assert (forced["epoch"], record(kubectl)["data"]["rollback-allowed"]) == (3, "false")
+    change(cluster, phase="stable")
+    with pytest.raises(InvalidSettingsError, match="rollback-allowed is false"):
+        change(cluster, phase="rolling-back")
+    change(cluster, phase="switching")
+    assert change(cluster, active="green", phase="verifying")["record"]["rollback-allowed"] == "true"
+
+
+def test_a_manifest_that_was_applied_is_found_and_does_revert(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    kubectl("apply", "--filename=-", manifest=[manifest()])
+    declared = ["active", "epoch", "phase"]
+    assert owners(cluster) == [("kubectl apply", "on_deploy", declared)]
+    change(cluster, active="green")
+    assert change(cluster, active="green")["drift_owners"][0]["keys"] == declared, "still found after our write"
+    kubectl("apply", "--filename=-", manifest=[manifest()])
+    assert record(kubectl)["data"]["active"] == "blue", "that is what the warning is about"
+    with pytest.raises(InvalidSettingsError) as raised:
+        change(cluster, active="green")
+    assert "epoch 1 is older than activated-epoch 2, so somebody wrote the record back" in raised.value.faults[0]
+    assert "managed by kubectl apply too" in raised.value.faults[1], "the first suspect is named"
+    kubectl("annotate", "configmap", NAME, f"{LAST_APPLIED}-")
+    kubectl("patch", "configmap", NAME, '--patch={"data":{"epoch":"3"}}')
+    assert owners(cluster) == [], "the advice works"
+
+
+def test_flux_and_argo_cd_as_they_apply(ansible: Ansible, cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    flux = ("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "--filename=-")
+    kubectl(*flux, manifest=[manifest(FLUX)])
+    who = "Flux Kustomization flux-system/orders"
+    assert owners(cluster) == [(who, "continuously", ["active", "epoch", "phase"])]
+
+    app = {"name": "app", "namespace": kubectl.namespace}
+    stored = record(kubectl)
+    refused = ansible("bg_configmap_switch", active="green", on_drift_owner="fail", **app)
+    assert (refused["failed"], refused["drift_owners"][0]["owner"]) == (True, who)
+    assert f"managed by {who} too" in refused["msg"]
+    assert record(kubectl) == stored
+    warned = change(cluster, active="green")
+    assert warned["changed"] is True
+    assert who in warned["warnings"][0]
+    # What we changed is ours now: a server-side apply leaves no trace of it, and still writes it back.
+    assert warned["drift_owners"][0]["keys"] == ["active", "epoch", "phase"]
+    assert change(cluster, active="green")["drift_owners"][0]["keys"] == ["phase"]
+    kubectl(*flux, manifest=[manifest(FLUX)])
+    assert record(kubectl)["data"]["active"] == "blue"
+    kubectl("delete", "configmap", NAME)
+    kubectl(*flux, manifest=[manifest(FLUX, {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"})])
+    assert owners(cluster) == [(who, "never", [])]
+
+    kubectl("delete", "configmap", NAME)
+    tracking = {"argocd.argoproj.io/tracking-id": f"shop:/ConfigMap:{kubectl.namespace}/{NAME}"}
+    kubectl("apply", "--filename=-", manifest=[manifest(annotations=tracking)])
+    assert owners(cluster) == [("Argo CD application shop", "continuously", ["active", "epoch", "phase"])]
+    kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=ops", "--filename=-", manifest=[manifest()])
+    assert ("field manager ops", "on_deploy", ["active", "epoch", "phase"]) in owners(cluster)

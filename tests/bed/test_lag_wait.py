@@ -1,0 +1,449 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waiting for real consumers of a real Kafka: under load, with transactions, with gaps, and with what is not known.
+
+Numbers behind "edge" are those of the list of edge cases in the documentation of the comparison.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+
+import confluent_kafka
+import pytest
+import yaml
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import WaitTimeoutError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import Goal
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait_lag import LagRequest, wait_lag
+from tests.bed.conftest import ROOT, Ansible, Kafka
+
+pytestmark = pytest.mark.bed
+
+Wait = t.Callable[..., dict[str, t.Any]]
+
+
+@pytest.fixture
+def wait(adapter: KafkaAdapter, name: str) -> Wait:
+    """The use case on the real adapter, for the group of this test."""
+
+    def call(check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+        names = ("until", "max_lag", "max_partition_lag", "barrier", "polls")
+        goal = Goal(**{key: options.pop(key) for key in names if key in options})
+        request = {"timeout": 30.0, "sleep": 0.2, **options}
+        return wait_lag(adapter, SystemClock(), LagRequest(name, goal, **request), check)
+
+    return call
+
+
+def seen_at_timeout(wait: Wait, timeout: float = 1.0, **options: t.Any) -> tuple[dict[str, t.Any], str]:
+    """What a wait that fails returns, and its message."""
+    with pytest.raises(WaitTimeoutError) as raised:
+        wait(timeout=timeout, **options)
+    return raised.value.result, raised.value.message
+
+
+class Load:
+    """Something that goes on in a thread until the test leaves the block."""
+
+    def __init__(self, per_second: float) -> None:
+        self._pause = 1.0 / per_second
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.done = 0
+
+    def __enter__(self) -> t.Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._over.is_set():
+            self.step()
+            self.done += 1
+            due += self._pause
+            self._over.wait(max(0.0, due - time.monotonic()))
+        self.end()
+
+    def step(self) -> None:
+        """One round."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """The last thing."""
+
+
+class Producing(Load):
+    """Records to every partition, one each a round."""
+
+    def __init__(self, kafka: Kafka, topic: str, partitions: int, per_second: float) -> None:
+        super().__init__(per_second)
+        self._producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers})
+        self._topic, self._partitions = topic, partitions
+
+    def step(self) -> None:
+        for partition in range(self._partitions):
+            self._producer.produce(self._topic, b"x", partition=partition)
+        self._producer.poll(0)
+
+    def end(self) -> None:
+        assert self._producer.flush(30) == 0
+
+
+class Consuming(Load):
+    """A member that reads and commits a few records a round, at its own pace."""
+
+    def __init__(self, consumer: confluent_kafka.Consumer, records: int, per_second: float) -> None:
+        super().__init__(per_second)
+        self._consumer, self._records = consumer, records
+
+    def step(self) -> None:
+        if self._consumer.consume(self._records, timeout=0.05):
+            self._consumer.commit(asynchronous=False)
+
+
+SLOW = {"enable.auto.commit": "false", "auto.offset.reset": "earliest", "queued.min.messages": "50"}
+
+
+def commit(kafka: Kafka, group: str, topic: str, *offsets: int) -> None:
+    """Offsets of the first partitions, as an application commits them."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka.servers, "group.id": group})
+    rows = [confluent_kafka.TopicPartition(topic, number, offset) for number, offset in enumerate(offsets)]
+    consumer.commit(offsets=rows, asynchronous=False)
+    consumer.close()
+
+
+def test_a_barrier_ends_while_the_lag_never_does(kafka: Kafka, wait: Wait, name: str) -> None:
+    topic = kafka.topic(partitions=3, records=150)
+    commit(kafka, name, topic, 0, 0, 0)
+    consumer = kafka.join(name, topic, **SLOW)
+    with Producing(kafka, topic, 3, per_second=150), Consuming(consumer, 25, per_second=10):
+        behind, said = seen_at_timeout(wait, timeout=2.0, max_lag=10)
+        done = wait(until="barrier", timeout=60.0)
+    assert "still has a lag of" in said
+    assert (behind["satisfied"], behind["estimated_seconds"]) == (False, None), "it only gets further away"
+    assert behind["history"][-1]["lag"] > behind["history"][0]["lag"]
+    assert behind["rate"] > 0
+
+    assert (done["satisfied"], done["remaining"]) == (True, 0)
+    marks = {(mark["topic"], mark["partition"]): mark["offset"] for mark in done["barrier"]}
+    committed = kafka.witness(name)
+    assert len(marks) == 3
+    assert all((committed[partition] or 0) >= mark for partition, mark in marks.items())
+    assert done["total_lag"] > 10, "the end of the log is somewhere else meanwhile"
+    remaining = [sample["remaining"] for sample in done["history"]]
+    assert remaining == sorted(remaining, reverse=True), "production does not push it away"
+    assert done["attempts"] > 2
+
+
+def test_the_lag_in_total_and_per_partition(kafka: Kafka, wait: Wait, name: str) -> None:
+    topic = kafka.topic(partitions=3, records=10)
+    commit(kafka, name, topic, 10, 8, 3)
+    assert wait(max_lag=9)["total_lag"] == 9
+    result, said = seen_at_timeout(wait, max_lag=8)
+    assert (result["remaining"], result["rate"], result["estimated_seconds"]) == (1, 0.0, None)
+    assert f"wanted: at most 8; most in {topic}-2: 7" in said
+    assert wait(max_partition_lag=7)["satisfied"] is True
+    assert seen_at_timeout(wait, max_lag=9, max_partition_lag=6)[0]["remaining"] == 1
+    consumer = kafka.join(name, topic, protocol="consumer", **SLOW)
+    with Consuming(consumer, 100, per_second=10):
+        caught_up = wait()
+    assert (caught_up["satisfied"], set(kafka.witness(name).values())) == (True, {10})
+
+
+def test_what_is_not_known_never_satisfies(kafka: Kafka, wait: Wait, name: str) -> None:
+    """Edge 11, and a group that nobody knows."""
+    topic = kafka.topic(partitions=2)  # nothing to read at all, and still not known
+    for until in ("lag", "barrier", "stable"):
+        options = {"until": until, "polls": 1, "timeout": 0.5}
+        result, said = seen_at_timeout(wait, **options)
+        assert "is not known to Kafka, has no topics" in said
+        assert {result[key] for key in ("total_lag", "remaining", "rate")} == {None}
+        assert "no committed offset for 2 partitions" in seen_at_timeout(wait, topics=(topic,), **options)[1]
+    assert wait(until="empty")["type"] == "absent"
+    commit(kafka, name, topic, 0)
+    for until in ("lag", "barrier", "stable"):
+        result, said = seen_at_timeout(wait, until=until, polls=1, timeout=0.5)
+        assert f"no committed offset for 1 partitions ({topic}-1)" in said
+        assert [row["lag"] for row in result["partitions"]] == [0, None]
+    commit(kafka, name, topic, 0, 0)
+    for until in ("lag", "barrier", "stable"):
+        assert wait(until=until, polls=1)["satisfied"] is True
+
+
+def test_a_partition_is_added_under_way(kafka: Kafka, wait: Wait, name: str) -> None:
+    """Edge 14: its records are unknown work for the lag, and came after the barrier."""
+    topic = kafka.topic(partitions=2, records=20)
+    commit(kafka, name, topic, 0, 0)
+
+    def add() -> None:
+        kafka.admin.create_partitions([NewPartitions(topic, 3)])[topic].result(30)
+
+    adding, catching_up = threading.Timer(0.6, add), threading.Timer(2.5, commit, (kafka, name, topic, 20, 20))
+    adding.start()
+    catching_up.start()
+    done = wait(until="barrier")
+    adding.join()
+    catching_up.join()
+    assert (done["satisfied"], len(done["barrier"])) == (True, 2)
+    assert done["not_in_barrier"] == [{"topic": topic, "partition": 2}]
+    assert f"no committed offset for 1 partitions ({topic}-2)" in seen_at_timeout(wait, max_lag=1000)[1]
+
+
+def test_stable_is_a_group_that_was_paused(kafka: Kafka, wait: Wait, name: str) -> None:
+    topic = kafka.topic(partitions=2, records=500)
+    commit(kafka, name, topic, 0, 0)
+    consumer = kafka.join(name, topic, protocol="consumer", **SLOW)
+    with Consuming(consumer, 10, per_second=10):
+        assert "still moves" in seen_at_timeout(wait, until="stable", polls=5, timeout=2.0)[1]
+        consumer.pause(consumer.assignment())
+        still = wait(until="stable", polls=5)
+    assert (still["satisfied"], still["unchanged_polls"], still["total_lag"] > 0) == (True, 5, True)
+    offsets = {(row["topic"], row["partition"]): row["committed_offset"] for row in still["partitions"]}
+    assert kafka.witness(name) == offsets
+
+
+def transactional(kafka: Kafka, name: str) -> confluent_kafka.Producer:
+    """A producer of transactions."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers, "transactional.id": name})
+    producer.init_transactions(30)
+    return producer
+
+
+def test_an_open_transaction_pins_the_end_for_those_who_read_committed(kafka: Kafka, wait: Wait, name: str) -> None:
+    """Edge 17 as a wait sees it: the last stable offset stands still, production behind it goes on."""
+    topic = kafka.topic(partitions=1, records=5)
+    commit(kafka, name, topic, 5)
+    producer = transactional(kafka, name)
+    producer.begin_transaction()
+    for _number in range(3):
+        producer.produce(topic, b"open", partition=0)
+    assert producer.flush(30) == 0
+    with Producing(kafka, topic, 1, per_second=50):
+        time.sleep(0.5)
+        assert wait(read_committed=True)["total_lag"] == 0
+        assert wait(until="barrier", read_committed=True)["barrier"][0]["offset"] == 5
+        assert seen_at_timeout(wait)[0]["total_lag"] > 3
+    producer.abort_transaction(30)
+    released, _said = seen_at_timeout(wait, read_committed=True)
+    assert released["total_lag"] > 3, "what was behind it counts now"
+
+
+def test_offsets_of_an_open_transaction_are_waited_for(kafka: Kafka, wait: Wait, name: str) -> None:
+    """Edge 16: until it ends nobody knows the committed offset; then it is the transaction's."""
+    topic = kafka.topic(partitions=1, records=5)
+    commit(kafka, name, topic, 0)
+    consumer = kafka.join(name, topic, **SLOW)
+    producer = transactional(kafka, name)
+    producer.begin_transaction()
+    rows = [confluent_kafka.TopicPartition(topic, 0, 5)]
+    producer.send_offsets_to_transaction(rows, consumer.consumer_group_metadata(), 30)
+    ending = threading.Timer(1.5, producer.commit_transaction)
+    began = time.monotonic()
+    ending.start()
+    done = wait()
+    ending.join()
+    assert (done["total_lag"], done["partitions"][0]["committed_offset"]) == (0, 5)
+    assert time.monotonic() - began > 1.4, "not the offset of before"
+
+
+def test_the_marker_of_a_transaction_is_a_lag_for_ever(kafka: Kafka, wait: Wait, name: str) -> None:
+    """Edge 18: last record 4, its commit 5, end of the log 6."""
+    topic = kafka.topic(partitions=1)
+    producer = transactional(kafka, name)
+    for number in range(3):
+        producer.begin_transaction()
+        producer.produce(topic, str(number).encode(), partition=0)
+        producer.commit_transaction(30)
+    settings = {**SLOW, "isolation.level": "read_committed", "enable.partition.eof": "true"}
+    reader = kafka.join(name, topic, protocol="consumer", **settings)
+    last = None
+    while (record := reader.poll(10.0)) is not None and not record.error():
+        last = record
+    assert last is not None
+    assert (last.offset(), reader.position(reader.assignment())[0].offset) == (4, 6)
+    reader.commit(message=last, asynchronous=False)
+    for read_committed in (False, True):
+        result, said = seen_at_timeout(wait, read_committed=read_committed)
+        assert (result["total_lag"], f"a lag of 1 records (wanted: at most 0; most in {topic}-0: 1)" in said) == (
+            1,
+            True,
+        )
+        assert seen_at_timeout(wait, until="barrier", read_committed=read_committed)[0]["remaining"] == 1
+        assert wait(max_partition_lag=1, read_committed=read_committed)["satisfied"] is True
+        assert wait(until="barrier", max_partition_lag=1, read_committed=read_committed)["satisfied"] is True
+        assert wait(until="stable", polls=3, read_committed=read_committed)["satisfied"] is True
+    reader.commit(offsets=reader.position(reader.assignment()), asynchronous=False)
+    assert wait()["total_lag"] == 0, "who commits his position has no such lag"
+
+
+def compact(kafka: Kafka, topic: str) -> None:
+    """Have the log cleaned as soon and as thoroughly as Kafka does it."""
+    settings = {
+        "cleanup.policy": "compact",
+        "segment.ms": "100",
+        "min.cleanable.dirty.ratio": "0.001",
+        "max.compaction.lag.ms": "100",
+    }
+    entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in settings.items()]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+    for future in kafka.admin.incremental_alter_configs([resource]).values():
+        future.result(30)
+
+
+def offsets_left(kafka: Kafka, topic: str) -> list[int]:
+    """Offsets of the records that can still be read."""
+    reader = confluent_kafka.Consumer(
+        {"bootstrap.servers": kafka.servers, "group.id": "none", "enable.partition.eof": "true"}
+    )
+    reader.assign([confluent_kafka.TopicPartition(topic, 0, 0)])
+    found: list[int] = []
+    while (record := reader.poll(10.0)) is not None and not record.error():
+        found.append(t.cast(int, record.offset()))
+    reader.close()
+    return found
+
+
+def test_gaps_of_a_compacted_topic(kafka: Kafka, wait: Wait, name: str) -> None:
+    """Edge 19: offsets are compared, records are not counted."""
+    topic = kafka.topic(partitions=1)
+    compact(kafka, topic)
+    commit(kafka, name, topic, 0)
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers})
+
+    def write(key: bytes, count: int) -> None:
+        for _number in range(count):
+            producer.produce(topic, b"v", key=key, partition=0)
+        assert producer.flush(30) == 0
+
+    write(b"same", 500)
+    deadline = time.monotonic() + 60
+    while True:
+        time.sleep(1.0)
+        write(b"tick", 1)  # a segment is closed by the record after it
+        left = offsets_left(kafka, topic)
+        if len(left) < 100:
+            break
+        assert time.monotonic() < deadline, "the log was not compacted"
+    end = left[-1] + 1
+    before = wait(check=True, until="barrier")
+    assert (before["total_lag"], before["remaining"], before["barrier"][0]["offset"]) == (end, end, end)
+    consumer = kafka.join(name, topic, protocol="consumer", **SLOW)
+    with Consuming(consumer, 1000, per_second=10):
+        assert wait(until="barrier")["satisfied"] is True
+        assert wait()["total_lag"] == 0
+    assert kafka.witness(name) == {(topic, 0): end}
+
+
+def test_the_module_waits_and_looks_once_in_check_mode(ansible: Ansible, kafka: Kafka, name: str) -> None:
+    topic = kafka.topic(partitions=2, records=10)
+    commit(kafka, name, topic, 0, 4)
+    looked = ansible("kafka_lag_wait", check=True, group_id=name, until="barrier", timeout=60)
+    assert (looked["failed"], looked["satisfied"], looked["attempts"], looked["remaining"]) == (False, False, 1, 16)
+    late = ansible("kafka_lag_wait", group_id=name, max_lag=3, timeout=5, sleep=0.5, progress=2)
+    assert (late["failed"], late["changed"], late["total_lag"], late["remaining"]) == (True, False, 16, 13)
+    assert late["msg"].endswith("after 5 s")
+    assert 4 < late["elapsed"] < 10
+    assert len(late["history"]) == late["attempts"] > 4, "one history, though it was three processes"
+    assert not {"resume", "line"} & set(late)
+    commit(kafka, name, topic, 10, 10)
+    reached = ansible("kafka_lag_wait", group_id=name, until="barrier", barrier=looked["barrier"], progress=0)
+    assert (reached["satisfied"], reached["attempts"], reached["barrier"]) == (True, 1, looked["barrier"])
+    wrong = ansible("kafka_lag_wait", group_id=name, until="stable", max_lag=-1, sleep=0)
+    assert (wrong["failed"], len(wrong["faults"])) == (True, 3)
+
+
+PLAY = """
+- hosts: all
+  gather_facts: false
+  module_defaults:
+    group/streamops.bluegreen.kafka:
+      bootstrap_servers: "{{ servers }}"
+  tasks:
+    - name: Lines
+      streamops.bluegreen.kafka_lag_wait: {group_id: "{{ group }}", timeout: 60, sleep: 0.5, progress: 3}
+      register: whole
+    - name: In the background
+      streamops.bluegreen.kafka_lag_wait: {group_id: "{{ group }}", until: stable, polls: 2, sleep: 0.5}
+      async: 60
+      poll: 1
+      register: background
+    - name: Nothing to tell
+      streamops.bluegreen.kafka_lag_wait: {group_id: "{{ group }}", until: empty, sleep: 0.2}
+    - name: Same results
+      ansible.builtin.assert:
+        that:
+          - whole.satisfied and background.satisfied
+          - whole.history | length == whole.attempts
+          - whole.history | map(attribute='elapsed') | list == whole.history | map(attribute='elapsed') | sort
+          - whole.rate > 0
+          - whole.history[-1].processed == 30
+"""
+
+
+def test_lines_appear_while_it_waits(bed: dict[str, str], kafka: Kafka, name: str, tmp_path: t.Any) -> None:
+    """With the default callback and no terminal, as in AWX and CI: each line is there when it is written."""
+    topic = kafka.topic(partitions=1, records=30)
+    commit(kafka, name, topic, 0)
+    (tmp_path / "play.yml").write_text(PLAY, encoding="utf-8")
+    (tmp_path / "hosts.yml").write_text(
+        yaml.safe_dump(
+            {
+                "all": {
+                    "hosts": {"orders": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}},
+                    "vars": {"servers": kafka.servers.split(","), "group": name},
+                }
+            }
+        ),
+        encoding="utf-8",
+    )
+    environment = {key: value for key, value in bed.items() if not key.startswith("KAFKA_")}
+    environment |= {
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
+        "LC_ALL": "C.UTF-8",
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    steps = [(4.0, 10), (7.5, 20), (9.0, 30)]
+    timers = [threading.Timer(after, commit, (kafka, name, topic, offset)) for after, offset in steps]
+    arrived: list[tuple[float, str]] = []
+    with subprocess.Popen(
+        ["ansible-playbook", "--inventory", str(tmp_path / "hosts.yml"), str(tmp_path / "play.yml")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if "TASK [Lines]" in line:
+                for timer in timers:
+                    timer.start()
+            arrived.append((time.monotonic(), line.rstrip()))
+    for timer in timers:
+        timer.join()
+    text = "\n".join(line for _when, line in arrived)
+    assert running.returncode == 0, text
+    told = [(when, line) for when, line in arrived if f"orders: group {name}: lag" in line]
+    assert len(told) >= 2, text
+    assert f"orders: group {name}: lag 30 records, 0/s processed, waited" in told[0][1]
+    ended = next(when for when, line in arrived if "ok: [orders]" in line)
+    began = next(when for when, line in arrived if "TASK [Lines]" in line)
+    assert told[0][0] - began < 8, "the first line comes soon"
+    assert ended - told[0][0] > 2, "and long before the end"
+    assert "records, 0/s" in told[0][1]
+    assert any("about" in line and "s left, waited" in line for _when, line in told[1:]), text
+    assert "members left" not in text, "what is over at once has nothing to tell"
