@@ -6,10 +6,10 @@ MAKEFLAGS += --no-print-directory
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help venv collections check format unit test test-full sanity molecule demo bed-up bed-down release clean
+.PHONY: help venv collections check format unit test test-full sanity molecule demo bench-offsets bench-pause bed-up bed-down release clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: ## Make or refresh .venv from requirements-dev.txt (PYTHON=... chooses the interpreter)
 	@scripts/venv.sh .venv requirements-dev.txt
@@ -42,6 +42,14 @@ molecule: collections ## All molecule scenarios on the test bed; SCENARIO=name r
 
 demo: collections ## A switch and a rollback on the test bed, with the proof that nothing was lost
 	@PATH="$$PWD/.venv/bin:$$PATH" LC_ALL=C.UTF-8 python -m demo # keeps KUBECONFIG and KAFKA_*: they choose your own cluster
+
+bench-offsets: collections ## Copy a group's offsets with the module and with Kafka's own tool; writes build/bench/offsets.json
+	@$(IN_ENV) python -m testbed up
+	@$(IN_ENV) PYTHONPATH="$$ANSIBLE_COLLECTIONS_PATH" python -m benchmarks.offsets
+
+bench-pause: collections ## Pause 10 to 100 pods with the module and with a loop of tasks; writes build/bench/pause.json
+	@$(IN_ENV) python -m testbed up
+	@$(IN_ENV) PYTHONPATH="$$ANSIBLE_COLLECTIONS_PATH" python -m benchmarks.pause
 
 bed-up: collections ## Start the test bed: real Kafka and real Kubernetes (first time: about ten minutes)
 	@$(IN_ENV) python -m testbed up
