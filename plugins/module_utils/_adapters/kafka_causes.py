@@ -22,6 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
     WITH_SASL,
     WITH_TLS,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_tokens import TokenFile
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError
 
 try:
@@ -139,6 +140,12 @@ def wrong_protocol(host: str, port: int, settings: Settings) -> str | None:
             f"{'SASL_SSL' if _tls(settings) else 'SASL_PLAINTEXT'} and sasl_mechanism"
         )
     return None
+
+
+def lapsed_token(settings: Settings) -> str | None:
+    """Why a broker may have closed the connection of somebody it let in before."""
+    provider = settings.get("sasl_oauth_token_provider")
+    return t.cast("str | None", provider.lapsed()) if isinstance(provider, TokenFile) else None
 
 
 def mechanisms_of(host: str, port: int, settings: Settings) -> list[str]:

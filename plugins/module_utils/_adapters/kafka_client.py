@@ -127,6 +127,8 @@ class KafkaConnection:
             # The library remembers refused credentials; new ones need a new client.
             self._give_up(wire)
             raise RefusedError(kafka_causes.explain(failed.host, failed.port, error, wire.settings)) from error
+        if isinstance(error, errors.KafkaConnectionError) and (lapsed := kafka_causes.lapsed_token(wire.settings)):
+            raise RefusedError(lapsed) from error
         self._seen = str(failed or error)
         patience = UNKNOWN_TOPIC_PATIENCE if _code(error) == UNKNOWN_TOPIC else self._timeout
         if not may_pass(error) or deadline.left <= pause or deadline.spent + pause > patience:

@@ -102,6 +102,8 @@ def _why_not(
         if unknown.errno == socket.EAI_AGAIN and deadline.spent < NAME_PATIENCE:
             return None
         return kafka_causes.explain(failed.host, failed.port, unknown, settings)
+    if lapsed := kafka_causes.lapsed_token(settings):
+        return lapsed
     if asked or isinstance(failed.error, errors.KafkaTimeoutError):
         return None
     return kafka_causes.wrong_protocol(failed.host, failed.port, settings)

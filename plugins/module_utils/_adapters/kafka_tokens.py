@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import json
 import threading
 import time
@@ -47,6 +49,21 @@ class TokenFile(AbstractTokenProvider):
         if not found:
             raise KafkaError(f"The token file {self._path} (sasl_oauthbearer_token_file) is empty")
         return found
+
+    def lapsed(self) -> str | None:
+        """Says so when the token says that it has expired; asked only after a broker closed a connection.
+
+        Brokers take a token for some seconds longer than it says, and then close the connection at once.
+        """
+        try:
+            claims = self.token().split(".")[1]
+            expiry = float(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"])
+        except (IndexError, KeyError, ValueError, TypeError, KafkaError):
+            return None  # not a JWT, and only those tell
+        if expiry > time.time():
+            return None
+        when = datetime.datetime.fromtimestamp(expiry, datetime.UTC).isoformat().replace("+00:00", "Z")
+        return f"the token in {self._path} (sasl_oauthbearer_token_file) expired at {when}. Renew it"
 
 
 class ClientCredentials(AbstractTokenProvider):

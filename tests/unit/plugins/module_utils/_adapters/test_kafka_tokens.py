@@ -179,3 +179,21 @@ def test_a_token_file_is_read_each_time(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(KafkaError, match=f"{file} .* cannot be read"):
         tokens.token()
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        ({"exp": 1000000000}, "expired at 2001-09-09T01:46:40Z"),
+        ({"exp": 9000000000}, None),
+        ({"sub": "me"}, None),
+        ({"exp": "soon"}, None),
+        (None, None),
+    ],
+)
+def test_a_token_that_says_it_has_expired(tmp_path: Path, content: t.Any, seen: str | None) -> None:
+    file = tmp_path / "token"
+    claims = base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+    file.write_text(f"e30.{claims}.sig" if content else "opaque")
+    told = TokenFile(str(file)).lapsed()
+    assert told is None if seen is None else seen in str(told)
