@@ -145,7 +145,7 @@ def wrong_protocol(host: str, port: int, settings: Settings) -> str | None:
 def lapsed_token(settings: Settings) -> str | None:
     """Why a broker may have closed the connection of somebody it let in before."""
     provider = settings.get("sasl_oauth_token_provider")
-    return t.cast("str | None", provider.lapsed()) if isinstance(provider, TokenFile) else None
+    return provider.lapsed() if isinstance(provider, TokenFile) else None
 
 
 def mechanisms_of(host: str, port: int, settings: Settings) -> list[str]:

@@ -44,6 +44,30 @@ class UnconnectedError(Exception):
         self.error = error
 
 
+def keep_what_came(transport: t.Any) -> t.Any:
+    """Let a transport deliver what it received before the peer closed the connection.
+
+    The library throws an answer away when the end of the connection is read together with it. That is how brokers refuse
+    credentials: the reason, and then the end.
+    """
+    receive = transport._sock_recv  # noqa: SLF001
+
+    def patient() -> tuple[bytes, BaseException | None]:
+        received, error = receive()
+        return received, None if received else error  # the next read tells the end once more
+
+    transport._sock_recv = patient  # noqa: SLF001
+    return transport
+
+
+def _manager_class() -> t.Any:
+    class Manager(KafkaConnectionManager):  # type: ignore[misc, unused-ignore]
+        async def _build_transport(self, *given: t.Any, **named: t.Any) -> t.Any:
+            return keep_what_came(await super()._build_transport(*given, **named))
+
+    return Manager
+
+
 class Wire:
     """Connections to all brokers of one cluster, on an event loop in a thread of their own.
 
@@ -55,7 +79,7 @@ class Wire:
         self.settings = settings
         self._timeout = request_timeout
         self._net = NetworkSelector(client_id=settings.get("client_id", ""))
-        self._manager = KafkaConnectionManager(
+        self._manager = _manager_class()(
             self._net,
             **settings,
             request_timeout_ms=int(request_timeout * 1000),
