@@ -22,7 +22,6 @@ import weakref
 
 try:
     from kafka import errors
-    from kafka.future import Future
     from kafka.net.manager import KafkaConnectionManager
     from kafka.net.selector import NetworkSelector
     from kafka.protocol.metadata import MetadataRequest
@@ -32,6 +31,9 @@ except ImportError:
     pass  # kafka_client says so before anything here is used
 
 T = t.TypeVar("T")
+
+PAUSE = 0.02
+"""Seconds between two looks whether a broker takes requests again."""
 
 
 class UnconnectedError(Exception):
@@ -140,12 +142,30 @@ class Wire:
         self._manager.cluster.update_metadata(answer)
 
     def send(self, request: t.Any, node: int | None = None) -> t.Awaitable[t.Any]:
-        """Send now, await the answer later; without a node to the least busy broker."""
+        """Send now, await the answer later; without a node to the least busy broker.
+
+        The library refuses requests while a broker asks for a pause (quotas) and in a back-off after a failed connection.
+        Here they wait for that, because a retry would read everything else again, and earn the next pause by it.
+        """
         try:
-            chosen = self._manager.least_loaded_node() if node is None else node
-            connection = self._open(chosen, self._timeout)
-        except errors.NodeNotReadyError as error:  # in a back-off after a failed connection
-            return t.cast("t.Awaitable[t.Any]", Future().failure(error))
+            return self._sent(request, node)
+        except errors.NodeNotReadyError:
+            return t.cast("t.Awaitable[t.Any]", self._manager.call_soon(self._send_later, request, node))
+
+    async def _send_later(self, request: t.Any, node: int | None) -> t.Any:
+        until = time.monotonic() + self._timeout
+        while True:
+            await self._net.sleep(PAUSE)
+            try:
+                return await self._sent(request, node)
+            except errors.NodeNotReadyError:
+                if time.monotonic() > until:
+                    raise
+
+    def _sent(self, request: t.Any, node: int | None) -> t.Awaitable[t.Any]:
+        connection = self._open(self._manager.least_loaded_node() if node is None else node, self._timeout)
+        if connection.paused:
+            raise errors.NodeNotReadyError(f"broker {node} takes no requests now ({', '.join(connection.paused)})")
         return t.cast("t.Awaitable[t.Any]", connection.send_request(request))
 
     def _open(self, node: t.Any, patience: float) -> t.Any:

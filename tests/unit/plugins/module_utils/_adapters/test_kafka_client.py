@@ -41,10 +41,12 @@ def test_the_network_layer_takes_what_we_give_it() -> None:
     assert {"timeout_ms", "refresh_metadata_on_err", "reset_backoff_on_connect"} <= parameters(
         KafkaConnectionManager.get_connection
     )
-    for method in ("run", "least_loaded_node", "reset_backoff", "update_backoff", "close"):
+    for method in ("run", "call_soon", "least_loaded_node", "reset_backoff", "update_backoff", "close"):
         assert callable(getattr(KafkaConnectionManager, method))
     assert list(inspect.signature(NetworkSelector.call_at).parameters) == ["self", "when", "task"]
+    assert callable(NetworkSelector.sleep)
     assert "request_timeout_ms" in parameters(KafkaConnection.send_request)
+    assert "self.paused = set()" in inspect.getsource(KafkaConnection.__init__)
     for attribute in ("init_future", "close_future"):
         assert isinstance(getattr(KafkaConnection, attribute), property)
     assert callable(ClusterMetadata.update_metadata)
