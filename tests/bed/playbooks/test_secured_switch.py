@@ -10,8 +10,10 @@ Pods and playbooks are users of their own; producer, ledger audit and witness lo
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import pytest
 
 import testbed
 from demo.application import APP, Application
-from demo.place import BUILD, ROOT, Names, Place
+from demo.place import BUILD, ROOT, Names, Place, run
 from demo.stage import Stage
 from tests.bed.access import PASSWORD, Access, Acl
 from tests.bed.playbooks.watching import RECORD
@@ -28,6 +30,7 @@ from tests.bed.playbooks.watching import RECORD
 pytestmark = pytest.mark.bed
 
 SECRET = "order-consumer-kafka"
+IMAGE = "order-consumer:secured"
 DOCUMENT = ROOT / "docs/kafka-security.md"
 
 
@@ -97,6 +100,9 @@ def access() -> Iterator[Access]:
 def secured(place: Place, access: Access) -> Iterator[Stage]:
     """The application with two pods a colour, blue at work, and an operator; both with least ACLs."""
     bed = testbed.env()
+    # Under a name of its own: an image of another checkout under the common one might not know how to log in.
+    run([sys.executable, "-m", "testbed", "image", str(ROOT / "consumers/python"), IMAGE])
+    place = dataclasses.replace(place, image=IMAGE)
     names = Names(f"acl-{secrets.token_hex(2)}")
     consumer = access.user(f"{names.tag}-consumer", *acls_of("consumer", names))
     operator = access.user(f"{names.tag}-operator", *acls_of("operator", names))
