@@ -12,6 +12,7 @@ import threading
 import time
 import typing as t
 
+import confluent_kafka
 import pytest
 from confluent_kafka import ElectionType
 from confluent_kafka import TopicPartition as Tp
@@ -249,9 +250,16 @@ def test_the_type_of_a_group_is_asked_anew_each_time(adapter: KafkaAdapter, kafk
     topic = kafka.topic(partitions=4, records=1)  # known to every broker, so that nobody waits for its metadata
     classic = kafka.join(name, topic, "classic")
     assert adapter.groups([name])[name].kind == "classic"
-    upgraded = kafka.join(name, topic, "consumer")
-    seen = adapter.groups([name])[name]
-    assert (seen.kind, len(seen.members)) == ("consumer", 2), "members of both protocols are listed"
+    upgraded = confluent_kafka.Consumer(
+        {"bootstrap.servers": kafka.servers, "group.id": name, "group.protocol": "consumer"}
+    )
+    upgraded.subscribe([topic])
+    deadline = time.monotonic() + 30
+    while len((seen := adapter.groups([name])[name]).members) != 2:
+        assert time.monotonic() < deadline, seen
+        classic.poll(0.1)
+        upgraded.poll(0.1)
+    assert seen.kind == "consumer", "members of both protocols are listed"
     classic.close()
     deadline = time.monotonic() + 30
     while len(adapter.groups([name])[name].members) != 1:
