@@ -37,7 +37,7 @@ def calls_of(file: Path, names: set[str]) -> list[str]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
             called = ast.unparse(node.func)
-            if called.split(".")[0] in {"time", "datetime"}:
+            if called.split(".", maxsplit=1)[0] in {"time", "datetime"}:
                 found.append(f"{called} in line {node.lineno}")
     return found
 
