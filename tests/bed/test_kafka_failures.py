@@ -21,6 +21,7 @@ from kafka import TopicPartition as Numbered
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_net
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
 from testbed import faults, health, settings
 from tests.bed.conftest import Kafka
@@ -172,6 +173,32 @@ def test_a_leader_that_is_lost(adapter: KafkaAdapter, kafka: Kafka, repaired: No
     rows = adapter.topics([topic])[topic].partitions.values()
     assert all(row.leader not in (lost, -1) for row in rows)
     assert all(lost not in row.isr and len(row.isr) == 2 for row in rows), "the gate for replicas sees it"
+
+
+def test_a_tls_handshake_that_a_stopped_broker_does_not_answer(
+    bed: dict[str, str], kafka: Kafka, repaired: None
+) -> None:
+    """Edge case 35: alone it fails within the deadline and is named; among others it costs no more than its share."""
+    topic = kafka.topic(records=1)
+    servers = bed["TESTBED_KAFKA_SASL_SERVERS"].split(",")
+    settings = {
+        "security_protocol": "SASL_SSL",
+        "ssl_cafile": bed["TESTBED_KAFKA_CA"],
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": bed["TESTBED_KAFKA_USER"],
+        "sasl_plain_password": bed["TESTBED_KAFKA_PASSWORD"],
+    }
+    faults.stop_broker(2)
+    began = time.monotonic()
+    alone = KafkaAdapter({**settings, "bootstrap_servers": [servers[1]]}, 6.0, 3.0)
+    with pytest.raises(KafkaError, match=rf"within 6 s.*{servers[1]}.*no connection after"):
+        alone.topics([topic])
+    assert time.monotonic() - began < 10.0
+    began = time.monotonic()
+    among = KafkaAdapter({**settings, "bootstrap_servers": servers}, 20.0, 3.0)
+    assert set(among.topics([topic])) == {topic}
+    among.close()
+    assert time.monotonic() - began < 15.0
 
 
 def test_an_answer_to_a_commit_that_is_lost_on_the_way(
