@@ -5,8 +5,8 @@
 """Edge case 43: clocks of two machines may differ by minutes, so nothing is decided by what a wall clock says.
 
 Durations and deadlines come from monotonic clocks. A time of day is written down for people; it could only mislead a
-decision if it were read back and computed with, and that happens in one place: the rollback window, which is hours long and
-is a promise in times of day.
+decision if it were read back and computed with. One decision is made that way: whether the rollback window is open, which
+is hours long and is a promise in times of day.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ WRITTEN_FOR_PEOPLE = {
     "module_utils/_adapters/kafka_tokens.py": "why a broker may have closed a connection",
 }
 COMPUTED_WITH = {
-    "module_utils/_core/decision.py": "the rollback window",
+    "module_utils/_core/active_record.py": "the rollback window",
+    "module_utils/_core/moments.py": "a time of day that the user gave, and one that is shown: when offsets expire",
     "module_utils/_adapters/kafka_tokens.py": "the text of that message",
 }
 
@@ -54,7 +55,7 @@ def test_the_time_of_day_is_asked_for_only_where_it_is_written_for_people() -> N
     assert set(found) == set(WRITTEN_FOR_PEOPLE), found
 
 
-def test_a_time_of_day_is_computed_with_only_for_the_rollback_window() -> None:
+def test_a_time_of_day_is_computed_with_only_in_places_that_say_why() -> None:
     found = places(COMPUTES_WITH_IT)
     assert set(found) == set(COMPUTED_WITH), found
 
