@@ -14,6 +14,7 @@ class ModuleDocFragment:
 requirements:
   - kafka-python >= 3.0.12, < 3.1
   - Kafka brokers of version 3.0 or newer
+  - urllib3 >= 2.5, < 3 to get tokens from an identity provider
 options:
   bootstrap_servers:
     description:
@@ -30,7 +31,7 @@ options:
     default: streamops-bluegreen
   security_protocol:
     description:
-      - How to talk to the brokers.
+      - How to talk to the brokers. V(PLAINTEXT) and V(SASL_PLAINTEXT) send everything readable for whoever listens.
       - If not set, the environment variable E(KAFKA_SECURITY_PROTOCOL) is used.
     type: str
     choices: [PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL]
@@ -42,12 +43,12 @@ options:
     type: path
   ssl_certfile:
     description:
-      - Path of the file with the client certificate and its chain, PEM.
+      - Path of the file with the client certificate and its chain, PEM, for brokers that want one (mutual TLS).
       - If not set, the environment variable E(KAFKA_SSL_CERTFILE) is used.
     type: path
   ssl_keyfile:
     description:
-      - Path of the file with the private key of O(ssl_certfile), PEM.
+      - Path of the file with the private key of O(ssl_certfile), PEM. Not needed when O(ssl_certfile) holds the key too.
       - If not set, the environment variable E(KAFKA_SSL_KEYFILE) is used.
     type: path
   ssl_password:
@@ -69,10 +70,16 @@ options:
   sasl_mechanism:
     description:
       - How to authenticate when O(security_protocol) is V(SASL_PLAINTEXT) or V(SASL_SSL).
-      - V(GSSAPI) needs the Python library C(gssapi), V(AWS_MSK_IAM) needs C(botocore).
+      - V(OAUTHBEARER) needs O(sasl_oauthbearer_token_file), or the three options of an identity provider
+        (O(sasl_oauthbearer_token_endpoint_url), O(sasl_oauthbearer_client_id), O(sasl_oauthbearer_client_secret)).
+      - V(GSSAPI) needs the Python library C(gssapi) and a Kerberos ticket. V(AWS_MSK_IAM) needs C(botocore),
+        O(security_protocol=SASL_SSL), and credentials and region where C(botocore) finds them (E(AWS_DEFAULT_REGION), a
+        profile, a role).
+      - These two are handed to kafka-python as they are. The tests of this collection have no Kerberos and no AWS, so
+        they are not proven; all other mechanisms are tested on real brokers.
       - If not set, the environment variable E(KAFKA_SASL_MECHANISM) is used.
     type: str
-    choices: [PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI, AWS_MSK_IAM]
+    choices: [PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, GSSAPI, AWS_MSK_IAM]
   sasl_plain_username:
     description:
       - User name for the V(PLAIN) and V(SCRAM-SHA-256) and V(SCRAM-SHA-512) mechanisms.
@@ -83,6 +90,39 @@ options:
       - Password for the V(PLAIN) and V(SCRAM-SHA-256) and V(SCRAM-SHA-512) mechanisms.
       - If not set, the environment variable E(KAFKA_SASL_PLAIN_PASSWORD) is used.
     type: str
+  sasl_oauthbearer_token_file:
+    description:
+      - Path of a file that holds the token for O(sasl_mechanism=OAUTHBEARER) and nothing else. It is read anew for every
+        connection, so a renewed token only has to be written there.
+      - If not set, the environment variable E(KAFKA_SASL_OAUTHBEARER_TOKEN_FILE) is used.
+    type: path
+  sasl_oauthbearer_token_endpoint_url:
+    description:
+      - Where tokens for O(sasl_mechanism=OAUTHBEARER) are got from (OAuth 2.0 client credentials), C(https) only. A token
+        is used again for 80 % of its lifetime.
+      - If not set, the environment variable E(KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL) is used.
+    type: str
+  sasl_oauthbearer_client_id:
+    description:
+      - Client to get tokens for from O(sasl_oauthbearer_token_endpoint_url).
+      - If not set, the environment variable E(KAFKA_SASL_OAUTHBEARER_CLIENT_ID) is used.
+    type: str
+  sasl_oauthbearer_client_secret:
+    description:
+      - Secret of O(sasl_oauthbearer_client_id).
+      - If not set, the environment variable E(KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET) is used.
+    type: str
+  sasl_oauthbearer_scope:
+    description:
+      - Scope to ask for at O(sasl_oauthbearer_token_endpoint_url).
+      - If not set, the environment variable E(KAFKA_SASL_OAUTHBEARER_SCOPE) is used.
+    type: str
+  sasl_oauthbearer_cafile:
+    description:
+      - Path of the file with the CA certificates to check O(sasl_oauthbearer_token_endpoint_url) by, PEM. By default the
+        operating system's.
+      - If not set, the environment variable E(KAFKA_SASL_OAUTHBEARER_CAFILE) is used.
+    type: path
   sasl_kerberos_service_name:
     description:
       - Service name of the brokers for O(sasl_mechanism=GSSAPI).
@@ -107,4 +147,8 @@ options:
       - If not set, the environment variable E(KAFKA_DEFAULT_API_TIMEOUT_MS) is used.
     type: int
     default: 15000
+notes:
+  - Refused credentials, certificates that do not fit, a wrong protocol and names that cannot be resolved fail at once and
+    say which, without waiting for O(default_api_timeout_ms).
+  - The guide U(https://github.com/streamops/bluegreen/blob/main/docs/kafka-security.md) lists the ACLs that are needed.
 """

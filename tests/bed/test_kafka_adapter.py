@@ -170,5 +170,5 @@ def test_a_silent_peer_is_given_up_in_time(protocol: str) -> None:
 
 def test_tls_against_a_listener_without_tls_says_so(bed: dict[str, str]) -> None:
     servers = bed["KAFKA_BOOTSTRAP_SERVERS"].split(",")
-    with pytest.raises(KafkaError, match="no connection to Kafka"):
-        KafkaAdapter({"bootstrap_servers": servers, "security_protocol": "SSL"}, timeout=2.0).groups(["g"])
+    with pytest.raises(KafkaError, match="9092 speaks no TLS, but security_protocol is SSL"):
+        KafkaAdapter({"bootstrap_servers": servers, "security_protocol": "SSL"}, timeout=20.0).groups(["g"])

@@ -49,6 +49,63 @@ def test_every_variable():
     assert (config.api_server, config.record_file) == ("https://api:6443", Path("/tmp/record.json"))
 
 
+def test_a_plain_listener_needs_nothing():
+    assert load(GOOD).kafka_security == {}
+
+
+def test_secured_listeners(tmp_path):
+    ca, certificate, key = (str(tmp_path / name) for name in ("ca", "certificate", "key"))
+    for path in (ca, certificate, key):
+        Path(path).touch()
+    user = {"KAFKA_SASL_PLAIN_USERNAME": "order", "KAFKA_SASL_PLAIN_PASSWORD": "of a Secret"}
+    config = load(
+        {
+            **GOOD,
+            **user,
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "KAFKA_SSL_CAFILE": ca,
+        }
+    )
+    assert config.kafka_security == {
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": ca,
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "order",
+        "sasl.password": "of a Secret",
+    }
+    assert "of a Secret" not in repr(config)
+    mutual = {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CERTFILE": certificate, "KAFKA_SSL_KEYFILE": key}
+    assert load({**GOOD, **mutual}).kafka_security == {
+        "security.protocol": "SSL",
+        "ssl.certificate.location": certificate,
+        "ssl.key.location": key,
+    }
+
+
+def test_faults_of_secured_listeners_are_listed_and_name_no_password():
+    with pytest.raises(ConfigError) as caught:
+        load(
+            {
+                **GOOD,
+                "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+                "KAFKA_SASL_MECHANISM": "GSSAPI",
+                "KAFKA_SASL_PLAIN_PASSWORD": "of a Secret",
+                "KAFKA_SSL_CAFILE": "/no/ca",
+                "KAFKA_SSL_KEYFILE": "/no/key",
+            }
+        )
+    text = str(caught.value)
+    for fault in (
+        "KAFKA_SASL_MECHANISM is 'GSSAPI'",
+        "KAFKA_SASL_PLAIN_USERNAME is not set",
+        "KAFKA_SSL_CAFILE /no/ca cannot be read",
+        "a client certificate needs both",
+    ):
+        assert fault in text
+    assert "of a Secret" not in text
+
+
 def test_ipv6_api_server():
     assert load({**GOOD, "KUBERNETES_SERVICE_HOST": "fd00::1"}).api_server == "https://[fd00::1]:443"
 

@@ -32,8 +32,9 @@ def log(message: str, **fields: object) -> None:
 def make_worker(config: Config, contract: Contract) -> Worker:
     """The consumer thread with its real Kafka clients."""
     client_id = f"{config.app}-{config.colour}/{config.pod}"
-    member = ConfluentMember(consumer_config(config.bootstrap, config.group, client_id), config.topics)
-    producer = Producer(producer_config(config.bootstrap, client_id))
+    security = config.kafka_security
+    member = ConfluentMember({**consumer_config(config.bootstrap, config.group, client_id), **security}, config.topics)
+    producer = Producer({**producer_config(config.bootstrap, client_id), **security})
     entry = Entry(colour=config.colour, pod=config.pod)
     return Worker(contract, member, Ledger(producer, config.ledger_topic, entry, config.processing_seconds))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bgconsumer.kafka_security import security_settings
 from bgconsumer.model import COLOURS
 
 
@@ -35,6 +36,7 @@ class Config:
     processing_seconds: float
     record_file: Path | None
     api_server: str
+    kafka_security: dict[str, str] = field(repr=False)
 
 
 class _Reader:
@@ -107,6 +109,7 @@ def load(environment: Mapping[str, str]) -> Config:
         processing_seconds=processing_ms / 1000,
         record_file=Path(record_file) if record_file else None,
         api_server=api_server,
+        kafka_security=security_settings(read) if enabled else {},
     )
     if read.faults:
         raise ConfigError("environment: " + "; ".join(read.faults))

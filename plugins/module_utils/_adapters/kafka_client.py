@@ -4,12 +4,7 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""The one connection to Kafka: hard deadlines, our own retries, our own coordinator and leader caches.
-
-kafka-python's admin layer itself is not used, because it keeps a coordinator for
-ever, retries nothing, can hang without end on a peer that accepts a connection and stays silent, and reads one broker
-after another.
-"""
+"""The one connection to Kafka: hard deadlines, our own retries, our own coordinator and leader caches."""
 
 from __future__ import annotations
 
@@ -20,11 +15,19 @@ import time
 import traceback
 import typing as t
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_causes, kafka_net
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_connect import (
+    BACKOFF,
+    MOST_BACKOFF,
+    Deadline,
+    RefusedError,
+    connect,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError, MissingLibraryError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
 
 try:
-    from kafka import KafkaAdminClient, errors
+    from kafka import errors
     from kafka.protocol.metadata import FindCoordinatorRequest, MetadataRequest
 
     KAFKA_IMPORT_ERROR = ""
@@ -34,49 +37,16 @@ except ImportError:
 T = t.TypeVar("T")
 
 LIBRARY = "kafka-python >= 3.0.12, < 3.1"
-BACKOFF = 0.05
-"""Seconds between two attempts."""
 UNKNOWN_TOPIC_PATIENCE = 5.0
 """Seconds a broker may not know a topic that exists (it learns of new topics a moment later than the client)."""
-_GRACE = 0.1
-"""Seconds kafka-python is given to notice a deadline by itself, so that its own words reach the user."""
-
-
-class Deadline:
-    """A point in time that everything done for one call respects."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        """Seconds left, not negative."""
-        return max(0.0, self._end - time.monotonic())
-
-    @property
-    def spent(self) -> float:
-        """Seconds since the beginning."""
-        return self.seconds - (self._end - time.monotonic())
-
-
-class _LastWords(logging.Handler):
-    """Keeps what kafka-python last complained about: its exceptions often hide the cause (TLS, SASL, DNS)."""
-
-    def __init__(self) -> None:
-        super().__init__(level=logging.WARNING)
-        self._said: collections.deque[str] = collections.deque(maxlen=20)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Called by logging."""
-        if record.levelno >= logging.ERROR or "failed" in record.getMessage():
-            self._said.append(record.getMessage())
-
-    def cause(self) -> str:
-        """The last complaint that says more than that the time was over."""
-        said = [text for text in self._said if not text.startswith("Bootstrap failed")]
-        telling = [text for text in said if "timed out" not in text]
-        return (telling or said or [""])[-1]
+_GRACE = 0.2
+"""Seconds an attempt is given to notice the deadline by itself, so that its own words reach the user."""
+PASSING = frozenset({3, 5, 6, 7, 13, 14, 15, 16, 56, 72, 74, 75, 78, 88, 89, 100, 103})
+"""Error codes that may pass: coordinators and leaders that move or load (14-16, 3, 5, 6, 56, 72, 74, 75, 78, 100, 103),
+open transactions (88), time limits, lost connections and throttling between brokers (7, 13, 89)."""
+UNKNOWN_TOPIC = 3
+DENIED = {29: "topic", 30: "group", 31: "cluster", 53: "transactional id"}
+"""Error codes of a missing ACL, and what the ACL is for."""
 
 
 class KafkaConnection:
@@ -93,12 +63,13 @@ class KafkaConnection:
         self._settings = dict(settings)
         self._timeout = timeout
         self._request_timeout = request_timeout
-        self._admin: KafkaAdminClient | None = None
+        self._wire: kafka_net.Wire | None = None
         self._connecting = threading.Lock()
         self._coordinators: dict[str, int] = {}
         self._leaders: dict[TopicPartition, int] = {}
-        self._last_words = _LastWords()
-        logging.getLogger("kafka").addHandler(self._last_words)
+        self._seen = ""
+        # Without a handler Python would print the library's complaints; we tell the cause in our own message.
+        logging.getLogger("kafka").addHandler(logging.NullHandler())
 
     @property
     def servers(self) -> str:
@@ -126,7 +97,7 @@ class KafkaConnection:
                 done.set()
 
         threading.Thread(target=attempts, name="bg-kafka-call", daemon=True).start()
-        if not done.wait(deadline.left + 2 * _GRACE):
+        if not done.wait(deadline.left + _GRACE):
             failure = KafkaError(self._message(what))
             # Whatever hangs in there must not block the next call.
             self._connecting = threading.Lock()
@@ -137,54 +108,64 @@ class KafkaConnection:
         return results[0]
 
     def _attempts(self, work: t.Callable[[], t.Awaitable[T]], deadline: Deadline) -> T:
+        pause = BACKOFF
         while True:
+            wire = self._connected(deadline)
             try:
-                return t.cast(T, manager_of(self._connected(deadline)).run(work))
-            except errors.KafkaError as error:
-                patience = (
-                    UNKNOWN_TOPIC_PATIENCE if isinstance(error, errors.UnknownTopicOrPartitionError) else self._timeout
-                )
-                passes = error.retriable or isinstance(error, errors.UnknownBrokerIdError)
-                if not passes or deadline.left <= BACKOFF or deadline.spent + BACKOFF > patience:
-                    raise
-                self._forget(error)
-                time.sleep(BACKOFF)
+                return wire.run(work)
+            except Exception as error:  # noqa: BLE001 - most are raised again
+                # When another call gave these connections up, the error says nothing about the brokers.
+                if self._wire is wire or not deadline.left:
+                    self._wait_or_raise(wire, error, pause, deadline)
+            time.sleep(min(pause, deadline.left))
+            pause = min(2 * pause, MOST_BACKOFF)
 
-    def _connected(self, deadline: Deadline) -> KafkaAdminClient:
-        """The client, made at the first call. Callers in other threads wait here, within their own deadlines."""
+    def _wait_or_raise(self, wire: kafka_net.Wire, error: Exception, pause: float, deadline: Deadline) -> None:
+        """Return when the work should be tried again after a pause."""
+        failed = wire.failure_of(error)
+        if failed and kafka_causes.is_final(error):
+            # The library remembers refused credentials; new ones need a new client.
+            self._give_up(wire)
+            raise RefusedError(kafka_causes.explain(failed.host, failed.port, error, wire.settings)) from error
+        if isinstance(error, errors.KafkaConnectionError) and (lapsed := kafka_causes.lapsed_token(wire.settings)):
+            raise RefusedError(lapsed) from error
+        self._seen = str(failed or error)
+        patience = UNKNOWN_TOPIC_PATIENCE if _code(error) == UNKNOWN_TOPIC else self._timeout
+        if not may_pass(error) or deadline.left <= pause or deadline.spent + pause > patience:
+            raise error
+        self._forget(wire, error)
+
+    def _connected(self, deadline: Deadline) -> kafka_net.Wire:
+        """The connections, made at the first call. Callers in other threads wait here, within their own deadlines."""
         lock = self._connecting
         if not lock.acquire(timeout=deadline.left):
             raise errors.KafkaTimeoutError("another call is still connecting")
         try:
-            if self._admin is None:
-                self._admin = KafkaAdminClient(
-                    **self._settings,
-                    bootstrap_timeout_ms=max(1, int((deadline.left - _GRACE) * 1000)),
-                    request_timeout_ms=int(self._request_timeout * 1000),
-                    retry_backoff_ms=int(BACKOFF * 1000),
-                    reconnect_backoff_max_ms=1000,
-                    # kafka-python refuses requests above this number instead of queueing them.
-                    max_in_flight_requests_per_connection=100,
-                )
-            return self._admin
+            if self._wire is None:
+                wire = connect(self._settings, self._request_timeout, deadline)
+                if self._connecting is not lock:  # the call was given up meanwhile
+                    wire.close(0.0)
+                    raise errors.KafkaTimeoutError("connected too late")
+                self._wire = wire
+            return self._wire
         finally:
             lock.release()
 
-    def _forget(self, error: Exception) -> None:
+    def _forget(self, wire: kafka_net.Wire, error: Exception) -> None:
         """What we believed about coordinators and leaders is in doubt after any error that may pass."""
         self._coordinators = {}
         self._leaders = {}
-        if isinstance(error, errors.UnknownBrokerIdError) and self._admin is not None:
-            manager = manager_of(self._admin)
-            manager.run(manager.cluster.refresh_metadata)
+        if isinstance(error, errors.UnknownBrokerIdError):
+            wire.run(wire.refresh)
 
     # The following run inside ``work``, on kafka-python's own event loop.
 
     def send(self, request: t.Any, node: int | None = None) -> t.Awaitable[t.Any]:
         """Send now, await the answer later; without a node to any broker."""
-        if self._admin is None:  # only after another call gave up on this client
-            raise errors.KafkaConnectionError("the client was given up")
-        return t.cast("t.Awaitable[t.Any]", manager_of(self._admin).send(request, node_id=node))
+        wire = self._wire
+        if wire is None:  # only after another call gave up on these connections
+            raise errors.KafkaConnectionError("the connections were given up")
+        return wire.send(request, node)
 
     async def coordinators(self, groups: t.Collection[str]) -> dict[str, int]:
         """Broker ids of the groups' coordinators; one request for all that are not known yet."""
@@ -205,6 +186,9 @@ class KafkaConnection:
                 topics=[topic(name=name) for name in topics], allow_auto_topic_creation=False, min_version=4
             )
         )
+        denied = [row.name for row in answer.topics if DENIED.get(row.error_code) == "topic"]
+        if denied:
+            raise errors.TopicAuthorizationFailedError(", ".join(sorted(denied)))
         for row in answer.topics:
             for partition in row.partitions:
                 self._leaders[TopicPartition(row.name, partition.partition_index)] = partition.leader_id
@@ -230,48 +214,65 @@ class KafkaConnection:
 
     def close(self) -> None:
         """Close the connections. Not needed before a process ends."""
-        logging.getLogger("kafka").removeHandler(self._last_words)
         self._close(wait=2.0)
 
     def _close(self, wait: float) -> None:
-        admin, self._admin = self._admin, None
-        if admin is not None:
-            closing = threading.Thread(target=admin.close, name="bg-kafka-close", daemon=True)
-            closing.start()
-            closing.join(timeout=wait)  # it hangs when a broker does
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close(wait)
+
+    def _give_up(self, wire: kafka_net.Wire) -> None:
+        if self._wire is wire:
+            self._wire = None
+        wire.close(0.0)
 
     def _translate(self, what: str, error: Exception) -> Exception:
         """kafka-python's error as ours, in Kafka's words; anything unexpected stays what it is."""
+        if isinstance(error, RefusedError):
+            return KafkaError(f"Could not {what}: {error}")
         if not isinstance(error, errors.KafkaError):
             return error
         if isinstance(error, errors.IncompatibleBrokerVersion):
             return KafkaError(
                 f"Could not {what}: the brokers at {self.servers} are too old, 3.0 or newer is needed ({error.args[0]})"
             )
-        if isinstance(error, errors.BrokerResponseError):
+        if isinstance(error, errors.BrokerResponseError) and not isinstance(error, errors.RequestTimedOutError):
             code: t.Any = error.errno
             name, description = error_name(code), getattr(error, "description", None) or ""
             about = f" ({error.args[0]})" if error.args else ""
+            hint = f" {missing_acl(code, what)}" if code in DENIED else ""
             return KafkaError(
-                f"Could not {what}: Kafka at {self.servers} answered {name}{about}. {description}".rstrip()
+                f"Could not {what}: Kafka at {self.servers} answered {name}{about}. {description}{hint}".rstrip()
             )
-        if isinstance(error, errors.KafkaConfigurationError):
-            return KafkaError(f"Could not {what}: {error}")
         return KafkaError(self._message(what, f" ({error})"))
 
     def _message(self, what: str, detail: str = "") -> str:
-        seen = "no connection to" if self._admin is None else "no usable answer from"
-        cause = self._last_words.cause()
-        said = f"; the client last said: {cause}" if cause else ""
+        seen = "no connection to" if self._wire is None else "no usable answer from"
+        said = f"; seen last: {self._seen}" if self._seen and self._seen not in detail else ""
         return (
             f"Could not {what}: {seen} Kafka at {self.servers} within {self._timeout:g} s{detail}{said}. "
-            "Check bootstrap_servers, security_protocol, credentials and the network"
+            "Check bootstrap_servers, security_protocol and the network"
         )
 
 
-def manager_of(admin: KafkaAdminClient) -> t.Any:
-    """The one part of kafka-python that we use and that is not public; a unit test fails when it changes."""
-    return admin._manager  # noqa: SLF001
+def may_pass(error: BaseException) -> bool:
+    """Whether the same request may succeed in a moment."""
+    if isinstance(error, errors.BrokerResponseError):
+        return error.errno in PASSING
+    # Lost and refused connections, back-offs, throttling, and brokers we have not heard of yet.
+    return isinstance(error, errors.RetriableError | errors.UnknownBrokerIdError)
+
+
+def missing_acl(code: int, what: str) -> str:
+    """Which ACL an error of authorization asks for. what: as for ``KafkaConnection.call``."""
+    operation = "DESCRIBE"
+    if what.startswith(("commit", "evict", "delete")):
+        operation = "DELETE" if what.startswith("delete") and DENIED[code] == "group" else "READ"
+    return f"The principal needs an ACL that allows {operation} on the {DENIED[code]}"
+
+
+def _code(error: BaseException) -> int:
+    return t.cast(int, error.errno) if isinstance(error, errors.BrokerResponseError) else 0
 
 
 def error_name(code: int) -> str:

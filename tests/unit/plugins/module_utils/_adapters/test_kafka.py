@@ -17,6 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters impo
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     GroupNotEmptyError,
+    InvalidSettingsError,
     KafkaError,
     OffsetsError,
 )
@@ -283,7 +284,7 @@ def test_a_closed_port_says_why(connect: Connect) -> None:
 
 
 def test_settings_that_kafka_python_does_not_know(connect: Connect) -> None:
-    with pytest.raises(KafkaError, match="nonsense"):
+    with pytest.raises(InvalidSettingsError, match="nonsense"):
         connect("127.0.0.1:1", nonsense=1).groups(["g"])
 
 

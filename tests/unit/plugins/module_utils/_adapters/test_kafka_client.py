@@ -7,38 +7,131 @@
 from __future__ import annotations
 
 import inspect
-import logging
+import re
+import socket
+import typing as t
+from pathlib import Path
 
-from kafka import KafkaAdminClient, errors
+import pytest
+from kafka import errors
+from kafka.cluster import ClusterMetadata
+from kafka.net.connection import KafkaConnection
 from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+from kafka.net.transport import KafkaTCPTransport
 from kafka.protocol.api_message import ApiMessage
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_client, kafka_messages
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import (
+    kafka_client,
+    kafka_messages,
+    kafka_net,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
 
 
-def test_the_manager_is_there_and_takes_what_we_give_it() -> None:
-    source = inspect.getsource(KafkaAdminClient.__init__)
-    assert "self._manager = " in source, "kafka_client.manager_of reads this attribute"
-    assert "self._net.start()" in source, "calls run on a thread of the client's own"
-    assert list(inspect.signature(KafkaConnectionManager.send).parameters)[:3] == ["self", "request", "node_id"]
-    assert list(inspect.signature(KafkaConnectionManager.run).parameters)[:2] == ["self", "coro"]
+def parameters(function: t.Any) -> set[str]:
+    return set(inspect.signature(function).parameters)
 
 
-def test_the_cluster_can_be_read_again() -> None:
-    from kafka.cluster import ClusterMetadata
-
-    assert inspect.iscoroutinefunction(ClusterMetadata.refresh_metadata)
+def test_the_network_layer_takes_what_we_give_it() -> None:
+    """kafka_net is the one file that uses it; each assertion is one thing it relies on."""
+    assert list(inspect.signature(KafkaConnectionManager.__init__).parameters)[:2] == ["self", "net"]
+    wanted = {"request_timeout_ms", "reconnect_backoff_ms", "reconnect_backoff_max_ms", "receive_message_max_bytes"}
+    assert wanted | {"max_in_flight_requests_per_connection", "ssl_context"} <= kafka_net.KNOWN_SETTINGS
+    assert {"timeout_ms", "refresh_metadata_on_err", "reset_backoff_on_connect"} <= parameters(
+        KafkaConnectionManager.get_connection
+    )
+    for method in ("run", "call_soon", "least_loaded_node", "reset_backoff", "update_backoff", "close"):
+        assert callable(getattr(KafkaConnectionManager, method))
+    assert list(inspect.signature(NetworkSelector.call_at).parameters) == ["self", "when", "task"]
+    assert callable(NetworkSelector.sleep)
+    assert "request_timeout_ms" in parameters(KafkaConnection.send_request)
+    assert "self.paused = set()" in inspect.getsource(KafkaConnection.__init__)
+    for attribute in ("init_future", "close_future"):
+        assert isinstance(getattr(KafkaConnection, attribute), property)
+    assert callable(ClusterMetadata.update_metadata)
+    assert callable(ClusterMetadata.bootstrap_brokers)
+    assert callable(ClusterMetadata.broker_metadata)
     assert "self.cluster = ClusterMetadata(" in inspect.getsource(KafkaConnectionManager.__init__)
+    assert "self.initializing = True" in inspect.getsource(KafkaConnection.__init__)
 
 
-def test_errors_say_themselves_whether_they_may_pass() -> None:
+def test_a_failed_connection_fails_everything_that_waits_for_it_with_the_same_error() -> None:
+    """This is how the error of a request leads to the broker that could not be reached."""
+    source = inspect.getsource(KafkaConnection)
+    assert "self._close_future.add_both(self.fail_in_flight_requests)" in source
+    assert "self._init_future.failure(error)" in source
+    net = NetworkSelector()
+    connection = KafkaConnection(net)
+    answer, seen = connection.send_request(object()), []
+    connection.close_future.add_errback(seen.append)
+    error = errors.KafkaConnectionError("why")
+    connection.close(error)
+    assert (answer.exception, seen) == (error, [error])
+    net.close()
+
+
+def test_an_answer_that_comes_with_the_end_of_the_connection_is_not_lost() -> None:
+    """The two inner names that kafka_net changes, and that it still needs to."""
+    assert "transport = await self._build_transport(" in inspect.getsource(KafkaConnectionManager._connect)
+    assert "self._sock_recv()" in inspect.getsource(KafkaTCPTransport._read_from_sock)
+
+    def read_twice(change: t.Callable[[t.Any], t.Any]) -> list[tuple[bytes, bool]]:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        transport = change(KafkaTCPTransport(None, ours))
+        theirs.sendall(b"why")
+        theirs.close()
+        read = [transport._sock_recv() for _time in range(2)]
+        ours.close()
+        return [(received, error is not None) for received, error in read]
+
+    assert read_twice(kafka_net.keep_what_came) == [(b"why", False), (b"", True)]
+    assert read_twice(lambda transport: transport)[0] == (b"why", True), (
+        "the library throws it away: see _read_from_sock"
+    )
+    assert "if err:\n                return self.abort(error=err)" in inspect.getsource(
+        KafkaTCPTransport._read_from_sock
+    )
+
+
+def test_nothing_else_uses_what_is_no_interface_of_the_library() -> None:
+    adapters = Path(inspect.getfile(kafka_net)).parent
+    for file in adapters.glob("*.py"):
+        text = file.read_text()
+        if file.name != "kafka_net.py":
+            inner = re.findall(r"(?:from|import) kafka\.(?:net|future|cluster)\S*.*", text)
+            assert [line for line in inner if "AbstractTokenProvider" not in line] == [], file
+        if file.name.startswith("kafka") and file.name != "kafka_net.py":
+            assert (
+                re.findall(r"(?<!self)(?<!cls)\._[a-z]\w*", re.sub(r"plugins\.module_utils\._\S+", "", text)) == []
+            ), file
+
+
+def test_the_table_of_errors_that_may_pass() -> None:
     passing = [3, 5, 6, 7, 14, 15, 16, 56, 74, 75, 78, 88, 89]
-    final = [12, 22, 25, 27, 28, 29, 30, 31, 35, 53, 58, 68, 69, 82, 110, 111, 113]
-    assert [code for code in passing if not errors.for_code(code).retriable] == []
-    assert [code for code in final if errors.for_code(code).retriable] == []
+    final = [-1, 12, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 53, 58, 68, 69, 82, 110, 111, 113]
+    assert [code for code in passing if not kafka_client.may_pass(errors.for_code(code)())] == []
+    assert [code for code in final if kafka_client.may_pass(errors.for_code(code)())] == []
     for error in (errors.KafkaConnectionError, errors.NodeNotReadyError, errors.KafkaTimeoutError):
-        assert error.retriable
+        assert kafka_client.may_pass(error())
+    assert kafka_client.may_pass(errors.UnknownBrokerIdError(7))
+    assert not kafka_client.may_pass(errors.KafkaConfigurationError("x"))
+
+
+@pytest.mark.parametrize(
+    ("code", "what", "needed"),
+    [
+        (29, "read the log offsets of t", "DESCRIBE on the topic"),
+        (30, "read the committed offsets of group g", "DESCRIBE on the group"),
+        (30, "commit 3 offsets to group g", "READ on the group"),
+        (30, "evict 1 members of group g", "READ on the group"),
+        (30, "delete 3 offsets of group g", "DELETE on the group"),
+        (29, "delete 3 offsets of group g", "READ on the topic"),
+    ],
+)
+def test_a_missing_acl_is_named(code: int, what: str, needed: str) -> None:
+    assert needed in kafka_client.missing_acl(code, what)
 
 
 def test_error_names_are_those_of_kafka() -> None:
@@ -73,15 +166,3 @@ def test_requests_keep_what_they_were_given() -> None:
     fetch = kafka_messages.offset_fetch("g", None)
     seen = type(fetch).decode(fetch.encode(version=8), version=8)
     assert (seen.require_stable, seen.groups[0].topics) == (True, None)
-
-
-def test_kafka_pythons_complaints_are_kept_for_messages() -> None:
-    connection = kafka_client.KafkaConnection({"bootstrap_servers": "b:1"}, 1.0, 1.0)
-    log = logging.getLogger("kafka.net.manager")
-    log.error("Connection failed: certificate verify failed")
-    log.error("Connection failed: Connection timed out")
-    log.error("Bootstrap failed: no brokers")
-    log.warning("something harmless")
-    assert "certificate verify failed" in connection._message("read")
-    connection.close()
-    assert connection._last_words not in logging.getLogger("kafka").handlers

@@ -13,6 +13,8 @@ import sys
 import pytest
 from kafka import KafkaAdminClient
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_net import KNOWN_SETTINGS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_security import TOKEN_SETTINGS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import (
     AUTH_OPTIONS,
     application_option,
@@ -30,13 +32,21 @@ KAFKA = {"bootstrap_servers": ["127.0.0.1:1"], "default_api_timeout_ms": 200, "r
 
 
 def test_every_kafka_option_is_one_of_kafka_python() -> None:
-    ours = {"request_timeout_ms", "default_api_timeout_ms"}
+    ours = {"request_timeout_ms", "default_api_timeout_ms", *TOKEN_SETTINGS}
     assert set(kafka_argument_spec()) - ours <= set(KafkaAdminClient.DEFAULT_CONFIG)
+    assert (
+        set(kafka_argument_spec()) - {"request_timeout_ms", "default_api_timeout_ms"} - TOKEN_SETTINGS <= KNOWN_SETTINGS
+    )
+
+
+def test_every_kafka_option_has_its_environment_variable() -> None:
+    for name, option in kafka_argument_spec().items():
+        assert option["fallback"][1] == [f"KAFKA_{name.upper()}"]
 
 
 def test_secrets_are_not_logged() -> None:
     spec = {**kafka_argument_spec(), **kubernetes_argument_spec()}
-    for name in ("ssl_password", "sasl_plain_password", "api_key", "password"):
+    for name in ("ssl_password", "sasl_plain_password", "sasl_oauthbearer_client_secret", "api_key", "password"):
         assert spec[name]["no_log"] is True
     assert application_option()["options"]["contract"]["options"]["token"]["no_log"] is True
 

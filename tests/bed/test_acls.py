@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which ACLs each operation needs: it works with these, and without any one of them it fails and says which.
+
+The table in docs/kafka-security.md is this one.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from tests.bed.access import PASSWORD, Access, Acl
+from tests.bed.conftest import Kafka
+
+pytestmark = pytest.mark.bed
+
+Operation = t.Callable[[KafkaAdapter, str, str], t.Any]
+
+
+def offsets(topic: str) -> dict[TopicPartition, CommittedOffset]:
+    return {TopicPartition(topic, number): CommittedOffset(1) for number in range(3)}
+
+
+def told(refused: dict[TopicPartition, str], group: str) -> None:
+    """A refused partition is an answer, so that callers can say which moved; here it is a failure like the others."""
+    if refused:
+        raise KafkaError(f"group {group}: {refused}")
+
+
+def committed(adapter: KafkaAdapter, topic: str, group: str) -> None:
+    told(adapter.commit(group, offsets(topic)), group)
+
+
+def deleted(adapter: KafkaAdapter, topic: str, group: str) -> None:
+    told(adapter.delete_offsets(group, list(offsets(topic))), group)
+
+
+OPERATIONS: dict[str, tuple[Operation, tuple[tuple[str, str], ...]]] = {
+    "describe topics": (lambda a, topic, group: a.topics([topic]), (("DESCRIBE", "topic"),)),
+    "read log offsets": (lambda a, topic, group: a.log_ranges(list(offsets(topic))), (("DESCRIBE", "topic"),)),
+    "describe groups": (lambda a, topic, group: a.groups([group]), (("DESCRIBE", "group"),)),
+    "read committed offsets": (
+        lambda a, topic, group: a.committed(group, list(offsets(topic))),
+        (("DESCRIBE", "group"), ("DESCRIBE", "topic")),
+    ),
+    "commit offsets": (committed, (("READ", "group"), ("READ", "topic"))),
+    "evict members": (lambda a, topic, group: a.remove_members(group, ["nobody"]), (("READ", "group"),)),
+    "delete offsets": (deleted, (("DELETE", "group"), ("READ", "topic"))),
+}
+
+
+@pytest.fixture
+def access(bed: dict[str, str]) -> t.Iterator[Access]:
+    """See Access."""
+    made = Access(bed["KAFKA_BOOTSTRAP_SERVERS"])
+    yield made
+    made.clean_up()
+
+
+def attempt(work: t.Callable[[], t.Any], fails: bool) -> str:
+    """Until the change of an ACL has reached every broker; answers what the last failure said."""
+    deadline = time.monotonic() + 15
+    while True:
+        said = ""
+        try:
+            work()
+        except KafkaError as error:
+            said = error.message
+        if bool(said) is fails:
+            return said
+        assert time.monotonic() < deadline, said or "it still works"
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_least_acls(operation: str, bed: dict[str, str], kafka: Kafka, name: str, access: Access) -> None:
+    work, wanted = OPERATIONS[operation]
+    topic, group = kafka.topic(records=2), name
+    adapter_of_all = KafkaAdapter({"bootstrap_servers": kafka.servers.split(",")})
+    adapter_of_all.commit(group, offsets(topic))
+    adapter_of_all.close()
+    acls = [Acl(what, resource, topic if resource == "topic" else group) for what, resource in wanted]
+    user = access.user(f"{name}-user", *acls)
+    adapter = KafkaAdapter(
+        {
+            "bootstrap_servers": bed["TESTBED_KAFKA_SASL_SERVERS"].split(","),
+            "security_protocol": "SASL_SSL",
+            "ssl_cafile": bed["TESTBED_KAFKA_CA"],
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": user,
+            "sasl_plain_password": PASSWORD,
+        },
+        30.0,
+    )
+    try:
+        attempt(lambda: work(adapter, topic, group), fails=False)
+        for acl in acls:
+            access.withdraw(user, acl)
+            said = attempt(lambda: work(adapter, topic, group), fails=True)
+            assert f"{acl.resource.upper()}_AUTHORIZATION_FAILED" in said
+            assert acl.name in said
+            if "answered" in said:  # the adapter's own message, not that of a refused partition
+                assert f"allows {acl.operation} on the {acl.resource}" in said, said
+            access.allow(user, acl)
+            attempt(lambda: work(adapter, topic, group), fails=False)
+    finally:
+        adapter.close()

@@ -1,0 +1,299 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Brokers that fail while they are used. These tests disturb everybody on the bed, are short, and undo what they did."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+import time
+import typing as t
+
+import confluent_kafka
+import pytest
+from confluent_kafka import ElectionType
+from confluent_kafka import TopicPartition as Tp
+from kafka import KafkaAdminClient
+from kafka import TopicPartition as Numbered
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_net
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from testbed import faults, health, settings
+from tests.bed.conftest import Kafka
+from tests.bed.relays import Relay
+
+pytestmark = [
+    pytest.mark.bed,
+    # kafka-python leaves sockets of failed connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+PATIENCE = 60.0
+BROKERS = (1, 2, 3)
+
+
+@pytest.fixture
+def adapter(bed: dict[str, str]) -> t.Iterator[KafkaAdapter]:
+    """Waits longer for a broker than a broker takes to be replaced."""
+    made = KafkaAdapter({"bootstrap_servers": bed["KAFKA_BOOTSTRAP_SERVERS"].split(",")}, PATIENCE, 3.0)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def repaired() -> t.Iterator[None]:
+    """Every broker is whole again when the test ends, whatever happened."""
+    yield
+    faults.undo_all()
+    chosen = settings.load()
+    for number in BROKERS:
+        health.wait(f"kafka-{number}", [lambda n=number: health.check_broker(n, chosen)], timeout=90)  # type: ignore[misc]
+
+
+def offsets_of(topic: str, offset: int, partitions: int = 3) -> dict[TopicPartition, CommittedOffset]:
+    return {TopicPartition(topic, number): CommittedOffset(offset) for number in range(partitions)}
+
+
+def coordinator(adapter: KafkaAdapter, group: str) -> int:
+    """As the brokers say now, whatever the adapter remembers."""
+    connection = adapter._kafka
+
+    async def ask() -> int:
+        connection._coordinators = {}
+        return (await connection.coordinators([group]))[group]
+
+    return connection.call("find the coordinator", ask)
+
+
+def offsets_partition(group: str, partitions: int = 5) -> int:
+    """Which partition of __consumer_offsets a group is in: Java's hash of the name."""
+    value = 0
+    for character in group:
+        value = (31 * value + ord(character)) & 0xFFFFFFFF
+    value = value - (1 << 32) if value >= 1 << 31 else value
+    return abs(value) % partitions
+
+
+def test_a_coordinator_killed_between_reading_and_writing(
+    adapter: KafkaAdapter, kafka: Kafka, name: str, repaired: None
+) -> None:
+    """Edge case 7."""
+    topic = kafka.topic(records=5)
+    adapter.commit(name, offsets_of(topic, 1))
+    assert adapter.committed(name, list(offsets_of(topic, 0))) == offsets_of(topic, 1)
+    faults.kill_broker(coordinator(adapter, name))
+    assert adapter.commit(name, offsets_of(topic, 4)) == {}
+    assert adapter.committed(name, list(offsets_of(topic, 0))) == offsets_of(topic, 4)
+    assert kafka.witness(name) == {(topic, number): 4 for number in range(3)}
+
+
+class Coordinators:
+    """Moves the leadership of partitions of __consumer_offsets, as a reassignment does."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._client = KafkaAdminClient(bootstrap_servers=kafka.servers.split(","))
+        self._kafka = kafka
+
+    def replicas(self, number: int) -> list[int]:
+        """Replicas in their order; the first is the preferred leader."""
+        [topic] = self._client.describe_topics(["__consumer_offsets"])
+        return next(list(row["replica_nodes"]) for row in topic["partitions"] if row["partition_index"] == number)
+
+    def move(self, number: int, replicas: list[int]) -> None:
+        """Reorder the replicas and elect the first one."""
+        self._client.alter_partition_reassignments({Numbered("__consumer_offsets", number): replicas})
+        deadline = time.monotonic() + 30
+        while self.replicas(number) != replicas or self._client.list_partition_reassignments():
+            assert time.monotonic() < deadline, "the reassignment does not end"
+            time.sleep(0.1)
+        wanted = [Tp("__consumer_offsets", number)]
+        self._kafka.admin.elect_leaders(ElectionType.PREFERRED, wanted).result(30)
+
+    def close(self) -> None:
+        """Close the client."""
+        self._client.close()
+
+
+def test_a_coordinator_that_moves_while_offsets_are_written(adapter: KafkaAdapter, kafka: Kafka, name: str) -> None:
+    """Edge case 8: a client that keeps the coordinator it once found fails for ever."""
+    topic = kafka.topic(records=100)
+    number = offsets_partition(name)
+    coordinators = Coordinators(kafka)
+    before = coordinators.replicas(number)
+    stop, failures, written = threading.Event(), [], [0]
+
+    def write() -> None:
+        try:
+            while not stop.is_set():
+                offset = written[0] + 1
+                if adapter.commit(name, offsets_of(topic, offset)):
+                    failures.append(f"refused at {offset}")
+                if adapter.committed(name, list(offsets_of(topic, 0))) != offsets_of(topic, offset):
+                    failures.append(f"does not read back at {offset}")
+                written[0] = offset
+                time.sleep(0.05)
+        except Exception as error:  # noqa: BLE001 - shown by the assertion
+            failures.append(repr(error))
+
+    thread = threading.Thread(target=write)
+    try:
+        thread.start()
+        seen = set()
+        for turn in range(3):
+            coordinators.move(number, before[turn:] + before[:turn])
+            done = written[0]
+            deadline = time.monotonic() + 30
+            while written[0] < done + 3 and thread.is_alive() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            seen.add(adapter._kafka._coordinators.get(name))
+    finally:
+        stop.set()
+        thread.join()
+        coordinators.move(number, before)
+        coordinators.close()
+    assert failures == []
+    assert len(seen - {None}) >= 2, f"the coordinator never moved: {seen}"
+    assert kafka.witness(name) == {(topic, partition): written[0] for partition in range(3)}
+
+
+@pytest.mark.parametrize("fault", ["stopped", "cut off"])
+def test_a_leader_that_is_lost(adapter: KafkaAdapter, kafka: Kafka, repaired: None, fault: str) -> None:
+    """Edge case 9: log ends are read from the next leader, and the replica that is missing can be seen."""
+    topic = kafka.topic(records=5, partitions=6)
+    partitions = list(offsets_of(topic, 0, 6))
+    assert {log.end for log in adapter.log_ranges(partitions).values()} == {5}
+    lost = adapter.topics([topic])[topic].partitions[0].leader
+    (faults.stop_broker if fault == "stopped" else faults.cut_broker)(lost)
+    assert {log.end for log in adapter.log_ranges(partitions).values()} == {5}
+    rows = adapter.topics([topic])[topic].partitions.values()
+    assert all(row.leader not in (lost, -1) for row in rows)
+    assert all(lost not in row.isr and len(row.isr) == 2 for row in rows), "the gate for replicas sees it"
+
+
+def test_a_tls_handshake_that_a_stopped_broker_does_not_answer(
+    bed: dict[str, str], kafka: Kafka, repaired: None
+) -> None:
+    """Edge case 35: alone it fails within the deadline and is named; among others it costs no more than its share."""
+    topic = kafka.topic(records=1)
+    servers = bed["TESTBED_KAFKA_SASL_SERVERS"].split(",")
+    settings = {
+        "security_protocol": "SASL_SSL",
+        "ssl_cafile": bed["TESTBED_KAFKA_CA"],
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": bed["TESTBED_KAFKA_USER"],
+        "sasl_plain_password": bed["TESTBED_KAFKA_PASSWORD"],
+    }
+    faults.stop_broker(2)
+    began = time.monotonic()
+    alone = KafkaAdapter({**settings, "bootstrap_servers": [servers[1]]}, 6.0, 3.0)
+    with pytest.raises(KafkaError, match=rf"within 6 s.*{servers[1]}.*no connection after"):
+        alone.topics([topic])
+    assert time.monotonic() - began < 10.0
+    began = time.monotonic()
+    among = KafkaAdapter({**settings, "bootstrap_servers": servers}, 20.0, 3.0)
+    assert set(among.topics([topic])) == {topic}
+    among.close()
+    assert time.monotonic() - began < 15.0
+
+
+def test_an_answer_to_a_commit_that_is_lost_on_the_way(
+    bed: dict[str, str], adapter: KafkaAdapter, kafka: Kafka, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Edge case 10: the brokers wrote it, nobody told us; it is sent again and nothing else happens."""
+    topic = kafka.topic(records=9)
+    adapter.commit(name, offsets_of(topic, 1))
+    chosen = settings.load()
+    relays = {number: Relay(chosen.broker_address(number), 9092) for number in BROKERS}
+    learn = kafka_net.Wire._learn
+
+    def through_relays(self: kafka_net.Wire, answer: t.Any) -> None:
+        for row in answer.brokers:
+            row.host, port = relays[row.node_id].address.split(":")
+            row.port = int(port)
+        learn(self, answer)
+
+    monkeypatch.setattr(kafka_net.Wire, "_learn", through_relays)
+    for relay in relays.values():
+        relay.__enter__()
+    try:
+        behind = KafkaAdapter({"bootstrap_servers": bed["KAFKA_BOOTSTRAP_SERVERS"].split(",")}, PATIENCE, 2.0)
+        assert behind.committed(name, list(offsets_of(topic, 0))) == offsets_of(topic, 1)
+        relay = relays[behind._kafka._coordinators[name]]
+        relay.swallow = True
+        answers: list[dict[TopicPartition, str]] = []
+        writing = threading.Thread(target=lambda: answers.append(behind.commit(name, offsets_of(topic, 7))))
+        writing.start()
+        deadline = time.monotonic() + 30
+        while adapter.committed(name, list(offsets_of(topic, 0))) != offsets_of(topic, 7):
+            assert time.monotonic() < deadline, "the request never arrived"
+        assert answers == [], "the brokers have written, and the answer is lost"
+        relay.swallow = False
+        writing.join(PATIENCE)
+        assert answers == [{}]
+        assert behind.committed(name, list(offsets_of(topic, 0))) == offsets_of(topic, 7)
+        behind.close()
+    finally:
+        for relay in relays.values():
+            relay.__exit__(None, None, None)
+    assert kafka.witness(name) == {(topic, number): 7 for number in range(3)}
+
+
+def quota(bed: t.Mapping[str, str], client: str, change: str) -> None:
+    """Set or remove a client's share of the brokers' time, with Kafka's own tool."""
+    command = ["java", "-cp", bed["KAFKA_TOOLS_CLASSPATH"], "kafka.admin.ConfigCommand", "--alter"]
+    command += ["--bootstrap-server", bed["KAFKA_BOOTSTRAP_SERVERS"], "--entity-type", "clients"]
+    subprocess.run([*command, "--entity-name", client, *change.split()], check=True, capture_output=True, timeout=120)
+
+
+def test_a_client_with_a_quota_is_slowed_down_and_not_refused(
+    bed: dict[str, str], kafka: Kafka, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Edge case 34: a throttled connection takes no requests for a while; they wait for it, within their deadline."""
+    topic = kafka.topic(records=2, partitions=6)
+    partitions = list(offsets_of(topic, 0, 6))
+    quota(bed, name, "--add-config request_percentage=0.05")
+    try:
+        servers = bed["KAFKA_BOOTSTRAP_SERVERS"].split(",")
+        slow = KafkaAdapter({"bootstrap_servers": servers, "client_id": name}, PATIENCE, 30.0)
+        with caplog.at_level(logging.WARNING, "kafka"):
+            until = time.monotonic() + 60
+            while "throttled by broker" not in caplog.text:
+                assert time.monotonic() < until, "never throttled"
+                assert {log.end for log in slow.log_ranges(partitions).values()} == {2}
+        for _time in range(3):
+            assert {log.end for log in slow.log_ranges(partitions).values()} == {2}
+        slow.close()
+    finally:
+        quota(bed, name, "--delete-config request_percentage")
+
+
+def test_the_type_of_a_group_is_asked_anew_each_time(adapter: KafkaAdapter, kafka: Kafka, name: str) -> None:
+    """Edge case 37: a group is upgraded online from the classic protocol to KIP-848, and empties as what it became."""
+    topic = kafka.topic(partitions=4, records=1)  # known to every broker, so that nobody waits for its metadata
+    classic = kafka.join(name, topic, "classic")
+    assert adapter.groups([name])[name].kind == "classic"
+    upgraded = confluent_kafka.Consumer(
+        {"bootstrap.servers": kafka.servers, "group.id": name, "group.protocol": "consumer"}
+    )
+    upgraded.subscribe([topic])
+    deadline = time.monotonic() + 30
+    while len((seen := adapter.groups([name])[name]).members) != 2:
+        assert time.monotonic() < deadline, seen
+        classic.poll(0.1)
+        upgraded.poll(0.1)
+    assert seen.kind == "consumer", "members of both protocols are listed"
+    classic.close()
+    deadline = time.monotonic() + 30
+    while len(adapter.groups([name])[name].members) != 1:
+        assert time.monotonic() < deadline
+        upgraded.poll(0.1)
+    upgraded.close()
+    deadline = time.monotonic() + 30
+    while not adapter.groups([name])[name].is_empty:
+        assert time.monotonic() < deadline
+    assert adapter.commit(name, offsets_of(topic, 0, 4)) == {}
