@@ -100,4 +100,5 @@ def test_the_contract_chooses_how_pods_are_reached() -> None:
     proxied = build_ports({"api_server_timeout": 1.0, "namespace": "n"})
     assert proxied.consumers.call([], "status", None, 1.0) == {}
     adapter = proxied.consumers._made  # type: ignore[attr-defined]
-    assert (type(adapter._transport).__name__, adapter._transport._namespace) == ("ApiProxy", "n")
+    assert type(adapter._transport).__name__ == "ApiProxy"
+    assert adapter._transport._path == "/api/v1/namespaces/n/pods/%s:8080/proxy"
