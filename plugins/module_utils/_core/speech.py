@@ -28,6 +28,8 @@ PROOFS = (DRAINED, REPORTED, ACCEPTED, NOTHING)
 """From strong to weak: positions and commits agree; the pod says so; the pod took the command; nothing."""
 WAIT = 2.0
 """Seconds a bg/v1 pod may take to do what it was told before it answers that it is still at it."""
+UNKNOWN = "unknown"
+"""State of a pod that answers and does not say where it is."""
 _SHOWN = 200
 """Characters of an answer that a message shows."""
 
@@ -187,9 +189,9 @@ class Spoken:
     def view(self, replies: t.Sequence[Reply], accepted: bool) -> View:
         """See Speech."""
         if not self.reads:
-            why = "" if accepted else "it has not taken the command"
-            proof = ACCEPTED if accepted else NOTHING
-            return View("unknown", accepted, proof, why, label=self._wanted if accepted else "unknown")
+            if accepted:
+                return View(UNKNOWN, True, ACCEPTED, label=self._wanted)
+            return View(UNKNOWN, False, why="it has not taken the command", label=UNKNOWN)
         seen = [self._one(reply, accepted) for reply in replies]
         silent = [one for one in seen if one.state is None]
         if silent:
@@ -205,7 +207,7 @@ class Spoken:
             state=state,
             in_state=reached,
             proof=REPORTED if reached else NOTHING,
-            why="" if reached else f"pod {replies[0].pod} is {state}",
+            why="" if reached else "; ".join(one.why for one in seen if one.why) or f"pod {replies[0].pod} is {state}",
             shown={"evidence": evidence if self._targets != ("",) else evidence[0]},
             label=self._wanted if reached else state,
         )
@@ -223,7 +225,7 @@ class Spoken:
         if not state:
             # Not the whole answer where it can be helped: some frameworks put their settings, with passwords, into it.
             part = json.dumps(evidence)[:_SHOWN] if self._dialect.evidence else said(reply)
-            return View(None, False, why=f"pod {reply.pod}: {why}: {part}")
+            return View(UNKNOWN, False, why=f"pod {reply.pod}: {why}: {part}", shown={"evidence": evidence})
         shown = {"evidence": evidence}
         reached = state == self._wanted
         if not reached and accepted and self._wanted == "paused" and self._dialect.idle:

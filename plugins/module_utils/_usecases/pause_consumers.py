@@ -28,6 +28,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.speech i
     ACCEPTED,
     NOTHING,
     PROOFS,
+    UNKNOWN,
     BgV1,
     Speech,
     Spoken,
@@ -38,6 +39,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import 
 
 POLL = 0.1
 """Seconds between two rounds."""
+AGAIN = 1.0
+"""Seconds a pod has to show what it was told, before it is told again."""
 LEAST = 0.1
 """Seconds a request may take even when the time is almost over."""
 GONE = ("Succeeded", "Failed")
@@ -106,7 +109,8 @@ class _Call:
         self._told: set[str] = set()
         self._moved: set[str] = set()
         self._accepted: set[str] = set()
-        self._unreadable: set[str] = set()
+        self._again: dict[str, float] = {}
+        """When a pod may be told once more."""
         self._rounds = 0
         self._workload = self._found()
         self._first = self._look()
@@ -185,20 +189,22 @@ class _Call:
             )
 
     def _addressed(self, todo: t.Sequence[Pod]) -> list[Pod]:
-        """The pods a command goes to: those that answer, and once each one whose answer can't be read.
+        """The pods that get the command now: none that got it a moment ago, and none whose answer can't be read.
 
-        Such a one may well hear, and a pod that is told to pause once too often does no harm.
+        Except that a pod may be told to pause whatever it answers: it may well hear, and once too often does no harm.
         """
-        views = self._seen.views
-        able = [pod for pod in todo if views[pod.uid].state is not None]
+        views, safe = self._seen.views, self._request.state in ("paused", "stopped")
+        now = self._ports.clock.monotonic()
+        able = [pod for pod in todo if views[pod.uid].state is not None or (safe and views[pod.uid].heard)]
         if self._speech.to_one:
-            ready = sorted(able, key=lambda pod: (not pod.ready, pod.name))
-            return ready[self._rounds % len(ready) :][:1] if ready else []
-        if self._request.state in ("paused", "stopped"):
-            unread = [pod for pod in todo if views[pod.uid].state is None and views[pod.uid].heard]
-            able += [pod for pod in unread if pod.uid not in self._unreadable]
-            self._unreadable |= {pod.uid for pod in unread}
-        return able
+            able.sort(key=lambda pod: (not pod.ready, pod.name))
+            able = able[self._rounds % len(able) :][:1] if able else []
+        due = [pod for pod in able if now >= self._again.get(self._key(pod), now)]
+        self._again |= {self._key(pod): now + AGAIN for pod in due}
+        return due
+
+    def _key(self, pod: Pod) -> str:
+        return "" if self._speech.to_one else pod.uid
 
     def _send(self, pods: t.Sequence[Pod], call: HttpCall, extra: float) -> list[tuple[Pod, Reply]]:
         if not pods:
@@ -265,7 +271,7 @@ class _Call:
             "in_state": gone or bool(view and view.in_state),
             "proof": view.proof if view else NOTHING,
             "commanded": pod.uid in self._told,
-            "error": view.why if view and view.state is None else "" if view else pod.problem,
+            "error": (view.why if view.state in (None, UNKNOWN) else "") if view else pod.problem,
             **(view.shown if view else {}),
         }
 
