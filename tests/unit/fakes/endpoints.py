@@ -96,7 +96,7 @@ class Endpoint:
             time.sleep(self.seconds)
         if self.fault == "die" and not reads:
             os._exit(7)
-        if self.fault == "slow" and not reads:
+        if self.fault == "slow" and not reads and self.state == "running":
             self.busy_until = time.monotonic() + self.seconds
         return None
 
