@@ -116,7 +116,7 @@ options:
         type: str
         choices: [all, one]
         default: all
-      passing:
+      retry_on:
         description: HTTP codes from 400 to 499, beside 408, 425 and 429, after which a command is sent again.
         type: list
         elements: int
@@ -424,7 +424,7 @@ def main() -> None:
         "evidence": {"type": "str"},
         "idle": {"type": "str"},
         "commands_to": {"type": "str", "choices": ["all", "one"], "default": "all"},
-        "passing": {"type": "list", "elements": "int", "default": []},
+        "retry_on": {"type": "list", "elements": "int", "default": []},
     }
     module = AnsibleModule(
         argument_spec=kubernetes_argument_spec(

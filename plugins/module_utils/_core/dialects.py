@@ -76,7 +76,7 @@ DIALECTS: t.Mapping[str, t.Mapping[str, t.Any]] = {
         "targets": "connectors",
         # Any worker passes a command on to all; each is asked what it knows.
         "commands_to": "one",
-        "passing": [409],
+        "retry_on": [409],
         "status": {"path": "/connectors/{target}/status"},
         "evidence": "{connector: connector.state, tasks: tasks[].{id: id, state: state, worker: worker_id}}",
         "states": {
@@ -111,7 +111,7 @@ DIALECTS: t.Mapping[str, t.Mapping[str, t.Any]] = {
 
 _PATH = re.compile(r"^(/[A-Za-z0-9._~:@!$&'()*+,;=%/{}?-]*)?$")
 _FIELD = re.compile(r"{(\w*)}")
-_KEYS = ("status", "states", "evidence", "idle", "commands_to", "passing")
+_KEYS = ("status", "states", "evidence", "idle", "commands_to", "retry_on")
 _OWN_KEYS = ("port", "base_path", "targets", "weakness")
 """Only in the rows of DIALECTS."""
 
@@ -177,7 +177,7 @@ def parse_dialect(name: str, raw: t.Mapping[str, t.Any]) -> tuple[Dialect, list[
         evidence=reader.expression("evidence", raw.get("evidence")),
         idle=reader.expression("idle", raw.get("idle")),
         to_one=raw.get("commands_to") == "one",
-        passing=PASSING | reader.codes("passing", raw.get("passing") or ()),
+        passing=PASSING | reader.codes("retry_on", raw.get("retry_on") or ()),
         weakness=str(raw.get("weakness") or Dialect.weakness),
         fields=frozenset(reader.fields),
     )

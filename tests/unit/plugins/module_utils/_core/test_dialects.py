@@ -103,7 +103,7 @@ GOOD: dict[str, t.Any] = {
 
 
 def test_a_custom_dialect() -> None:
-    dialect, faults = parse_dialect(CUSTOM, {**GOOD, "passing": [409], "commands_to": "one"})
+    dialect, faults = parse_dialect(CUSTOM, {**GOOD, "retry_on": [409], "commands_to": "one"})
     assert faults == []
     assert dialect.status == HttpCall("GET", "/consumer")
     assert dialect.states["paused"].requests == (HttpCall("PUT", "/consumer", {"hold": True}),)
@@ -114,7 +114,7 @@ def test_every_fault_is_listed_at_once() -> None:
     raw = {
         "status": {"path": "consumer", "verb": "GET"},
         "evidence": "a.[",
-        "passing": [500],
+        "retry_on": [500],
         "colour": "blue",
         "states": {
             "paused": {"requests": [{"method": "HOP", "path": "/a b"}, "x"]},
@@ -128,7 +128,7 @@ def test_every_fault_is_listed_at_once() -> None:
         "custom_dialect.status.path is 'consumer'",
         "custom_dialect.status.verb is unknown",
         "custom_dialect.evidence is 'a.[', which is not a JMESPath expression",
-        "custom_dialect.passing is [500]",
+        "custom_dialect.retry_on is [500]",
         "custom_dialect.colour is unknown",
         "custom_dialect.states.paused.when is missing",
         "custom_dialect.states.paused.requests[0].method is 'HOP'",
