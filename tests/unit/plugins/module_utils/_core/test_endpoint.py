@@ -63,6 +63,7 @@ def test_a_token_is_not_shown() -> None:
         ({"base_path": "admin"}, "base_path is 'admin'"),
         ({"scheme": "ftp"}, "scheme is 'ftp'; it must be one of http, https"),
         ({"token_header": "X BG"}, "token_header is 'X BG'"),
+        ({"token_header": "Authorization"}, "token_header is Authorization, which the API server's proxy removes"),
         ({"token_header": "authorization"}, "token_header is Authorization, which the API server's proxy removes"),
         ({"token": "t", "token_secret": {"name": "s"}}, "token and contract.token_secret exclude"),
         ({"token_secret": "s"}, "token_secret is 's'"),
