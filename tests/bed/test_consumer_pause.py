@@ -23,16 +23,14 @@ import pytest
 import trustme
 import yaml
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     ClusterError,
     ConflictError,
     NotReadyError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import pause_consumers
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_settings import parse_settings
 from tests.bed.conftest import ROOT, Ansible, Kubectl
+from tests.bed.pausing import pause
 
 pytestmark = pytest.mark.bed
 
@@ -128,26 +126,7 @@ class Pods:
 
     def pause(self, name: str, **options: t.Any) -> dict[str, t.Any]:
         """The use case in this process, on the real adapters."""
-        params = {
-            "kind": "Deployment",
-            "state": "paused",
-            "dialect": "bg/v1",
-            "targets": [],
-            "custom_dialect": None,
-            "epoch": 5,
-            "offsets": None,
-            "standby": "hot",
-            "timeout": 30.0,
-            "request_timeout": 2.0,
-            "contract": {},
-            "namespace": self.namespace,
-            "name": name,
-            "kubeconfig": self.bed["KUBECONFIG"],
-            "api_server_timeout": 10.0,
-            **options,
-        }
-        request, contract = parse_settings(params)
-        return pause_consumers(build_ports(params, contract=contract), request)
+        return pause(self.bed, self.namespace, name, **options)
 
 
 def _http(url: str, body: t.Any = None) -> dict[str, t.Any]:

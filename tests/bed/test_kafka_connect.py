@@ -10,7 +10,6 @@ The pods borrow Java and Kafka's jars from the node; the connector is Kafka's ow
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 import typing as t
 import urllib.error
@@ -20,9 +19,11 @@ from pathlib import Path
 import confluent_kafka
 import pytest
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ConflictError, NotReadyError
 from testbed.kafka import JAVA
 from testbed.settings import KAFKA_VERSION
 from tests.bed.conftest import Ansible, Kafka, Kubectl
+from tests.bed.pausing import java_deployment, maven, pause
 
 pytestmark = pytest.mark.bed
 
@@ -54,56 +55,18 @@ def worker(name: str, servers: str) -> str:
     return "".join(f"{key}={value}\n" for key, value in settings.items())
 
 
-def deployment(name: str, servers: str, jars: str, plugins: str) -> dict[str, t.Any]:
-    """Two workers."""
-    folders = {
-        "/usr/lib/jvm": "/usr/lib/jvm",
-        "/etc/java-17-openjdk": "/etc/java-17-openjdk",
-        "/kafka": jars,
-        "/plugins": plugins,
-    }
-    container = {
-        "name": "worker",
-        "image": "testbed.invalid/base:1",
-        "imagePullPolicy": "Never",
-        "command": ["sh", "-c", START],
-        "env": [
-            {"name": "SETTINGS", "value": worker(name, servers)},
-            {"name": "JAVA", "value": JAVA},
-            {"name": "ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-        ],
-        "readinessProbe": {"httpGet": {"path": "/connectors", "port": 8083}, "periodSeconds": 1, "timeoutSeconds": 5},
-        "volumeMounts": [{"name": f"v{n}", "mountPath": path, "readOnly": True} for n, path in enumerate(folders)],
-    }
-    spec = {
-        "dnsPolicy": "Default",
-        "terminationGracePeriodSeconds": 5,
-        "containers": [container],
-        "volumes": [{"name": f"v{n}", "hostPath": {"path": path}} for n, path in enumerate(folders.values())],
-    }
-    labels = {"app": "connect"}
-    template = {"metadata": {"labels": labels}, "spec": spec}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "connect"},
-        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
-    }
-
-
 @pytest.fixture
 def connect(bed: dict[str, str], kafka: Kafka, kubectl: Kubectl, name: str, tmp_path: Path) -> t.Iterator[str]:
     """Two workers that run a sink with two tasks; its topic."""
-    goal = [
-        "dependency:copy",
-        f"-Dartifact=org.apache.kafka:connect-file:{KAFKA_VERSION}",
-        f"-DoutputDirectory={tmp_path}",
-    ]
-    subprocess.run(["mvn", "--batch-mode", "--quiet", *goal], check=True, timeout=300)
+    artifact = f"-Dartifact=org.apache.kafka:connect-file:{KAFKA_VERSION}"
+    maven("dependency:copy", artifact, f"-DoutputDirectory={tmp_path}", directory=tmp_path)
     topic = kafka.topic("events", partitions=2, records=10)
     kafka._topics += [f"{name}-{kind}" for kind in ("config", "offset", "status")]
     jars = str(Path(bed["KAFKA_TOOLS_CLASSPATH"].split(":")[0]).parent)
-    kubectl("apply", "--filename=-", manifest=[deployment(name, kafka.servers, jars, str(tmp_path))])
+    folders = {"/kafka": jars, "/plugins": str(tmp_path)}
+    env = {"SETTINGS": worker(name, kafka.servers), "JAVA": JAVA}
+    probe = {"path": "/connectors", "port": 8083}
+    kubectl("apply", "--filename=-", manifest=[java_deployment("connect", 2, START, folders, env, probe)])
     kubectl("rollout", "status", "deployment/connect", "--timeout=110s")
     address = kubectl.json("get", "pods", "--selector=app=connect")["items"][0]["status"]["podIP"]
     config = {"connector.class": "FileStreamSink", "tasks.max": "2", "topics": topic, "file": "/tmp/sink"}
@@ -139,49 +102,48 @@ def produce(kafka: Kafka, topic: str) -> None:
 
 
 def test_pause_stop_set_offsets_and_resume(
-    ansible: Ansible, kafka: Kafka, kubectl: Kubectl, name: str, connect: str
+    bed: dict[str, str], ansible: Ansible, kafka: Kafka, kubectl: Kubectl, name: str, connect: str
 ) -> None:
-    given = {
-        "namespace": kubectl.namespace,
-        "name": "connect",
-        "dialect": "kafka_connect",
-        "targets": [name],
-        "timeout": 90,
-    }
     group = f"connect-{name}"
+
+    def go(state: str, **options: t.Any) -> dict[str, t.Any]:
+        given: dict[str, t.Any] = {"dialect": "kafka_connect", "targets": [name], "timeout": 60.0, "state": state}
+        return pause(bed, kubectl.namespace, "connect", **{**given, **options})
 
     def state() -> str:
         return str(kafka.admin.describe_consumer_groups([group])[group].result(30).state.name)
 
-    running = ansible("consumer_pause", state="running", **given)
-    assert running["failed"] is False, running
+    go("running")
     ansible("kafka_lag_wait", group_id=group, timeout=60)
 
-    predicted = ansible("consumer_pause", check=True, state="paused", **given)
-    assert predicted["changed"] is True
-    paused = ansible("consumer_pause", state="paused", **given)
-    assert (paused["failed"], paused["changed"], paused["diff_text"]) == (False, True, predicted["diff_text"])
+    predicted = go("paused", check=True)
+    paused = go("paused")
+    assert (predicted["changed"], paused["changed"], paused["diff"]) == (True, True, predicted["diff"])
     assert [pod["commanded"] for pod in paused["pods"]].count(True) == 1
+    workers = set()
     for pod in paused["pods"]:
         evidence = pod["evidence"][name]
         assert (evidence["connector"], [task["state"] for task in evidence["tasks"]]) == ("PAUSED", ["PAUSED"] * 2)
-    assert len({task["worker"] for task in evidence["tasks"]}) == 2, "a task on each worker"
-    assert ansible("consumer_pause", state="paused", **given)["changed"] is False
+        workers |= {task["worker"] for task in evidence["tasks"]}
+    assert len(workers) == 2, "a task on each worker"
+    assert go("paused")["changed"] is False
     produce(kafka, connect)
     time.sleep(2.0)
     assert set(kafka.witness(group).values()) == {10}
     assert state() == "STABLE", "paused tasks keep their partitions"
 
-    stopped = ansible("consumer_pause", state="stopped", **given)
-    assert (stopped["failed"], stopped["changed"]) == (False, True)
-    assert {str(pod["evidence"][name]) for pod in stopped["pods"]} == {"{'connector': 'STOPPED', 'tasks': []}"}
-    assert ansible("kafka_lag_wait", group_id=group, until="empty", timeout=30)["satisfied"] is True
+    stopped = go("stopped")
+    assert stopped["changed"] is True
+    assert [pod["evidence"][name] for pod in stopped["pods"]] == [{"connector": "STOPPED", "tasks": []}] * 2
+    deadline = time.monotonic() + 20
+    while state() != "EMPTY":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
     offsets = [{"topic": connect, "partition": number, "offset": 5} for number in range(2)]
     assert ansible("kafka_group_offsets", group_id=group, offsets=offsets)["changed"] is True
 
-    assert ansible("consumer_pause", state="running", **given)["changed"] is True
+    assert go("running")["changed"] is True
     ansible("kafka_lag_wait", group_id=group, timeout=60)
     assert set(kafka.witness(group).values()) == {11}
-
-    wrong = ansible("consumer_pause", **{**given, "state": "paused", "targets": ["nope"], "timeout": 3})
-    assert (wrong["failed"], "answered 404" in wrong["msg"], "nope" in wrong["msg"]) == (True, True, True)
+    with pytest.raises((NotReadyError, ConflictError), match=r"answered 404: .*nope"):
+        go("paused", targets=["nope"], timeout=3.0)
