@@ -153,7 +153,8 @@ options:
     choices: [hot, cold]
     default: hot
   timeout:
-    description: Seconds after which to fail.
+    description:
+      - Seconds after which to fail. A read of the API server that is under way may take up to O(api_server_timeout) longer.
     type: float
     default: 60.0
   request_timeout:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import ssl
 import threading
 import time
@@ -131,6 +132,8 @@ class PodsAdapter:
         self._headers = {"Accept": "application/json", **({token_header: token} if token else {})}
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="bg-pod")
         self._turn = threading.Semaphore(AT_ONCE)
+        # More slow pods than kept connections is no news for the operator.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
     def call(
         self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any] | None, timeout: float
