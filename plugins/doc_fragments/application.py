@@ -81,7 +81,46 @@ options:
             type: str
             default: api_proxy
           token:
-            description: Sent as C(X-BG-Token), if set. The API server removes the C(Authorization) header.
+            description: Sent as C(token_header), if set.
+            type: str
+          scheme:
+            description:
+              - Whether the pods serve V(http) or V(https). With V(api_proxy) the API server does not check their certificates.
+            type: str
+            default: http
+          token_secret:
+            description: Secret in the application's namespace that holds the token. It takes the right to get this Secret.
+            type: dict
+            suboptions:
+              name:
+                description: Name of the Secret. Required.
+                type: str
+              key:
+                description: Key in it. By default C(token).
+                type: str
+          token_header:
+            description: Header that carries the token. The API server's proxy removes C(Authorization).
+            type: str
+            default: X-BG-Token
+          validate_certs:
+            description: Whether the certificates of the pods are checked with V(https) and V(pod_ip).
+            type: bool
+            default: true
+          ca_file:
+            description: File with the CA certificates of the pods, PEM, on the host that runs the module. By default the system's.
+            type: path
+          ca_secret:
+            description: Secret in the application's namespace that holds the CA certificates, instead of C(ca_file).
+            type: dict
+            suboptions:
+              name:
+                description: Name of the Secret. Required.
+                type: str
+              key:
+                description: Key in it. By default C(ca.crt).
+                type: str
+          server_name:
+            description: Name the certificates of the pods are for. By default the pod's address.
             type: str
       timeouts:
         description: How long the steps may take, in seconds.

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     Group,
+    HttpCall,
     LeaseState,
     LogRange,
     Pod,
@@ -133,21 +134,27 @@ class Cluster(t.Protocol):
     def denied(self, rights: t.Collection[Right]) -> list[str]:
         """Of the wanted rights those we lack, readable: ``patch deployments/scale.apps order-consumer-blue``."""
 
+    def secret(self, name: str, key: str) -> str:
+        """One value of a Secret. Raises ``ClusterError`` when the Secret or the key is missing or may not be read."""
+
     def event(self, workload: Workload, reason: str, message: str) -> None:
         """Leave a Kubernetes Event on the workload. Best effort: a failure is not an error."""
 
 
 class Consumers(t.Protocol):
-    """The pods' control endpoint (contract bg/v1)."""
+    """The pods' control endpoint."""
 
     def call(
         self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any] | None, timeout: float
     ) -> dict[str, Reply]:
-        """Send one command (``status`` with body None is a read) to all pods in parallel; one reply per pod name.
+        """Send one command of bg/v1 (``status`` with body None is a read) to all pods in parallel; one reply per pod name.
 
         Never raises for a pod: silence, a hang or broken JSON is a ``Reply`` that says so. ``timeout`` in seconds is
         for the whole fan-out.
         """
+
+    def send(self, pods: t.Collection[Pod], request: HttpCall, timeout: float) -> dict[str, Reply]:
+        """Send one request of any dialect; otherwise as ``call``."""
 
 
 class Clock(t.Protocol):

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: consumer_pause
-short_description: Pause or run the Kafka consumers of a workload, pod by pod
+short_description: Pause, stop or run the Kafka consumers of a workload, pod by pod
 version_added: 0.1.0
 description:
-  - Afterwards every pod that a Deployment or StatefulSet owns says of itself that it is paused and drained, or running, or
-    standing by. Drained means that it takes no records, has none in flight, and has committed every position.
+  - Afterwards every pod that a Deployment or StatefulSet owns says of itself that it is paused, stopped, running, or standing
+    by.
   - The pods are found by their owner and asked one by one and all at once, never through a Service, in every phase,
-    terminating ones included. The module is done when two equal lists of pods in a row are all in the state.
-  - The pods must speak the contract C(bg/v1). A pod that cannot be reached is not paused.
+    terminating ones included. The module is done when two equal lists of pods in a row are all in the state. A pod that
+    cannot be reached, hangs, or answers something else is not in the state, and is named when the time is over.
+  - How much the answers of a pod prove depends on its O(dialect); RV(proof) says it. Only V(bg/v1) proves that a paused pod is
+    drained, which means that it takes no records, has none in flight, and has committed every position.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
@@ -26,16 +28,21 @@ attributes:
   check_mode:
     support: full
     details:
-      - Asks the pods for their status once, tells them nothing, and does not fail when they are not in the state.
+      - Asks the pods for their state once, tells them nothing, and does not fail when they are not in the state.
       - A pod that does not answer counts as one that would be changed.
   diff_mode:
     support: full
     details:
       - The diff holds the state of each pod.
   idempotent:
-    support: full
+    support: partial
     details:
-      - A pod that is in the state already, at O(epoch) or a newer one, is not told anything.
+      - A pod that is in the state already, with V(bg/v1) at O(epoch) or a newer one, is not told anything.
+      - With V(shawarma), and a custom dialect without C(status), pods cannot be asked for their state, so they are told every
+        time and V(changed) is always true.
+      - With V(pause_resume) a pod that holds no partitions is told to pause every time, because it never says that it is paused.
+requirements:
+  - jmespath >= 1.0.1, for every O(dialect) but V(bg/v1)
 options:
   name:
     description: Name of the workload.
@@ -49,23 +56,82 @@ options:
   state:
     description:
       - What the consumers shall do.
-      - V(paused) takes no new records, finishes and commits those in flight, and stays so over rebalances.
+      - V(paused) takes no new records, finishes and commits those in flight, and stays so over rebalances. It goes on holding
+        its partitions.
+      - V(stopped) is paused and has left its consumer group, so that its offsets can be set from outside. The process lives.
+        The dialects V(pause_resume) and V(shawarma) do not know it.
       - V(running) processes. With O(offsets) each partition begins there; without, the pods go on where they stopped, which
         is only right when no other colour has processed since.
-      - V(standby) waits for its turn; pods that are running refuse it and have to be paused first.
+      - V(standby) waits for its turn; pods that are running refuse it and have to be paused first. Only V(bg/v1) knows it.
     type: str
-    choices: [paused, running, standby]
+    choices: [paused, stopped, running, standby]
     required: true
+  dialect:
+    description:
+      - What the pods understand. The documentation page C(docs/dialects.md) has requests, expressions and limits of each.
+      - V(bg/v1) is the contract of this collection.
+      - V(pause_resume) is C(POST /pause), C(POST /resume) and C(GET /status) with C({"paused":true}).
+      - V(spring_cloud_stream) is the actuator endpoint C(bindings) of Spring Cloud Stream. O(targets) are its bindings.
+      - V(kafka_connect) is the REST interface of Kafka Connect. O(targets) are the connectors. A command goes to one worker
+        and counts for all; every worker is asked what it knows.
+      - V(shawarma) posts to the endpoint C(/applicationstate) that a Shawarma sidecar would call. There is no way to read the
+        state back.
+      - V(custom) is described by O(custom_dialect).
+    type: str
+    choices: [bg/v1, pause_resume, spring_cloud_stream, kafka_connect, shawarma, custom]
+    default: bg/v1
+  targets:
+    description:
+      - Bindings or connectors that are meant, where the O(dialect) has such. All of them must be in the state.
+    type: list
+    elements: str
+    default: []
+  custom_dialect:
+    description:
+      - The dialect for O(dialect=custom). It is checked whole before anything is contacted.
+      - Paths are below O(contract.base_path). A path, and a string in a body, may hold C({target}) and C({epoch}).
+    type: dict
+    suboptions:
+      status:
+        description:
+          - The request that reads the state, a dictionary with C(path), and C(method) if it is not C(GET).
+          - Without it the pods cannot be asked, and that they took the command is all that is known.
+        type: dict
+      states:
+        description:
+          - For each of C(paused), C(stopped) and C(running) that the pods know, a dictionary of C(requests) and C(when).
+          - C(requests) are sent one after the other, each a dictionary of C(path), C(method) (by default C(POST)) and C(body)
+            (sent as JSON).
+          - C(when) is a JMESPath expression over the answer to C(status). Only if it says C(true) is the pod in the state.
+        type: dict
+      evidence:
+        description: JMESPath expression for what RV(pods[].evidence) shall show of the answer.
+        type: str
+      idle:
+        description:
+          - JMESPath expression that is C(true) for a pod that holds no partitions. Such a pod counts as paused once it was told.
+        type: str
+      commands_to:
+        description: Whether a command goes to V(all) pods, or to V(one) which passes it on.
+        type: str
+        choices: [all, one]
+        default: all
+      retry_on:
+        description: HTTP codes from 400 to 499, beside 408, 425 and 429, after which a command is sent again.
+        type: list
+        elements: int
+        default: []
   epoch:
     description:
-      - Epoch of the command. Pods refuse a command of an older epoch than they have seen.
+      - Epoch of the command. Required with O(dialect=bg/v1), whose pods refuse a command of an older epoch than they have seen.
       - It must be the epoch of the active record, see M(streamops.bluegreen.bg_configmap_switch). A pod that has seen a
         newer epoch than the record has stops processing when its lease ends.
+      - Other dialects have no epochs; a custom one may send it as C({epoch}).
     type: int
-    required: true
   offsets:
     description:
-      - Where each partition begins, used with O(state=running). It must hold every partition of the application.
+      - Where each partition begins, used with O(state=running) and O(dialect=bg/v1). It must hold every partition of the
+        application.
     type: list
     elements: dict
     suboptions:
@@ -86,16 +152,15 @@ options:
     type: str
     choices: [hot, cold]
     default: hot
-  leave_group:
-    description: Whether paused pods leave their consumer group, so that its offsets can be set from outside.
-    type: bool
-    default: false
   timeout:
-    description: Seconds after which to fail.
+    description:
+      - Seconds after which to fail. A read of the API server that is under way may take up to O(api_server_timeout) longer.
     type: float
     default: 60.0
   request_timeout:
-    description: Seconds the pods have to answer one request.
+    description:
+      - Seconds each pod has to answer one request. All pods are asked at the same time.
+      - It is cut short by what is left of O(timeout).
     type: float
     default: 5.0
   contract:
@@ -103,13 +168,13 @@ options:
     type: dict
     suboptions:
       port:
-        description: Port of the endpoint.
+        description: Port of the endpoint. By default 8080, with V(kafka_connect) 8083, with V(shawarma) 80.
         type: int
-        default: 8080
       base_path:
-        description: Path in front of every command.
+        description:
+          - Path in front of every request. By default C(/actuator/kafka), with V(spring_cloud_stream) C(/actuator/bindings),
+            with V(kafka_connect) C(/), with V(shawarma) C(/applicationstate).
         type: str
-        default: /actuator/kafka
       transport:
         description:
           - V(api_proxy) goes through the API server's pod proxy and works from anywhere.
@@ -117,12 +182,56 @@ options:
         type: str
         choices: [api_proxy, pod_ip]
         default: api_proxy
+      scheme:
+        description:
+          - Whether the pods serve V(http) or V(https).
+          - With O(contract.transport=api_proxy) the API server does not check the certificate of a pod. Where that matters use
+            V(pod_ip).
+        type: str
+        choices: [http, https]
+        default: http
       token:
-        description: Sent as C(X-BG-Token), if set. The API server removes the C(Authorization) header.
+        description: Sent as O(contract.token_header), if set.
+        type: str
+      token_secret:
+        description:
+          - Secret in O(namespace) that holds the token. It takes the right to get this Secret.
+        type: dict
+        suboptions:
+          name:
+            description: Name of the Secret. Required.
+            type: str
+          key:
+            description: Key in it. By default C(token).
+            type: str
+      token_header:
+        description: Header that carries the token. The API server's proxy removes C(Authorization).
+        type: str
+        default: X-BG-Token
+      validate_certs:
+        description: Whether the certificates of the pods are checked with O(contract.scheme=https) and V(pod_ip).
+        type: bool
+        default: true
+      ca_file:
+        description: File with the CA certificates of the pods, PEM, on the host that runs the module. By default the system's.
+        type: path
+      ca_secret:
+        description: Secret in O(namespace) that holds the CA certificates, instead of O(contract.ca_file).
+        type: dict
+        suboptions:
+          name:
+            description: Name of the Secret. Required.
+            type: str
+          key:
+            description: Key in it. By default C(ca.crt).
+            type: str
+      server_name:
+        description: Name the certificates of the pods are for, with O(contract.scheme=https). By default the pod's address.
         type: str
 seealso:
   - module: streamops.bluegreen.bg_handover
   - module: streamops.bluegreen.bg_configmap_switch
+  - module: streamops.bluegreen.kafka_lag_wait
 """
 
 EXAMPLES = r"""
@@ -143,6 +252,44 @@ EXAMPLES = r"""
     epoch: "{{ armed.epoch }}"
   check_mode: true
   diff: true
+
+- name: Stop a sink connector, so that its offsets can be changed
+  streamops.bluegreen.consumer_pause:
+    namespace: orders
+    name: connect
+    dialect: kafka_connect
+    targets: [orders-sink]
+    state: stopped
+
+- name: Pause the consumers of a Spring Cloud Stream application, over TLS and with a token
+  streamops.bluegreen.consumer_pause:
+    namespace: orders
+    name: order-consumer-blue
+    dialect: spring_cloud_stream
+    targets: [orders-in-0]
+    state: paused
+    contract:
+      scheme: https
+      port: 8443
+      token_secret: {name: order-consumer-control}
+
+- name: Pause an application that has an endpoint of its own
+  streamops.bluegreen.consumer_pause:
+    namespace: orders
+    name: invoice-worker
+    dialect: custom
+    state: paused
+    contract: {base_path: /admin}
+    custom_dialect:
+      status: {path: /consumer}
+      evidence: "{hold: hold, in_work: inWork}"
+      states:
+        paused:
+          when: hold && inWork == `0`
+          requests: [{method: PUT, path: /consumer, body: {hold: true}}]
+        running:
+          when: hold == `false`
+          requests: [{method: PUT, path: /consumer, body: {hold: false}}]
 
 - name: Start green at the offsets of the snapshot, and let blue go on when that fails
   block:
@@ -166,10 +313,25 @@ state:
   type: str
   sample: paused
 epoch:
-  description: Epoch of the command.
+  description: Epoch of the command, V(none) for a dialect without.
   returned: success, and when the pods refused or did not get there in time
   type: int
   sample: 7
+dialect:
+  description: The dialect that was spoken.
+  returned: success, and when the pods refused or did not get there in time
+  type: str
+  sample: bg/v1
+proof:
+  description:
+    - What is proven of all pods that have a process, the weakest of RV(pods[].proof).
+    - V(drained), the pod's positions and commits agree and it has no records in work.
+    - V(reported), the pod says that it is in the state.
+    - V(accepted), the pod took the command and cannot be asked for more.
+    - V(none), a pod is not in the state, or there are no pods.
+  returned: success, and when the pods refused or did not get there in time
+  type: str
+  sample: drained
 pods:
   description: Every pod of the workload at the last look, sorted by name.
   returned: success, and when the pods refused or did not get there in time
@@ -181,27 +343,49 @@ pods:
     phase: {description: Kubernetes' phase of the pod., type: str, returned: always, sample: Running}
     terminating: {description: Whether it is being deleted., type: bool, returned: always, sample: false}
     state_before: {description: "State at the first look, V(none) for a pod that came later.", type: str, returned: always, sample: ACTIVE}
-    state: {description: "State as the pod says, V(none) when it did not answer.", type: str, returned: always, sample: DRAINED}
+    state:
+      description:
+        - State as the pod says, in the words of V(bg/v1), or V(paused), V(stopped) and V(running).
+        - V(none) when it gave no answer that can be read.
+      type: str
+      returned: always
+      sample: DRAINED
     in_state: {description: "Whether it is in the wanted state, or has no process any more.", type: bool, returned: always, sample: true}
-    commanded: {description: Whether it was told to change; in check mode whether it would be., type: bool, returned: always, sample: true}
-    error: {description: Why there is no status; empty when there is one., type: str, returned: always, sample: ''}
-    epoch: {description: Newest epoch the pod has seen., type: int, returned: when the pod answered, sample: 7}
-    group_id: {description: Its consumer group., type: str, returned: when the pod answered, sample: cc_order_prod_blue}
-    member_id: {description: Its member id., type: str, returned: when the pod answered}
-    in_flight: {description: Records it is processing., type: int, returned: when the pod answered, sample: 0}
+    proof: {description: "What is proven of this pod, see RV(proof).", type: str, returned: always, sample: drained}
+    commanded: {description: Whether it took a command; in check mode whether it would get one., type: bool, returned: always, sample: true}
+    error: {description: Why there is no state; empty when there is one., type: str, returned: always, sample: ''}
+    evidence:
+      description: What the dialect's expression for evidence found in the pod's answer, for each of O(targets) where there are such.
+      type: raw
+      returned: when the pod answered in a dialect other than V(bg/v1)
+      sample: {orders-in-0: [{binding: orders-in-0, group: g, state: paused}]}
+    epoch: {description: Newest epoch the pod has seen., type: int, returned: when the pod answered in V(bg/v1), sample: 7}
+    group_id: {description: Its consumer group., type: str, returned: when the pod answered in V(bg/v1), sample: cc_order_prod_blue}
+    member_id: {description: Its member id., type: str, returned: when the pod answered in V(bg/v1)}
+    in_flight: {description: Records it is processing., type: int, returned: when the pod answered in V(bg/v1), sample: 0}
     partitions:
       description: The partitions it owns, sorted.
       type: list
       elements: dict
-      returned: when the pod answered
+      returned: when the pod answered in V(bg/v1)
       contains:
         topic: {description: Topic., type: str, returned: always, sample: order-events}
         partition: {description: Partition number., type: int, returned: always, sample: 0}
         paused: {description: Whether it is paused., type: bool, returned: always, sample: true}
         position: {description: "Next offset it will process, V(none) when unknown.", type: int, returned: always, sample: 1234}
         committed: {description: "Offset it has committed, V(none) when none.", type: int, returned: always, sample: 1234}
+elapsed:
+  description: Seconds from the first request to the last answer.
+  returned: success, and when the pods refused or did not get there in time
+  type: float
+  sample: 0.412
+rounds:
+  description: How often all pods were listed and asked.
+  returned: success, and when the pods refused or did not get there in time
+  type: int
+  sample: 2
 faults:
-  description: Partitions that are listed twice or have a negative offset.
+  description: Everything that is wrong with the options.
   returned: when the input is wrong
   type: list
   elements: str
@@ -217,50 +401,15 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Contract
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import (
-    PauseRequest,
-    pause_consumers,
-)
-
-
-def listed(rows: t.Sequence[t.Mapping[str, t.Any]] | None) -> dict[TopicPartition, int] | None:
-    """The option ``offsets`` as the use case takes it."""
-    if rows is None:
-        return None
-    offsets: dict[TopicPartition, int] = {}
-    faults = []
-    for row in rows:
-        tp = TopicPartition(row["topic"], row["partition"])
-        if tp in offsets:
-            faults.append(f"partition {tp} is listed twice in offsets")
-        if row["offset"] < 0:
-            faults.append(f"offset {row['offset']} of {tp} is negative; an offset is 0 or more")
-        offsets[tp] = row["offset"]
-    if faults:
-        raise InvalidSettingsError(faults)
-    return offsets
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects import BG_V1, CUSTOM, DIALECTS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import pause_consumers
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_settings import parse_settings
 
 
 def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     """One call of the use case."""
-    params = module.params
-    request = PauseRequest(
-        kind=params["kind"],
-        name=params["name"],
-        state=params["state"],
-        epoch=params["epoch"],
-        offsets=listed(params["offsets"]),
-        standby=params["standby"],
-        leave_group=params["leave_group"],
-        timeout=params["timeout"],
-        request_timeout=params["request_timeout"],
-    )
-    given = params["contract"] or {}
-    contract = Contract(**{key: value for key, value in given.items() if value is not None})
-    return pause_consumers(build_ports(params, contract=contract), request, check=module.check_mode)
+    request, contract = parse_settings(module.params)
+    return pause_consumers(build_ports(module.params, contract=contract), request, check=module.check_mode)
 
 
 def main() -> None:
@@ -270,19 +419,29 @@ def main() -> None:
         "partition": {"type": "int", "required": True},
         "offset": {"type": "int", "required": True},
     }
+    custom_spec = {
+        "status": {"type": "dict"},
+        "states": {"type": "dict"},
+        "evidence": {"type": "str"},
+        "idle": {"type": "str"},
+        "commands_to": {"type": "str", "choices": ["all", "one"], "default": "all"},
+        "retry_on": {"type": "list", "elements": "int", "default": []},
+    }
     module = AnsibleModule(
         argument_spec=kubernetes_argument_spec(
             namespace={"type": "str", "required": True},
             name={"type": "str", "required": True},
             kind={"type": "str", "choices": ["Deployment", "StatefulSet"], "default": "Deployment"},
-            state={"type": "str", "choices": ["paused", "running", "standby"], "required": True},
-            epoch={"type": "int", "required": True},
+            state={"type": "str", "choices": ["paused", "stopped", "running", "standby"], "required": True},
+            dialect={"type": "str", "choices": [BG_V1, *DIALECTS, CUSTOM], "default": BG_V1},
+            targets={"type": "list", "elements": "str", "default": []},
+            custom_dialect={"type": "dict", "options": custom_spec},
+            epoch={"type": "int"},
             offsets={"type": "list", "elements": "dict", "options": offset_spec},
             standby={"type": "str", "choices": ["hot", "cold"], "default": "hot"},
-            leave_group={"type": "bool", "default": False},
             timeout={"type": "float", "default": 60.0},
             request_timeout={"type": "float", "default": 5.0},
-            contract={"type": "dict", "options": contract_argument_spec()},
+            contract={"type": "dict", "options": contract_argument_spec(any_dialect=True)},
         ),
         supports_check_mode=True,
     )

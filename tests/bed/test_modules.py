@@ -146,7 +146,7 @@ def test_bg_configmap_switch(ansible: Ansible, kubectl: Kubectl) -> None:
 
 @pytest.fixture
 def application(bed: dict[str, str], ansible: Ansible, kafka: Kafka, kubectl: Kubectl, name: str) -> t.Iterator[str]:
-    """The example application, blue, with two pods, on a topic of its own; the topic."""
+    """The example application, blue, with five pods, on a topic of its own with four partitions; the topic."""
     context = ROOT / "consumers/python"
     subprocess.run([sys.executable, "-m", "testbed", "image", str(context), IMAGE], check=True, cwd=ROOT, timeout=600)
     topic = kafka.topic("events", partitions=4, records=20)
@@ -167,7 +167,7 @@ def application(bed: dict[str, str], ansible: Ansible, kafka: Kafka, kubectl: Ku
         for subject in item.get("subjects", []):
             subject["namespace"] = kubectl.namespace
     deployment = objects[-1]["spec"]
-    deployment["replicas"] = 2
+    deployment["replicas"] = 5
     for variable in deployment["template"]["spec"]["containers"][0]["env"]:
         if variable["name"] in settings:
             variable["value"] = settings[variable["name"]]
@@ -180,7 +180,7 @@ def application(bed: dict[str, str], ansible: Ansible, kafka: Kafka, kubectl: Ku
 
 
 def ready_to_process(ansible: Ansible, pods: dict[str, t.Any], group: str) -> None:
-    """Until both pods process and own all partitions."""
+    """Until the pods process and own all partitions."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         seen = ansible("consumer_pause", check=True, state="running", epoch=1, **pods)
@@ -208,6 +208,9 @@ def test_consumer_pause(ansible: Ansible, kafka: Kafka, kubectl: Kubectl, name: 
     positions = {(row["topic"], row["partition"]): row["position"] for pod in done["pods"] for row in pod["partitions"]}
     assert positions == dict.fromkeys(((topic, number) for number in range(4)), 20)
     assert kafka.witness(group) == positions
+    spare = [pod for pod in done["pods"] if not pod["partitions"]]
+    assert len(spare) == 1, "five pods, four partitions"
+    assert [(pod["state"], pod["proof"], pod["in_flight"]) for pod in done["pods"]] == [("DRAINED", "drained", 0)] * 5
 
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers})
     for number in range(4):
@@ -216,6 +219,14 @@ def test_consumer_pause(ansible: Ansible, kafka: Kafka, kubectl: Kubectl, name: 
     for check in (False, True):
         assert ansible("consumer_pause", check=check, state="paused", epoch=2, **pods)["changed"] is False
     assert kafka.witness(group) == positions, "nothing was processed while paused"
+
+    stopped = ansible("consumer_pause", state="stopped", epoch=2, **pods)
+    assert (stopped["failed"], stopped["changed"], stopped["proof"]) == (False, True, "drained")
+    assert "DRAINED, not a member" in stopped["diff_text"]
+    assert ansible("kafka_lag_wait", group_id=group, until="empty", timeout=30)["satisfied"] is True
+    assert kafka.admin.describe_consumer_groups([group])[group].result(30).state.name == "EMPTY"
+    assert ansible("consumer_pause", state="stopped", epoch=2, **pods)["changed"] is False
+    assert kafka.witness(group) == positions
 
     stale = ansible("consumer_pause", state="running", epoch=1, **pods)
     assert (stale["failed"], "answered 409" in stale["msg"]) == (True, True)

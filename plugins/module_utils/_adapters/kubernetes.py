@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import typing as t
 
@@ -152,6 +153,23 @@ class KubernetesAdapter:
             return bool(answer.get("status", {}).get("allowed"))
 
         return ask
+
+    def secret(self, name: str, key: str) -> str:
+        """One value of a Secret. Raises ``ClusterError`` when the Secret or the key is missing or may not be read."""
+        what = self._title("Secret", name)
+        try:
+            found = self._api.read(what, self._core("secrets", name))
+        except ClusterError as error:
+            raise ClusterError(f"{error.message}. It takes the right get secrets on {name}") from error
+        if found is None:
+            raise ClusterError(f"Could not read {what}: it does not exist")
+        data = found.get("data") or {}
+        if key not in data:
+            raise ClusterError(f"{what} has no key {key}; it has {', '.join(sorted(data)) or 'none'}")
+        try:
+            return base64.b64decode(data[key]).decode().strip()
+        except ValueError as error:
+            raise ClusterError(f"Key {key} of {what} is not text") from error
 
     def event(self, workload: Workload, reason: str, message: str) -> None:
         """Leave a Kubernetes Event on the workload. Best effort: a failure is not an error."""

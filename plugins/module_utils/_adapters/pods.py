@@ -9,22 +9,31 @@
 from __future__ import annotations
 
 import json
+import logging
+import ssl
+import threading
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer, reason
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Pod, Reply
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import TOKEN_HEADER
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import HttpCall, Pod, Reply
 
 try:
     import urllib3
 except ImportError:
     pass  # api_server says so before anything here is used
 
-AT_ONCE = 64
-"""Pods asked at the same time."""
+AT_ONCE = 16
+"""Requests under way at the same time, as long as they are answered quickly. More connections only cost handshakes."""
+PATIENCE = 0.1
+"""Seconds after which a request is sent all the same: pods that hang must not hold up the others."""
+THREADS = 256
+POOLS = 512
+"""Pods to which connections are kept open."""
 
 
 class Transport(t.Protocol):
@@ -39,22 +48,21 @@ class Transport(t.Protocol):
 class ApiProxy:
     """Through ``/api/v1/namespaces/NS/pods/POD:PORT/proxy``: works wherever the API server can be reached.
 
-    The API server removes the ``Authorization`` header, so the pods know us only by a header of our own.
+    The API server removes the ``Authorization`` header, so the pods know us only by a header of our own; and with https it
+    does not check the pod's certificate.
     """
 
-    def __init__(self, api: ApiServer, namespace: str, port: int) -> None:
+    def __init__(self, api: ApiServer, namespace: str, port: int, scheme: str = "http") -> None:
         self._api = api
-        self._namespace = namespace
-        self._port = port
+        self._path = f"/api/v1/namespaces/{namespace}/pods/{'https:' if scheme == 'https' else ''}%s:{port}/proxy"
 
     def send(
         self, pod: Pod, method: str, path: str, body: bytes | None, headers: t.Mapping[str, str], timeout: float
     ) -> Reply:
         """See Transport."""
-        url = f"/api/v1/namespaces/{self._namespace}/pods/{pod.name}:{self._port}/proxy{path}"
-        status, answer = self._api.send(method, url, body, headers, timeout)
+        status, answer = self._api.send(method, self._path % pod.name + path, body, headers, timeout)
         parsed = _parse(answer)
-        if parsed is not None and parsed.get("kind") == "Status" and parsed.get("apiVersion") == "v1":
+        if isinstance(parsed, dict) and parsed.get("kind") == "Status" and parsed.get("apiVersion") == "v1":
             return Reply(
                 pod.name, None, None, f"the API server could not pass the request on: {status}, {reason(answer)}"
             )
@@ -62,11 +70,18 @@ class ApiProxy:
 
 
 class PodAddress:
-    """Straight to the pod's IP: one hop less, where pod addresses are routed to us."""
+    """Straight to the pod's IP: one hop less, where pod addresses are routed to us.
 
-    def __init__(self, port: int) -> None:
+    tls: for https, otherwise None. server_name: what the pods' certificate is for; empty for the pod's address.
+    """
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None, server_name: str = "") -> None:
         self._port = port
-        self._pool = urllib3.PoolManager(num_pools=AT_ONCE)
+        self._scheme = "https" if tls else "http"
+        options: dict[str, t.Any] = {"ssl_context": tls} if tls else {}
+        if tls and server_name:
+            options |= {"server_hostname": server_name, "assert_hostname": server_name}
+        self._pool = urllib3.PoolManager(num_pools=POOLS, **options)
 
     def send(
         self, pod: Pod, method: str, path: str, body: bytes | None, headers: t.Mapping[str, str], timeout: float
@@ -77,7 +92,7 @@ class PodAddress:
         address = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
         response = self._pool.request(
             method,
-            f"http://{address}:{self._port}{path}",
+            f"{self._scheme}://{address}:{self._port}{path}",
             body=body,
             headers=headers,
             timeout=urllib3.Timeout(total=timeout),
@@ -87,63 +102,98 @@ class PodAddress:
         return _reply(pod, response.status, response.data, _parse(response.data))
 
 
-class PodsAdapter:
-    """Port ``Consumers``. base_path: in front of every command; token: sent as ``X-BG-Token`` when not empty."""
+def tls_context(validate_certs: bool = True, ca_file: str = "", ca_data: str = "") -> ssl.SSLContext:
+    """How https straight to a pod is checked. ca_file or ca_data (PEM): whom to trust instead of the system's list.
 
-    def __init__(self, transport: Transport, base_path: str = "/actuator/kafka", token: str = "") -> None:
+    Raises ClusterError for a CA that can't be read.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None, cadata=ca_data or None)
+    except (OSError, ValueError) as error:
+        where = f"file {ca_file}" if ca_file else "Secret of contract.ca_secret"
+        raise ClusterError(f"The {where} holds no CA certificates in PEM that can be read: {error}") from error
+    if not validate_certs:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+class PodsAdapter:
+    """Port ``Consumers``. base_path: in front of every path; token: sent as ``token_header`` when not empty."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        base_path: str = "/actuator/kafka",
+        token: str = "",
+        token_header: str = TOKEN_HEADER,
+    ) -> None:
         self._transport = transport
         self._base_path = base_path.rstrip("/")
-        self._token = token
-        self._threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="bg-pod")
+        self._headers = {"Accept": "application/json", **({token_header: token} if token else {})}
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="bg-pod")
+        self._turn = threading.Semaphore(AT_ONCE)
+        # More slow pods than kept connections is no news for the operator.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
     def call(
         self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any] | None, timeout: float
     ) -> dict[str, Reply]:
-        """Send one command (body None is a read) to all pods in parallel; one reply per pod name.
+        """Send one command of bg/v1 (body None is a read) to all pods in parallel; one reply per pod name.
 
         Never raises for a pod. ``timeout`` in seconds is for the whole fan-out.
         """
-        encoded = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        headers = {"Accept": "application/json"}
-        if self._token:
-            headers["X-BG-Token"] = self._token
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            headers["X-BG-Epoch"] = str(body.get("epoch", ""))
+        if body is None:
+            return self.send(pods, HttpCall("GET", f"/{command}"), timeout)
+        epoch = {"X-BG-Epoch": str(body.get("epoch", ""))}
+        return self.send(pods, HttpCall("POST", f"/{command}", body, epoch), timeout)
+
+    def send(self, pods: t.Collection[Pod], request: HttpCall, timeout: float) -> dict[str, Reply]:
+        """Send one request to all pods in parallel; otherwise as ``call``."""
+        body = None if request.body is None else json.dumps(request.body, separators=(",", ":")).encode()
+        headers = {**self._headers, **request.headers, **({} if body is None else {"Content-Type": "application/json"})}
         deadline = time.monotonic() + timeout
-        futures = {pod.name: self._threads.submit(self._ask, pod, command, encoded, headers, deadline) for pod in pods}
+        futures = {pod.name: self._threads.submit(self._ask, pod, request, body, headers, deadline) for pod in pods}
         replies = {}
         for name, future in futures.items():
             try:
                 replies[name] = future.result(timeout=max(0.0, deadline - time.monotonic()) + 0.05)
             except FutureTimeoutError:
-                replies[name] = Reply(name, None, None, f"no answer to {command} within {timeout:g} s")
+                replies[name] = Reply(name, None, None, f"no answer to {_title(request)} within {timeout:g} s")
         return replies
 
-    def _ask(self, pod: Pod, command: str, body: bytes | None, headers: t.Mapping[str, str], deadline: float) -> Reply:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return Reply(pod.name, None, None, f"no time left to send {command}")
+    def _ask(
+        self, pod: Pod, request: HttpCall, body: bytes | None, headers: t.Mapping[str, str], deadline: float
+    ) -> Reply:
+        mine = self._turn.acquire(timeout=PATIENCE)
         try:
-            return self._transport.send(
-                pod, "GET" if body is None else "POST", f"{self._base_path}/{command}", body, headers, left
-            )
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return Reply(pod.name, None, None, f"no time left to send {_title(request)}")
+            return self._transport.send(pod, request.method, self._base_path + request.path, body, headers, left)
         except urllib3.exceptions.HTTPError as error:
-            return Reply(pod.name, None, None, f"no answer to {command}: {error}")
+            return Reply(pod.name, None, None, f"no answer to {_title(request)}: {error}")
         except BlueGreenError as error:
             return Reply(pod.name, None, None, error.message)
+        finally:
+            if mine:
+                self._turn.release()
 
 
-def _parse(answer: bytes) -> dict[str, t.Any] | None:
+def _title(request: HttpCall) -> str:
+    return request.path.strip("/") or request.method
+
+
+def _parse(answer: bytes) -> t.Any:
     try:
-        parsed = json.loads(answer)
+        return json.loads(answer)
     except ValueError:
         return None
-    return parsed if isinstance(parsed, dict) else None
 
 
-def _reply(pod: Pod, status: int, answer: bytes, parsed: dict[str, t.Any] | None) -> Reply:
-    if parsed is None:
-        shown = answer[:200].decode(errors="replace").strip()
-        return Reply(pod.name, status, None, f"answered {status} with something that is not a JSON object: {shown!r}")
-    return Reply(pod.name, status, parsed)
+def _reply(pod: Pod, status: int, answer: bytes, parsed: t.Any) -> Reply:
+    if isinstance(parsed, dict):
+        return Reply(pod.name, status, parsed, answer=parsed)
+    shown = answer[:200].decode(errors="replace").strip()
+    return Reply(
+        pod.name, status, None, f"answered {status} with something that is not a JSON object: {shown!r}", answer=parsed
+    )

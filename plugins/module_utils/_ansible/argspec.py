@@ -52,11 +52,19 @@ KAFKA_SPEC: Spec = {
 TIMEOUTS = ("request_timeout_ms", "default_api_timeout_ms")
 """Options of ours that are not handed to kafka-python as they are."""
 
+_SECRET_KEY: Spec = {"name": {"type": "str"}, "key": {"type": "str", "no_log": False}}
 _CONTRACT_SPEC: Spec = {
     "port": {"type": "int", "default": 8080},
     "base_path": {"type": "str", "default": "/actuator/kafka"},
     "transport": {"type": "str", "choices": ["api_proxy", "pod_ip"], "default": "api_proxy"},
     "token": {"type": "str", "no_log": True},
+    "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
+    "token_secret": {"type": "dict", "no_log": False, "options": _SECRET_KEY},
+    "token_header": {"type": "str", "no_log": False, "default": "X-BG-Token"},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_file": {"type": "path"},
+    "ca_secret": {"type": "dict", "no_log": False, "options": _SECRET_KEY},
+    "server_name": {"type": "str"},
 }
 
 
@@ -75,9 +83,12 @@ def kubernetes_argument_spec(**own: dict[str, t.Any]) -> Spec:
     return {**spec, **own}
 
 
-def contract_argument_spec() -> Spec:
-    """Suboptions of how pods are reached."""
-    return copy.deepcopy(_CONTRACT_SPEC)
+def contract_argument_spec(any_dialect: bool = False) -> Spec:
+    """Suboptions of how pods are reached. any_dialect: port and base path have the dialect's defaults, not those of bg/v1."""
+    spec = copy.deepcopy(_CONTRACT_SPEC)
+    for name in ("port", "base_path") if any_dialect else ():
+        del spec[name]["default"]
+    return spec
 
 
 def application_option() -> dict[str, t.Any]:
@@ -89,7 +100,8 @@ def application_option() -> dict[str, t.Any]:
     timeouts = {"start": 120, "pause": 20, "activate": 30, "lock": 60, "request": 5}
     contract = contract_argument_spec()
     contract["port"]["type"] = "raw"
-    contract["transport"].pop("choices")
+    for name in ("transport", "scheme"):
+        contract[name].pop("choices")
     options: Spec = {
         "name": {"type": "str"},
         "namespace": {"type": "str"},

@@ -18,7 +18,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     KAFKA_SPEC,
     TIMEOUTS,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Contract
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Cluster, Consumers, Kafka, Ports
 
 Params = t.Mapping[str, t.Any]
@@ -47,10 +47,11 @@ def build_ports(params: Params, namespace: str = "", contract: Contract | None =
     """
     where = namespace or params.get("namespace") or ""
     api = Lazy(lambda: _api_server(params))
+    cluster = Lazy(lambda: _cluster(api, where))
     return Ports(
         kafka=t.cast(Kafka, Lazy(lambda: _kafka(params))),
-        cluster=t.cast(Cluster, Lazy(lambda: _cluster(api, where))),
-        consumers=t.cast(Consumers, Lazy(lambda: _consumers(api, where, contract or Contract()))),
+        cluster=t.cast(Cluster, cluster),
+        consumers=t.cast(Consumers, Lazy(lambda: _consumers(api, cluster, where, contract or Contract()))),
         clock=SystemClock(),
         parallel=ThreadParallel(),
     )
@@ -75,10 +76,25 @@ def _cluster(api: t.Any, namespace: str) -> t.Any:
     return KubernetesAdapter(api, namespace)
 
 
-def _consumers(api: t.Any, namespace: str, contract: Contract) -> t.Any:
+def _consumers(api: t.Any, cluster: t.Any, namespace: str, contract: Contract) -> t.Any:
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import pods
 
-    transport: t.Any = pods.PodAddress(contract.port)
+    transport: t.Any
     if contract.transport == "api_proxy":
-        transport = pods.ApiProxy(api, namespace, contract.port)
-    return pods.PodsAdapter(transport, contract.base_path, contract.token)
+        transport = pods.ApiProxy(api, namespace, contract.port, contract.scheme)
+    else:
+        transport = pods.PodAddress(contract.port, _tls(cluster, contract), contract.server_name)
+    token, secret = contract.token, contract.token_secret
+    if secret:
+        token = cluster.secret(secret.name, secret.key)
+    return pods.PodsAdapter(transport, contract.base_path, token, contract.token_header)
+
+
+def _tls(cluster: t.Any, contract: Contract) -> t.Any:
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import pods
+
+    if contract.scheme != "https":
+        return None
+    ca = contract.ca_secret
+    trusted = cluster.secret(ca.name, ca.key) if ca else ""
+    return pods.tls_context(contract.validate_certs, contract.ca_file, trusted)

@@ -12,18 +12,17 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract, parse_contract
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS
 
 MODES = ("hot", "cold")
 KINDS = ("Deployment", "StatefulSet")
-TRANSPORTS = ("api_proxy", "pod_ip")
 
 # The longest suffix we add is "-bg-snapshot-" and an epoch of up to 15 digits with its chunk; names hold 253.
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 _TOPIC = re.compile(r"^[a-zA-Z0-9._-]{1,249}$")
 _GROUP = re.compile(r"^[^\s\x00-\x1f]{1,255}$")
-_PATH = re.compile(r"^/[A-Za-z0-9._~/-]*$")
 
 
 @dataclass(frozen=True)
@@ -32,16 +31,6 @@ class Colour:
 
     group: str
     workload: str
-
-
-@dataclass(frozen=True)
-class Contract:
-    """How the pods are reached."""
-
-    port: int = 8080
-    base_path: str = "/actuator/kafka"
-    transport: str = "api_proxy"
-    token: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,21 +187,10 @@ class _Reader:
         return value
 
     def contract(self) -> Contract:
-        raw = self.section("contract")
-        path = raw.get("base_path") or "/actuator/kafka"
-        if not _PATH.match(str(path)):
-            self.fault(f"contract.base_path is {path!r}; it must begin with '/' and be a plain path")
-        transport = raw.get("transport") or "api_proxy"
-        if transport not in TRANSPORTS:
-            self.fault(f"contract.transport is {transport!r}; it must be one of {', '.join(TRANSPORTS)}")
-        for key in sorted(set(raw) - {"port", "base_path", "transport", "token"}):
-            self.fault(f"contract.{key} is unknown; known are port, base_path, transport and token")
-        return Contract(
-            port=self.number("port", 8080, least=1, where=raw, most=65535),
-            base_path=str(path).rstrip("/"),
-            transport=str(transport),
-            token=str(raw.get("token") or ""),
-        )
+        contract, faults = parse_contract(self.section("contract"))
+        for fault in faults:
+            self.fault(fault)
+        return contract
 
     def timeouts(self) -> Timeouts:
         raw = self.section("timeouts")

@@ -48,11 +48,15 @@ class PodStatus:
     partitions: t.Mapping[TopicPartition, PartitionStatus]
 
     @property
+    def quiet(self) -> bool:
+        """True when no record is in work, waits for it, or waits for its commit."""
+        return self.in_flight == 0 and self.queued == 0 and self.pending_commits == 0 and not self.processing
+
+    @property
     def drained(self) -> bool:
         """True when the pod takes no records and every position it reached while active is committed."""
-        quiet = self.in_flight == 0 and self.queued == 0 and self.pending_commits == 0 and not self.processing
         settled = self.member_state != "rebalancing" and all(p.paused for p in self.partitions.values())
-        return self.state in ("DRAINED", "STANDBY") and quiet and settled and not self.uncommitted
+        return self.state in ("DRAINED", "STANDBY") and self.quiet and settled and not self.uncommitted
 
     @property
     def uncommitted(self) -> list[TopicPartition]:

@@ -173,6 +173,8 @@ def rights(app: Application, mode: str) -> list[Right]:
         listed.append(Right("list", "replicasets", "apps"))
     if mode != "cold" and app.contract.transport == "api_proxy":
         listed += [Right("get", "pods/proxy"), Right("create", "pods/proxy")]
+    secrets = (app.contract.token_secret, app.contract.ca_secret) if mode != "cold" else ()
+    listed += [Right("get", "secrets", name=secret.name) for secret in secrets if secret]
     return listed
 
 

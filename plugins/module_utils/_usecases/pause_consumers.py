@@ -4,215 +4,294 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Bring every pod of a workload into a state (paused, running, standby), one by one, and read the state back."""
+"""Bring every pod of a workload into a state (paused, stopped, running, standby), one by one, and read the state back."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects import Dialect
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
     NotReadyError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Pod, TopicPartition, Workload
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    HttpCall,
+    Pod,
+    Reply,
+    TopicPartition,
+    Workload,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.speech import (
+    ACCEPTED,
+    NOTHING,
+    PROOFS,
+    UNKNOWN,
+    BgV1,
+    Speech,
+    Spoken,
+    View,
+    said,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 
 POLL = 0.1
 """Seconds between two rounds."""
-WAIT = 2.0
-"""Seconds a pod may take to do what it was told before it answers that it is still at it."""
+AGAIN = 1.0
+"""Seconds a pod has to show what it was told, before it is told again."""
+LEAST = 0.1
+"""Seconds a request may take even when the time is almost over."""
 GONE = ("Succeeded", "Failed")
 """Phases without a process, for good."""
-WANTED = {"paused": "DRAINED", "running": "ACTIVE", "standby": "STANDBY"}
 
 
 @dataclass(frozen=True)
 class PauseRequest:
-    """state: paused, running or standby. offsets: where running pods begin (``activate``); None lets them go on
-    (``resume``). standby: hot (joined and paused) or cold (not joined). timeout: for all of it, request_timeout: for one
-    round of requests, in seconds.
+    """state: paused, stopped, running or standby. dialect: None for bg/v1, which alone needs epoch and has offsets and standby.
+
+    timeout: for all of it, request_timeout: for each pod's answer to one request, in seconds.
     """
 
     kind: str
     name: str
     state: str
-    epoch: int
+    epoch: int | None = None
     offsets: t.Mapping[TopicPartition, int] | None = None
     standby: str = "hot"
-    leave_group: bool = False
+    dialect: Dialect | None = None
+    targets: tuple[str, ...] = ()
     timeout: float = 60.0
     request_timeout: float = 5.0
+
+    @property
+    def speech(self) -> Speech:
+        """How the state is asked for and read."""
+        if self.dialect is not None:
+            return Spoken(self.dialect, self.state, self.targets, self.epoch)
+        return BgV1(self.state, self.epoch or 0, self.standby, self.offsets)
 
 
 @dataclass
 class _Round:
-    """What one look at all pods showed. silent: pod name to why there is no status of it."""
+    """What one look at all pods showed, by the pods' uid: a pod that came back under its old name is another one."""
 
     pods: list[Pod]
-    statuses: dict[str, PodStatus] = field(default_factory=dict)
-    silent: dict[str, str] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
 
     @property
-    def asked(self) -> list[Pod]:
-        return [pod for pod in self.pods if pod.phase not in GONE]
+    def uids(self) -> set[str]:
+        return {pod.uid for pod in self.pods}
+
+    @property
+    def todo(self) -> list[Pod]:
+        return [pod for pod in self.pods if pod.phase not in GONE and not self.views[pod.uid].in_state]
 
 
 def pause_consumers(ports: Ports, request: PauseRequest, check: bool = False) -> dict[str, t.Any]:
     """The module's result. Pods that are in the state already are not told anything.
 
-    Done when two equal lists of pods in a row are all in the state. Raises ConflictError when a pod obeys a newer
-    epoch, NotReadyError when the time is over; both with the result as last seen.
+    Done when two equal lists of pods in a row are all in the state. Raises ConflictError when a pod refuses, NotReadyError
+    when the time is over; both with the result as last seen.
     """
-    clock = ports.clock
-    deadline = clock.monotonic() + request.timeout
-    workload = _workload(ports, request)
-    first = seen = _look(ports, workload, request)
-    told: set[str] = set()
-    previous: set[str] | None = None
-    while True:
-        todo = [pod for pod in seen.asked if not _in_state(request, seen.statuses.get(pod.name))]
-        if check or (not todo and previous == {pod.uid for pod in seen.pods}):
-            predicted = {pod.name for pod in todo} if check else told
-            return _result(request, first, seen, predicted)
-        previous = {pod.uid for pod in seen.pods} if not todo else None
-        if clock.monotonic() >= deadline:
-            raise NotReadyError(_unfinished(request, seen, todo), _result(request, first, seen, told))
-        told |= _tell(ports, request, first, seen, [pod for pod in todo if pod.name in seen.statuses])
-        if todo:
-            clock.sleep(POLL)
-        seen = _look(ports, workload, request)
+    return _Call(ports, request).check() if check else _Call(ports, request).run()
 
 
-def _workload(ports: Ports, request: PauseRequest) -> Workload:
-    found = ports.cluster.workload(request.kind, request.name)
-    if found is None:
-        raise ClusterError(f"{request.kind} {request.name} does not exist in this namespace")
-    if request.state == "running" and found.replicas == 0:
-        raise NotReadyError(f"{request.kind} {request.name} is scaled to 0, so nothing can run; scale it up first")
-    return found
+class _Call:
+    """One call of the module. told: uids of the pods that took a command. moved: of those that it concerned."""
 
+    def __init__(self, ports: Ports, request: PauseRequest) -> None:
+        self._ports = ports
+        self._request = request
+        self._speech = request.speech
+        self._began = ports.clock.monotonic()
+        self._told: set[str] = set()
+        self._moved: set[str] = set()
+        self._accepted: set[str] = set()
+        self._again: dict[str, float] = {}
+        """When a pod may be told once more."""
+        self._rounds = 0
+        self._workload = self._found()
+        self._first = self._look()
+        self._seen = _Round(self._first.pods, dict(self._first.views))
 
-def _look(ports: Ports, workload: Workload, request: PauseRequest) -> _Round:
-    seen = _Round(ports.cluster.pods(workload))
-    if seen.asked:
-        for name, reply in ports.consumers.call(seen.asked, "status", None, request.request_timeout).items():
-            status, why = parse_status(reply)
-            if status is None:
-                seen.silent[name] = why
+    def check(self) -> dict[str, t.Any]:
+        """What a run would change, told from one look."""
+        todo = self._seen.todo
+        self._moved = {pod.uid for pod in todo}
+        # One that does not answer now would be told as soon as it does.
+        told = (self._addressed(todo) or todo[:1]) if self._speech.to_one else todo
+        self._told = {pod.uid for pod in told}
+        return self._result()
+
+    def run(self) -> dict[str, t.Any]:
+        """Tell and look until it is done."""
+        settled: set[str] | None = None
+        while True:
+            if self._seen.todo:
+                self._in_time()
+                self._tell(self._seen.todo)
+            if self._seen.todo:
+                settled = None
+                self._in_time()
+                self._ports.clock.sleep(POLL)
+            elif settled == self._seen.uids:
+                return self._result()
             else:
-                seen.statuses[name] = status
-    return seen
+                if settled is not None:
+                    self._in_time()
+                settled = self._seen.uids
+            self._seen = self._look()
 
+    def _found(self) -> Workload:
+        request = self._request
+        found = self._ports.cluster.workload(request.kind, request.name)
+        if found is None:
+            raise ClusterError(f"{request.kind} {request.name} does not exist in this namespace")
+        if request.state == "running" and found.replicas == 0:
+            raise NotReadyError(f"{request.kind} {request.name} is scaled to 0, so nothing can run; scale it up first")
+        return found
 
-def _in_state(request: PauseRequest, status: PodStatus | None) -> bool:
-    """True when the pod says so itself, at this epoch or a newer one."""
-    if status is None or status.epoch < request.epoch:
-        return False
-    if request.state == "running":
-        return status.active
-    if request.state == "paused":
-        return status.drained and not (request.leave_group and status.member_state != "unjoined")
-    joined = "stable" if request.standby == "hot" else "unjoined"
-    return status.state == "STANDBY" and status.drained and status.member_state == joined
+    def _look(self) -> _Round:
+        self._rounds += 1
+        seen = _Round(self._ports.cluster.pods(self._workload))
+        asked = [pod for pod in seen.pods if pod.phase not in GONE]
+        answers: dict[str, list[Reply]] = {pod.uid: [] for pod in asked}
+        for call in self._speech.reads:
+            for pod, reply in self._send(asked, call, 0.0):
+                answers[pod.uid].append(reply)
+        for pod in asked:
+            seen.views[pod.uid] = self._speech.view(answers[pod.uid], pod.uid in self._accepted)
+        return seen
 
-
-def _tell(ports: Ports, request: PauseRequest, first: _Round, seen: _Round, pods: t.Sequence[Pod]) -> set[str]:
-    """Send the command to these pods; answers the names of those that took it."""
-    if not pods:
-        return set()
-    command, body = _command(request)
-    replies = ports.consumers.call(pods, command, body, WAIT + request.request_timeout)
-    refused = [
-        parse_status(reply)[1] for reply in replies.values() if reply.status is not None and 400 <= reply.status < 500
-    ]
-    taken = {name for name, reply in replies.items() if reply.status in (200, 202)}
-    if refused:
-        raise ConflictError(
-            f"{request.kind} {request.name} refuses to be {request.state} at epoch {request.epoch}: {'; '.join(refused)}",
-            _result(request, first, seen, taken),
-        )
-    return taken
-
-
-def _command(request: PauseRequest) -> tuple[str, dict[str, t.Any]]:
-    body: dict[str, t.Any] = {"epoch": request.epoch}
-    wait = int(WAIT * 1000)
-    if request.state == "paused":
-        return "pause", {**body, "mode": "drain", "waitMs": wait, "leaveGroup": request.leave_group}
-    if request.state == "standby":
-        return "prepare", {**body, "standby": request.standby}
-    if request.offsets is None:
-        return "resume", {**body, "waitMs": wait}
-    offsets: dict[str, dict[str, int]] = {}
-    for tp, offset in request.offsets.items():
-        offsets.setdefault(tp.topic, {})[str(tp.partition)] = offset
-    return "activate", {**body, "offsets": offsets, "waitMs": wait}
-
-
-def _unfinished(request: PauseRequest, seen: _Round, todo: t.Sequence[Pod]) -> str:
-    reasons = []
-    for pod in todo:
-        status = seen.statuses.get(pod.name)
-        if status is None:
-            why = f"{seen.silent.get(pod.name, 'pod ' + pod.name + ' was not asked')} (phase {pod.phase})"
-            reasons.append(why + (f", {pod.problem}" if pod.problem else ""))
-        else:
-            reasons.append(
-                f"pod {pod.name} is {status.state} at epoch {status.epoch} with {status.in_flight} in flight, "
-                f"member {status.member_state}, {len(status.uncommitted)} partitions uncommitted"
+    def _tell(self, todo: t.Sequence[Pod]) -> None:
+        """Send the commands; what the pods say to them is taken for their status where the dialect has it so."""
+        pods = self._addressed(todo)
+        told: set[str] = set()
+        refused: list[str] = []
+        for number, call in enumerate(self._speech.commands):
+            replies = self._send(pods, call, self._speech.extra)
+            taken = [(pod, reply) for pod, reply in replies if _ok(reply)]
+            refused += [_refusal(reply) for _pod, reply in replies if self._refuses(reply)]
+            told |= {pod.uid for pod, _reply in taken}
+            pods = [pod for pod, _reply in taken]
+            if number == len(self._speech.commands) - 1:
+                self._accepted |= {pod.uid for pod in pods}
+            for pod, reply in taken if self._speech.tells else ():
+                self._seen.views[pod.uid] = self._speech.view([reply], True)
+        self._told |= told
+        self._moved |= {pod.uid for pod in todo} if told and self._speech.to_one else told
+        if refused:
+            raise ConflictError(
+                f"{self._title} refuses to be {self._request.state}{self._at_epoch}: {'; '.join(refused)}",
+                self._result(),
             )
-    return (
-        f"{request.kind} {request.name} is not {request.state} after {request.timeout:g} s: "
-        f"{'; '.join(reasons) or 'its pods keep changing'}"
-    )
+
+    def _addressed(self, todo: t.Sequence[Pod]) -> list[Pod]:
+        """The pods that get the command now: none that got it a moment ago, and none whose answer can't be read.
+
+        Except that a pod may be told to pause whatever it answers: it may well hear, and once too often does no harm.
+        """
+        views, safe = self._seen.views, self._request.state in ("paused", "stopped")
+        now = self._ports.clock.monotonic()
+        able = [pod for pod in todo if views[pod.uid].state is not None or (safe and views[pod.uid].heard)]
+        if self._speech.to_one:
+            able.sort(key=lambda pod: (not pod.ready, pod.name))
+            able = able[self._rounds % len(able) :][:1] if able else []
+        due = [pod for pod in able if now >= self._again.get(self._key(pod), now)]
+        self._again |= {self._key(pod): now + AGAIN for pod in due}
+        return due
+
+    def _key(self, pod: Pod) -> str:
+        return "" if self._speech.to_one else pod.uid
+
+    def _send(self, pods: t.Sequence[Pod], call: HttpCall, extra: float) -> list[tuple[Pod, Reply]]:
+        if not pods:
+            return []
+        left = max(LEAST, self._began + self._request.timeout - self._ports.clock.monotonic())
+        replies = self._ports.consumers.send(pods, call, min(left, self._request.request_timeout + extra))
+        return [(pod, replies[pod.name]) for pod in pods]
+
+    def _refuses(self, reply: Reply) -> bool:
+        return reply.status is not None and 400 <= reply.status < 500 and reply.status not in self._speech.passing
+
+    def _in_time(self) -> None:
+        if self._ports.clock.monotonic() - self._began < self._request.timeout:
+            return
+        reasons = []
+        for pod in self._seen.todo:
+            view = self._seen.views[pod.uid]
+            silent = f" (phase {pod.phase})" + (f", {pod.problem}" if pod.problem else "") if view.state is None else ""
+            reasons.append(view.why + silent)
+        raise NotReadyError(
+            f"{self._title} is not {self._request.state} after {self._request.timeout:g} s: "
+            f"{'; '.join(reasons) or 'its pods keep changing'}",
+            self._result(),
+        )
+
+    @property
+    def _title(self) -> str:
+        return f"{self._request.kind} {self._request.name}"
+
+    @property
+    def _at_epoch(self) -> str:
+        return "" if self._request.dialect else f" at epoch {self._request.epoch}"
+
+    def _result(self) -> dict[str, t.Any]:
+        before = {pod.name: _label(self._first, pod) for pod in self._first.pods}
+        moved = {pod.name for pod in self._first.pods if pod.uid in self._moved}
+        after = {name: self._speech.goal if name in moved else state for name, state in before.items()}
+        pods = [self._pod(pod) for pod in self._seen.pods]
+        living = [pod["proof"] for pod in pods if pod["phase"] not in GONE]
+        proof = max(living, key=PROOFS.index, default=NOTHING)
+        return {
+            "changed": bool(self._told),
+            "state": self._request.state,
+            "epoch": self._request.epoch,
+            "dialect": self._speech.dialect,
+            "proof": proof,
+            "pods": pods,
+            "elapsed": round(self._ports.clock.monotonic() - self._began, 3),
+            "rounds": self._rounds,
+            "diff": {"before": before, "after": after},
+            "warnings": self._warnings(proof),
+        }
+
+    def _pod(self, pod: Pod) -> dict[str, t.Any]:
+        before, view = self._first.views.get(pod.uid), self._seen.views.get(pod.uid)
+        gone = pod.phase in GONE
+        return {
+            "name": pod.name,
+            "uid": pod.uid,
+            "phase": pod.phase,
+            "terminating": pod.terminating,
+            "state_before": _label(self._first, pod) if before or gone else None,
+            "state": view.state if view else None,
+            "in_state": gone or bool(view and view.in_state),
+            "proof": view.proof if view else NOTHING,
+            "commanded": pod.uid in self._told,
+            "error": (view.why if view.state in (None, UNKNOWN) else "") if view else pod.problem,
+            **(view.shown if view else {}),
+        }
+
+    def _warnings(self, proof: str) -> list[str]:
+        dialect = self._request.dialect
+        weak = proof == ACCEPTED or (proof != NOTHING and self._request.state != "running")
+        if dialect is None or not weak:
+            return []
+        text = f"as far as the dialect {dialect.name} can tell: it {dialect.weakness}. Prove it with kafka_lag_wait as well"
+        return [f"{self._title} is {self._request.state} {text}"]
 
 
-def _result(request: PauseRequest, first: _Round, seen: _Round, told: set[str]) -> dict[str, t.Any]:
-    before = {pod.name: _state(first, pod) for pod in first.pods}
-    after = {name: WANTED[request.state] if name in told else state for name, state in before.items()}
-    return {
-        "changed": bool(told),
-        "state": request.state,
-        "epoch": request.epoch,
-        "pods": [_pod(request, seen, pod, before.get(pod.name), pod.name in told) for pod in seen.pods],
-        "diff": {"before": before, "after": after},
-    }
+def _ok(reply: Reply) -> bool:
+    return reply.status is not None and 200 <= reply.status < 300
 
 
-def _state(seen: _Round, pod: Pod) -> str:
-    status = seen.statuses.get(pod.name)
-    return status.state if status else f"unknown ({pod.phase})"
+def _refusal(reply: Reply) -> str:
+    return f"pod {reply.pod} answered {reply.status}: {said(reply)}"
 
 
-def _pod(request: PauseRequest, seen: _Round, pod: Pod, before: str | None, told: bool) -> dict[str, t.Any]:
-    status = seen.statuses.get(pod.name)
-    shown: dict[str, t.Any] = {
-        "name": pod.name,
-        "uid": pod.uid,
-        "phase": pod.phase,
-        "terminating": pod.terminating,
-        "state_before": before,
-        "state": status.state if status else None,
-        "in_state": pod.phase in GONE or _in_state(request, status),
-        "commanded": told,
-        "error": "" if status else seen.silent.get(pod.name, pod.problem),
-    }
-    if status:
-        shown["epoch"] = status.epoch
-        shown["group_id"] = status.group_id
-        shown["member_id"] = status.member_id
-        shown["in_flight"] = status.in_flight
-        shown["partitions"] = [
-            {
-                "topic": tp.topic,
-                "partition": tp.partition,
-                "paused": partition.paused,
-                "position": partition.position,
-                "committed": partition.committed,
-            }
-            for tp, partition in sorted(status.partitions.items())
-        ]
-    return shown
+def _label(seen: _Round, pod: Pod) -> str:
+    view = seen.views.get(pod.uid)
+    return view.label if view and view.label else f"unknown ({pod.phase})"

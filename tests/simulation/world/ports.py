@@ -17,6 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     Group,
+    HttpCall,
     LeaseState,
     LogRange,
     Pod,
@@ -266,6 +267,9 @@ class SimCluster:
     def denied(self, rights: t.Collection[t.Any]) -> list[str]:
         return self._call("denied", lambda: list(self._api.denied))
 
+    def secret(self, name: str, key: str) -> str:
+        return self._call("secret", lambda: "", name)
+
     def event(self, workload: Workload, reason: str, message: str) -> None:
         self._call("event", lambda: None, workload.name, reason)
 
@@ -284,6 +288,9 @@ class SimConsumers:
         return self.operator.call(
             "consumers", command, lambda: self._fan_out(names, command, body, timeout), (names, body), writes
         )
+
+    def send(self, pods: t.Collection[Pod], request: HttpCall, timeout: float) -> dict[str, Reply]:
+        return self.call(pods, request.path.removeprefix("/"), request.body, timeout)
 
     def _fan_out(
         self, names: tuple[str, ...], command: str, body: t.Mapping[str, t.Any] | None, timeout: float

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     Group,
+    HttpCall,
     LeaseState,
     LogRange,
     Member,
@@ -31,6 +33,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     Workload,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import Endpoint
 
 
 def nothing() -> None:
@@ -124,6 +127,7 @@ class FakeCluster:
     leases: dict[str, LeaseState] = field(default_factory=dict)
     workloads: dict[str, Workload] = field(default_factory=dict)
     owned: dict[str, list[Pod]] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], str] = field(default_factory=dict)
     down: bool = False
     lose_answers: int = 0
     before_write: t.Callable[[], None] = nothing
@@ -198,6 +202,12 @@ class FakeCluster:
         self.on_pods()
         return list(self.owned[workload.name])
 
+    def secret(self, name: str, key: str) -> str:
+        self._read()
+        if (name, key) not in self.secrets:
+            raise ClusterError(f"Secret {name} has no key {key}")
+        return self.secrets[name, key]
+
 
 @dataclass
 class FakePod:
@@ -260,11 +270,18 @@ class FakePod:
 
 @dataclass
 class FakeConsumers:
-    """The pods' endpoints by pod name. sent: every command with its body, by pod."""
+    """The pods' endpoints by pod name. sent: every command with its body, by pod.
+
+    endpoints: pods that speak another dialect; theirs are the requests in ``sent`` (``PUT /path``).
+    """
 
     pods: dict[str, FakePod] = field(default_factory=dict)
-    sent: list[tuple[str, str, t.Mapping[str, t.Any]]] = field(default_factory=list)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    sent: list[tuple[str, str, t.Any]] = field(default_factory=list)
     reads: int = 0
+    timeouts: list[float] = field(default_factory=list)
+    base_path: str = "/actuator/kafka"
+    """In front of the paths of the endpoints."""
 
     @property
     def commands(self) -> Counter[str]:
@@ -276,6 +293,29 @@ class FakeConsumers:
     ) -> dict[str, Reply]:
         return {pod.name: self._one(pod.name, command, body) for pod in pods}
 
+    def send(self, pods: t.Collection[Pod], request: HttpCall, timeout: float) -> dict[str, Reply]:
+        self.timeouts.append(timeout)
+        return {pod.name: self._sent(pod.name, request) for pod in pods}
+
+    def _sent(self, name: str, request: HttpCall) -> Reply:
+        endpoint = self.endpoints.get(name)
+        if endpoint is None:
+            return self._one(name, request.path.removeprefix("/"), request.body)
+        if request.method == "GET":
+            self.reads += 1
+        else:
+            self.sent.append((name, f"{request.method} {request.path}", request.body))
+        if endpoint.fault == "hang":
+            return Reply(name, None, error="timed out")
+        status, text = endpoint.handle(request.method, self.base_path + request.path, request.body)
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            return Reply(
+                name, status, error=f"answered {status} with something that is not JSON: {text[:200].decode()!r}"
+            )
+        return Reply(name, status, answer if isinstance(answer, dict) else None, answer=answer)
+
     def _one(self, name: str, command: str, body: t.Mapping[str, t.Any] | None) -> Reply:
         pod = self.pods.get(name)
         if body is None:
@@ -285,7 +325,7 @@ class FakeConsumers:
         if pod is None or pod.silent:
             return Reply(name, None, None, "timed out")
         status, answer = (200, pod.status()) if body is None else pod.command(command, body)
-        return Reply(name, status, answer)
+        return Reply(name, status, answer, answer=answer)
 
 
 @dataclass
@@ -332,6 +372,12 @@ class World:
             clock=self.clock,
             parallel=InOrder(),
         )
+
+    def add_endpoints(self, workload: str, base_path: str, **endpoints: Endpoint) -> None:
+        """A Deployment whose pods speak another dialect."""
+        self.add_pods(workload, **{name: FakePod() for name in endpoints})
+        self.consumers.endpoints.update(endpoints)
+        self.consumers.base_path = base_path
 
     def add_pods(self, workload: str, **pods: FakePod) -> None:
         """A Deployment whose pods are all there."""

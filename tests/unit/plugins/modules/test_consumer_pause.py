@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.modules import consumer_pause as module
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import Endpoint
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import FakePod, World
 
@@ -58,3 +59,40 @@ def test_a_silent_pod(running: World, run_module: RunModule) -> None:
 def test_service_down(running: World, run_module: RunModule) -> None:
     running.cluster.down = True
     assert "fake does not answer" in run_module(module, running.ports, state="paused", **BLUE)["msg"]
+
+
+def test_stopped(running: World, run_module: RunModule) -> None:
+    for pod in running.consumers.pods.values():
+        pod.member_state = "unjoined"
+    done = run_module(module, running.ports, state="stopped", **BLUE)
+    assert (done["rc"], done["changed"], done["proof"], done["dialect"]) == (0, True, "drained", "bg/v1")
+    assert running.consumers.sent[0][2]["leaveGroup"] is True
+
+
+def test_another_dialect(world: World, run_module: RunModule) -> None:
+    world.add_endpoints("blue", "/actuator/bindings", p1=Endpoint("p1"))
+    given = {"name": "blue", "namespace": "n", "dialect": "spring_cloud_stream", "targets": ["orders-in-0"]}
+    predicted = run_module(module, world.ports, check=True, diff=True, state="paused", **given)
+    done = run_module(module, world.ports, diff=True, state="paused", **given)
+    assert (done["changed"], done["proof"], done["epoch"], done["diff"]) == (True, "reported", None, predicted["diff"])
+    assert done["pods"][0]["evidence"] == {"orders-in-0": [{"binding": "orders-in-0", "group": "g", "state": "paused"}]}
+    assert "shows what was asked of the binding" in str(done["warnings"])
+    assert run_module(module, world.ports, state="paused", **given)["changed"] is False
+
+
+def test_a_custom_dialect(world: World, run_module: RunModule) -> None:
+    world.add_endpoints("blue", "", p1=Endpoint("p1"))
+    requests = [{"method": "PUT", "path": "/consumer", "body": {"hold": True}}]
+    custom = {"status": {"path": "/consumer"}, "states": {"paused": {"when": "consumer.hold", "requests": requests}}}
+    given = {"name": "blue", "namespace": "n", "dialect": "custom", "state": "paused"}
+    done = run_module(module, world.ports, custom_dialect=custom, **given)
+    assert (done["changed"], done["proof"]) == (True, "reported")
+    bad = {"status": {"path": "x"}, "states": {"paused": {"when": "a.[", "requests": requests}}}
+    faults = run_module(module, world.ports, custom_dialect=bad, targets=["t"], **given)["faults"]
+    assert len(faults) == 3
+
+
+def test_bg_v1_wants_an_epoch(running: World, run_module: RunModule) -> None:
+    result = run_module(module, running.ports, state="paused", name="blue", namespace="n")
+    assert result["faults"] == ["epoch is missing; dialect bg/v1 sends it with every command"]
+    assert running.cluster.reads == 0

@@ -229,6 +229,22 @@ def test_rights_we_lack(cluster: KubernetesAdapter, server: HttpServer) -> None:
     assert cluster.denied([Right("patch", "deployments/scale", "apps")]) == ["patch deployments/scale.apps"]
 
 
+def test_a_secret(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    path = "GET /api/v1/namespaces/n/secrets"
+    server.answers[f"{path}/control"] = [(200, {"data": {"token": "dDBrZW4K", "binary": "gIE="}})]
+    assert cluster.secret("control", "token") == "t0ken"
+    with pytest.raises(ClusterError, match="Secret n/control has no key nope; it has binary, token"):
+        cluster.secret("control", "nope")
+    with pytest.raises(ClusterError, match="Key binary of Secret n/control is not text"):
+        cluster.secret("control", "binary")
+    with pytest.raises(ClusterError, match="Could not read Secret n/other: it does not exist"):
+        cluster.secret("other", "token")
+    message = 'secrets "mine" is forbidden: User "u" cannot get resource "secrets"'
+    server.answers[f"{path}/mine"] = [(403, {"kind": "Status", "message": message})]
+    with pytest.raises(ClusterError, match=r"answered 403: secrets .*It takes the right get secrets on mine"):
+        cluster.secret("mine", "token")
+
+
 def test_an_event_is_best_effort(cluster: KubernetesAdapter, server: HttpServer) -> None:
     workload = Workload("Deployment", "w", "u", 1)
     server.answers["POST /api/v1/namespaces/n/events"] = [(201, {}), (403, {"message": "forbidden"})]

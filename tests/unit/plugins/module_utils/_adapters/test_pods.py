@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +20,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods
     ApiProxy,
     PodAddress,
     PodsAdapter,
+    tls_context,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Pod
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import HttpCall, Pod
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
 
 P1, P2 = Pod("p1", "u1", ip="127.0.0.1"), Pod("p2", "u2", ip="127.0.0.1")
@@ -108,6 +112,48 @@ def test_the_timeout_is_for_all(proxy: PodsAdapter, server: HttpServer) -> None:
     assert time.monotonic() - began < 4.0
     assert reply.status is None
     assert "no answer to status" in reply.error
+
+
+def test_any_request_with_any_json_as_answer(api: ApiServer, server: HttpServer) -> None:
+    server.answers["PUT /api/v1/namespaces/n/pods/p1:8080/proxy/bindings/in-0"] = [(200, [{"state": "paused"}])]
+    other = PodsAdapter(ApiProxy(api, "n", 8080), "/bindings", "t0ken", "X-Control")
+    reply = other.send([P1], HttpCall("PUT", "/in-0", {"state": "PAUSED"}), 2.0)["p1"]
+    assert (reply.status, reply.body, reply.answer) == (200, None, [{"state": "paused"}])
+    headers = server.requests[0].headers
+    assert (headers["X-Control"], headers["Content-Type"]) == ("t0ken", "application/json")
+    assert "X-BG-Epoch" not in headers
+
+
+def test_https_through_the_proxy_is_in_the_path(api: ApiServer, server: HttpServer) -> None:
+    server.answers["GET /api/v1/namespaces/n/pods/https:p1:8443/proxy/status"] = [(200, {"state": "ACTIVE"})]
+    reply = PodsAdapter(ApiProxy(api, "n", 8443, "https"), "").call([P1], "status", None, 2.0)["p1"]
+    assert reply.body == {"state": "ACTIVE"}
+
+
+def test_a_hundred_hung_pods_do_not_hold_up_the_last_one(api: ApiServer, server: HttpServer) -> None:
+    class Hanging:
+        def send(self, pod: Pod, *arguments: object) -> object:
+            if pod.name != "p1":
+                time.sleep(1.5)
+            return ApiProxy(api, "n", 8080).send(pod, *arguments)  # type: ignore[arg-type]
+
+    server.answers[f"GET {route(P1)}/status"] = [(200, {"state": "ACTIVE"})]
+    pods = [*(Pod(f"hung-{n}", f"u{n}") for n in range(100)), P1]
+    replies = PodsAdapter(Hanging()).call(pods, "status", None, 1.0)  # type: ignore[arg-type]
+    assert [name for name, reply in replies.items() if reply.status] == ["p1"]
+    assert "no answer to status within 1 s" in replies["hung-7"].error
+
+
+def test_whom_https_trusts(tmp_path: Path) -> None:
+    checked, unchecked = tls_context(), tls_context(validate_certs=False)
+    assert (checked.verify_mode, checked.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert (unchecked.verify_mode, unchecked.check_hostname) == (ssl.CERT_NONE, False)
+    empty = tmp_path / "ca.pem"
+    empty.write_text("nothing", encoding="utf-8")
+    with pytest.raises(ClusterError, match=rf"The file {empty} holds no CA certificates"):
+        tls_context(ca_file=str(empty))
+    with pytest.raises(ClusterError, match=r"The Secret of contract\.ca_secret holds no CA certificates"):
+        tls_context(ca_data="nothing")
 
 
 def test_straight_to_the_pod(server: HttpServer) -> None:

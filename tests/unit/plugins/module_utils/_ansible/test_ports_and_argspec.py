@@ -15,6 +15,7 @@ from kafka import KafkaAdminClient
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_net import KNOWN_SETTINGS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_security import TOKEN_SETTINGS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import (
     AUTH_OPTIONS,
     application_option,
@@ -22,11 +23,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kubernetes_argument_spec,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import Lazy, build_ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
-    Contract,
-    Timeouts,
-    parse_application,
-)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Timeouts, parse_application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract, SecretKey
 
 KAFKA = {"bootstrap_servers": ["127.0.0.1:1"], "default_api_timeout_ms": 200, "request_timeout_ms": 100}
 
@@ -110,4 +108,22 @@ def test_the_contract_chooses_how_pods_are_reached() -> None:
     proxied = build_ports({"api_server_timeout": 1.0, "namespace": "n"})
     assert proxied.consumers.call([], "status", None, 1.0) == {}
     adapter = proxied.consumers._made  # type: ignore[attr-defined]
-    assert (type(adapter._transport).__name__, adapter._transport._namespace) == ("ApiProxy", "n")
+    assert type(adapter._transport).__name__ == "ApiProxy"
+    assert adapter._transport._path == "/api/v1/namespaces/n/pods/%s:8080/proxy"
+
+
+def test_the_token_comes_from_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Cluster:
+        def secret(self, name: str, key: str) -> str:
+            asked.append((name, key))
+            return "t0ken"
+
+    monkeypatch.setattr(ports, "_cluster", lambda api, namespace: Cluster())
+    contract = Contract(transport="pod_ip", token_secret=SecretKey("control", "token"), token_header="X-Control")
+    made = build_ports({}, "n", contract)
+    assert asked == [], "nothing is read before pods are asked"
+    made.consumers.call([], "status", None, 1.0)
+    assert asked == [("control", "token")]
+    assert made.consumers._made._headers["X-Control"] == "t0ken"  # type: ignore[attr-defined]

@@ -154,7 +154,7 @@ def test_pods_that_come_and_go_are_found(running: World) -> None:
 
     def replaced() -> None:
         looks.append(1)
-        if len(looks) == 3:  # everything was in the state at the second look
+        if len(looks) == 2:  # the pods of the first look are all in the state
             pods[1] = Pod("p3", "uid-p3")
             running.consumers.pods["p3"] = FakePod()
 
@@ -189,12 +189,28 @@ def test_no_pods_are_paused_but_do_not_run(world: World) -> None:
         call(world, state="running")
 
 
-def test_paused_and_out_of_the_group(running: World) -> None:
-    with pytest.raises(NotReadyError):
-        call(running, leave_group=True, timeout=1.0)
+def test_stopped_is_drained_and_out_of_the_group(running: World) -> None:
+    predicted = call(running, check=True, state="stopped")
+    with pytest.raises(NotReadyError, match="member stable"):
+        call(running, state="stopped", timeout=1.0)
+    assert running.consumers.sent[0][1:] == (
+        "pause",
+        {"epoch": 2, "mode": "drain", "waitMs": 2000, "leaveGroup": True},
+    )
+    assert predicted["diff"]["after"] == {"p1": "DRAINED, not a member", "p2": "DRAINED, not a member"}
     for pod in running.consumers.pods.values():
         pod.member_state = "unjoined"
-    assert call(running, leave_group=True)["changed"] is False
+    done = call(running, state="stopped")
+    assert (done["changed"], done["proof"]) == (False, "drained")
+    assert done["diff"]["before"] == predicted["diff"]["after"]
+
+
+def test_a_fenced_pod_is_stopped_but_not_proven_drained(running: World) -> None:
+    for pod in running.consumers.pods.values():
+        pod.state, pod.member_state, pod.epoch = "FENCED", "unjoined", 2
+        pod.partitions.clear()
+    done = call(running, state="stopped")
+    assert (done["changed"], done["proof"]) == (False, "reported")
 
 
 def test_a_workload_that_is_not_there(world: World) -> None:
