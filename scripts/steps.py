@@ -100,7 +100,7 @@ BED = (
     Step("bed up", "python -m testbed up", needs="testbed/cli.py", timeout=2400, share=Share.BACKGROUND),
     Step(
         "bed tests",
-        f"{BED_ENVIRONMENT} && pytest -q -m bed tests",
+        f"{BED_ENVIRONMENT} && pytest -q -m 'bed and not disturbing' --durations=25 tests",
         after=("bed up",),
         timeout=1800,
         share=Share.ALONE,
@@ -108,6 +108,13 @@ BED = (
     ),
     Step("molecule", "scripts/molecule.sh --all", after=("bed up",), timeout=1500, share=Share.ALONE),
     Step("demo", "python -m demo", after=("bed up",), needs="demo", timeout=600, share=Share.ALONE),
+    Step(
+        "bed faults",
+        f"{BED_ENVIRONMENT} && pytest -q -m disturbing tests",
+        after=("bed up",),
+        share=Share.ALONE,
+        show=True,
+    ),
     Step("bed down", "python -m testbed down", needs="testbed/cli.py", timeout=300, share=Share.ALONE, always=True),
 )
 

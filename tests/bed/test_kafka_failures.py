@@ -29,6 +29,7 @@ from tests.bed.relays import Relay
 
 pytestmark = [
     pytest.mark.bed,
+    pytest.mark.disturbing,
     # kafka-python leaves sockets of failed connections to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
