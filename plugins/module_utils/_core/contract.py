@@ -46,6 +46,8 @@ class PodStatus:
     processing: bool
     last_error: str
     partitions: t.Mapping[TopicPartition, PartitionStatus]
+    commanded: bool = False
+    """Whether the epoch came with a command. A pod that only read it in the record may be about to join its group."""
 
     @property
     def quiet(self) -> bool:
@@ -106,6 +108,7 @@ def _status(pod: str, body: t.Mapping[str, t.Any]) -> PodStatus:
         pending_commits=int(body["pendingCommits"]),
         processing=bool(body["processing"]),
         last_error=str(body.get("lastError") or ""),
+        commanded=body.get("epochSource") == "http",
         partitions={
             TopicPartition(str(p["topic"]), int(p["partition"])): PartitionStatus(
                 position=_number(p.get("position")),

@@ -124,7 +124,7 @@ class BgV1:
         """True when the pod says so itself, at this epoch or a newer one."""
         if status.epoch < self._epoch:
             return False
-        outside = status.member_state == "unjoined"
+        outside = status.member_state == "unjoined" and status.commanded
         if self._wanted == "running":
             return status.active
         if self._wanted == "paused":

@@ -134,6 +134,7 @@ class Endpoint:
             "pod": self.pod,
             "state": "ACTIVE" if running else "PAUSING" if self.busy else "DRAINED",
             "epoch": self.epoch,
+            "epochSource": "http" if self.commands else "configmap",
             "activatedEpoch": 1,
             "groupId": "g",
             "memberId": f"{self.pod}-1" if joined else "",

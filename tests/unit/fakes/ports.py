@@ -216,6 +216,7 @@ class FakePod:
     state: str = "ACTIVE"
     epoch: int = 1
     member_state: str = "stable"
+    epoch_source: str = "http"
     partitions: dict[TopicPartition, int] = field(default_factory=dict)
     slow: int = 0
     """Status calls it takes to do what it was told."""
@@ -232,6 +233,7 @@ class FakePod:
             "color": "blue",
             "state": state,
             "epoch": self.epoch,
+            "epochSource": self.epoch_source,
             "activatedEpoch": 1,
             "groupId": "g",
             "memberId": "m",
@@ -261,7 +263,7 @@ class FakePod:
             return 409, {"error": "stale_epoch", "message": f"epoch {body['epoch']} is stale", "epoch": self.epoch}
         if name == "prepare" and self.state == "ACTIVE":
             return 409, {"error": "conflict", "message": "active", "epoch": self.epoch}
-        self.epoch = body["epoch"]
+        self.epoch, self.epoch_source = body["epoch"], "http"
         self.state = {"pause": "DRAINED", "prepare": "STANDBY"}.get(name, "ACTIVE")
         for topic, offsets in body.get("offsets", {}).items():
             self.partitions.update({TopicPartition(topic, int(p)): o for p, o in offsets.items()})

@@ -205,6 +205,16 @@ def test_stopped_is_drained_and_out_of_the_group(running: World) -> None:
     assert done["diff"]["before"] == predicted["diff"]["after"]
 
 
+@pytest.mark.parametrize("state", ["standby", "stopped"])
+def test_a_pod_that_has_not_joined_yet_is_told_to_stay_out(running: World, state: str) -> None:
+    for pod in running.consumers.pods.values():
+        # It read the epoch in the record and is on its way into its group.
+        pod.state, pod.member_state, pod.epoch, pod.epoch_source = "STANDBY", "unjoined", 2, "configmap"
+    assert call(running, state=state, standby="cold")["changed"] is True
+    assert {name for name, _command, _body in running.consumers.sent} == {"p1", "p2"}
+    assert call(running, state=state, standby="cold")["changed"] is False
+
+
 def test_a_fenced_pod_is_stopped_but_not_proven_drained(running: World) -> None:
     for pod in running.consumers.pods.values():
         pod.state, pod.member_state, pod.epoch = "FENCED", "unjoined", 2
