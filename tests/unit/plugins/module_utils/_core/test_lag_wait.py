@@ -36,7 +36,7 @@ GROUP = Group("g", "classic", "Stable", (Member("m", "c"),))
 Look = list[tuple[int | None, int, int]]
 """Per partition: committed offset, start and end of the log."""
 
-partitions = st.tuples(st.none() | st.integers(0, 100), st.integers(0, 50), st.integers(0, 200))
+partitions = st.tuples(st.one_of(st.none(), st.integers(0, 100)), st.integers(0, 50), st.integers(0, 200))
 looks = st.lists(st.lists(partitions, max_size=3), min_size=1, max_size=12)
 goals = st.one_of(
     st.builds(
