@@ -33,8 +33,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 )
 
 GROUP = Group("g", "classic", "Stable", (Member("m", "c"),))
-Look = list[tuple[int | None, int, int]]
-"""Per partition: committed offset, start and end of the log."""
 
 partitions = st.tuples(st.one_of(st.none(), st.integers(0, 100)), st.integers(0, 50), st.integers(0, 200))
 looks = st.lists(st.lists(partitions, max_size=3), min_size=1, max_size=12)
@@ -49,7 +47,7 @@ goals = st.one_of(
 )
 
 
-def rows_of(look: Look) -> list[PartitionLag]:
+def rows_of(look: list) -> list[PartitionLag]:
     return [
         PartitionLag(
             TopicPartition("t", number),
@@ -60,7 +58,7 @@ def rows_of(look: Look) -> list[PartitionLag]:
     ]
 
 
-def walk(goal: Goal, seen: t.Iterable[Look]) -> t.Iterator[Progress]:
+def walk(goal: Goal, seen: t.Iterable[list]) -> t.Iterator[Progress]:
     """The progress after each look, one a second, through what the next slice would get."""
     progress = None
     for second, look in enumerate(seen):
@@ -70,7 +68,7 @@ def walk(goal: Goal, seen: t.Iterable[Look]) -> t.Iterator[Progress]:
 
 
 @given(goals, looks)
-def test_unknown_is_never_satisfied(goal: Goal, seen: list[Look]) -> None:
+def test_unknown_is_never_satisfied(goal: Goal, seen: list[list]) -> None:
     for look, progress in zip(seen, walk(goal, seen), strict=True):
         waited_for = progress.barrier if goal.until == "barrier" else progress.ends
         unknown = not look or not waited_for or any(tp not in progress.committed for tp in waited_for)
@@ -80,7 +78,7 @@ def test_unknown_is_never_satisfied(goal: Goal, seen: list[Look]) -> None:
 
 
 @given(goals, looks)
-def test_satisfied_means_what_it_says(goal: Goal, seen: list[Look]) -> None:
+def test_satisfied_means_what_it_says(goal: Goal, seen: list[list]) -> None:
     steps = list(walk(goal, seen))
     for number, progress in enumerate(steps):
         if not progress.satisfied:
@@ -102,7 +100,7 @@ def test_satisfied_means_what_it_says(goal: Goal, seen: list[Look]) -> None:
 
 
 @given(looks.filter(lambda seen: bool(seen[0])), st.lists(st.integers(0, 10**6), min_size=12, max_size=12))
-def test_later_production_never_takes_a_reached_barrier_away(seen: list[Look], more: list[int]) -> None:
+def test_later_production_never_takes_a_reached_barrier_away(seen: list[list], more: list[int]) -> None:
     busier = [
         [(committed, start, length + sum(more[: number + 1]) * (number > 0)) for committed, start, length in look]
         for number, look in enumerate(seen)
@@ -113,7 +111,7 @@ def test_later_production_never_takes_a_reached_barrier_away(seen: list[Look], m
 
 
 @given(goals, looks)
-def test_rate_and_estimate_are_never_negative(goal: Goal, seen: list[Look]) -> None:
+def test_rate_and_estimate_are_never_negative(goal: Goal, seen: list[list]) -> None:
     for progress in walk(goal, seen):
         speed, left = rate(progress.history), estimate(progress.history)
         assert speed is None or speed >= 0
