@@ -80,15 +80,25 @@ class FakeMember:
         self.fetching: dict[TopicPartition, int] = {}
         self.parked: dict[TopicPartition, int] = {}
         self.closed = False
+        self.leaving = False
         self.fail_commits: list[Exception] = []
         self.fail_committed: list[Exception] = []
         self.rebalance_in_next_fetch = False
 
     def join(self) -> None:
+        self.leaving = False
         self._group.members[self.member_id] = self
         self._group.rebalance()
 
     def leave(self) -> None:
+        # As librdkafka on a real broker: a member that leaves while it joins has left only after a further poll.
+        if self.assigned is None and self.member_id in self._group.members:
+            self.leaving = True
+        else:
+            self._gone()
+
+    def _gone(self) -> None:
+        self.leaving = False
         self._forget()
         self.must_revoke, self.pending = False, None
         if self._group.members.pop(self.member_id, None) is not None:
@@ -96,11 +106,11 @@ class FakeMember:
 
     def crash(self) -> None:
         """The process is gone: it acts no more, the coordinator gives its partitions away."""
-        self.leave()
+        self._gone()
 
     def close(self) -> None:
         if not self.closed:
-            self.leave()
+            self._gone()
             self.closed = True
 
     def drop(self) -> None:
@@ -112,7 +122,9 @@ class FakeMember:
         self.fetching, self.parked = {}, {}
 
     def _serve(self) -> None:
-        if self.must_revoke:
+        if self.leaving:
+            self._gone()
+        elif self.must_revoke:
             self.must_revoke = False
             self._forget()
             self._group.ready.add(self.member_id)

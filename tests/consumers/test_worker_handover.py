@@ -84,6 +84,16 @@ def test_leave_group_drains_first(kafka, active):
     assert committed(kafka)[tp(0)] == Committed(10, 6)
 
 
+def test_a_pod_that_is_sent_away_while_it_joins_is_no_member_in_the_end(kafka):
+    pod = Pod(kafka)
+    pod.record("green", 7)
+    pod.worker.step()
+    assert kafka.group("blue").members, "it has begun to join"
+    pod.send("prepare", 7, standby="cold")
+    assert pod.steps().view.member_state == "unjoined"
+    assert kafka.group("blue").members == {}
+
+
 def test_pause_survives_a_rebalance(kafka, active):
     active.send("pause", 7)
     active.steps()

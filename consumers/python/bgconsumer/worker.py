@@ -149,8 +149,8 @@ class Worker(threading.Thread):
             self._member.close()
         # A parked pod has nothing to fetch: it sleeps until the next decision and looks after its group meanwhile.
         settled = self._adopted or not self._joined
-        if self._joined:
-            self._member.poll(0 if settled else POLL_SECONDS)
+        # Outside of the group too: a client that is told to leave while it joins leaves in a later poll, or never.
+        self._member.poll(0 if settled else POLL_SECONDS)
         if settled:
             self._contract.await_decision(want.serial, PARKED_SECONDS)
         return True
