@@ -100,9 +100,9 @@ BED = (
     Step("bed up", "python -m testbed up", needs="testbed/cli.py", timeout=2400, share=Share.BACKGROUND),
     Step(
         "bed tests",
-        f"{BED_ENVIRONMENT} && pytest -q -m 'bed and not disturbing' --durations=25 tests",
+        f"{BED_ENVIRONMENT} && pytest -q -m 'bed and not disturbing and not long' --durations=25 tests",
         after=("bed up",),
-        timeout=1800,
+        timeout=2700,
         share=Share.ALONE,
         show=True,
     ),
@@ -118,9 +118,18 @@ BED = (
     Step("bed down", "python -m testbed down", needs="testbed/cli.py", timeout=300, share=Share.ALONE, always=True),
 )
 
+LONG = Step(
+    "long bed tests",
+    f"{BED_ENVIRONMENT} && pytest -q -m 'long' tests",
+    after=("bed up",),
+    timeout=1200,
+    share=Share.ALONE,
+    show=True,
+)
+
 TEST = (BED[0], *CHECK[:1], *COLLECTION, *CHECK[1:], *BED[1:])
 PLANS = {
     "check": CHECK,
     "test": TEST,
-    "test-full": tuple(SIMULATION_IN_FULL if step is SIMULATION else step for step in TEST),
+    "test-full": (*(SIMULATION_IN_FULL if step is SIMULATION else step for step in TEST[:-2]), LONG, *TEST[-2:]),
 }

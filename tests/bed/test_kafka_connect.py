@@ -25,7 +25,7 @@ from testbed.settings import KAFKA_VERSION
 from tests.bed.conftest import Ansible, Kafka, Kubectl
 from tests.bed.pausing import java_deployment, maven, pause
 
-pytestmark = pytest.mark.bed
+pytestmark = [pytest.mark.bed, pytest.mark.long]
 
 START = """
 printf '%s' "$SETTINGS" >/tmp/worker.properties

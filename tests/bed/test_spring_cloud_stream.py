@@ -22,7 +22,7 @@ from testbed.kafka import JAVA
 from tests.bed.conftest import ROOT, Ansible, Kafka, Kubectl
 from tests.bed.pausing import java_deployment, maven, pause
 
-pytestmark = pytest.mark.bed
+pytestmark = [pytest.mark.bed, pytest.mark.long]
 
 SOURCES = ROOT / "tests/bed/spring"
 COMPILER = "org.eclipse.jdt:ecj:3.40.0"
