@@ -17,7 +17,7 @@ venv: ## Make or refresh .venv from requirements-dev.txt (PYTHON=... chooses the
 collections: venv ## Lay out .cache/collections: kubernetes.core and a link to this checkout
 	@.venv/bin/python scripts/fetch_collections.py
 
-check: collections ## Format, lint, types, unit and simulation tests (about 80 s on two cores)
+check: collections ## Format, lint, types, unit and simulation tests (about a minute on two cores)
 	@exec .venv/bin/python scripts/run_steps.py check
 
 format: venv ## Rewrite Python files in the project's format

@@ -11,7 +11,8 @@ short_description: Bring the colour that is to take over to standby
 version_added: 0.1.0
 description:
   - Takes the lock, writes the run into the journal, gives the target's empty group an explicit offset for every partition,
-    starts its pods and waits until each of them stands by, joined and paused. In cold mode the target is stopped instead.
+    starts its pods and waits until each of them is Ready and stands by. In cold mode the target is stopped instead. That the
+    pods have joined their group is waited for by M(streamops.bluegreen.bg_handover).
   - The active colour never stops. When the target can't be brought up, what the run did is put back and the message names
     the pods and the reason.
   - Where an interrupted run is found, its work is taken over as M(streamops.bluegreen.bg_info) describes.

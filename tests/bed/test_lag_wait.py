@@ -9,6 +9,7 @@ Numbers behind "edge" are those of the list of edge cases in the documentation o
 
 from __future__ import annotations
 
+import abc
 import subprocess
 import sys
 import threading
@@ -52,7 +53,7 @@ def seen_at_timeout(wait: Wait, timeout: float = 1.0, **options: t.Any) -> tuple
     return raised.value.result, raised.value.message
 
 
-class Load:
+class Load(abc.ABC):
     """Something that goes on in a thread until the test leaves the block."""
 
     def __init__(self, per_second: float) -> None:
@@ -78,11 +79,11 @@ class Load:
             self._over.wait(max(0.0, due - time.monotonic()))
         self.end()
 
+    @abc.abstractmethod
     def step(self) -> None:
         """One round."""
-        raise NotImplementedError
 
-    def end(self) -> None:
+    def end(self) -> None:  # noqa: B027 - most have nothing left to do
         """The last thing."""
 
 

@@ -2,6 +2,11 @@
 
 import pytest
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import hand_over as hand_over_module
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import hand_over
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.prepare import prepare
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
 from tests.simulation.world import invariants
 from tests.simulation.world.faults import Fail, Outage
 from tests.simulation.world.ports import AFTER, BEFORE
@@ -36,6 +41,23 @@ def test_a_call_fails(scenario):
         if broken:
             wrong.append(f"failed {moment} call {number} {calls[number - 1].name}, {first}, {recovery}: {broken[:3]}")
     assert wrong == []
+
+
+def test_what_kept_a_run_from_being_closed_is_said(monkeypatch):
+    def refused(ctx):
+        raise ClusterError("Could not replace ConfigMap app/record: no answer")
+
+    monkeypatch.setattr(hand_over_module, "close_run", refused)
+    scenario = SCENARIOS[0]
+    world = scenario.world()
+    operator = world.operator("unlucky")
+    request = Request(scenario.target, scenario.direction, scenario.mode, "unlucky")
+    world.run(operator, lambda: prepare(operator.ports, world.app, request))
+    handed = world.run(operator, lambda: hand_over(operator.ports, world.app, request, close_within=10.0))
+    assert (handed["settled"], handed["verified"]["verdict"]) == (False, "GO")
+    (warning,) = handed["warnings"]
+    assert warning.startswith("green is active, and the run is not proven and closed yet")
+    assert warning.endswith("Seen: Could not replace ConfigMap app/record: no answer")
 
 
 @pytest.mark.parametrize("seconds", [0.5, 15.0])

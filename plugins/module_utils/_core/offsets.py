@@ -202,6 +202,20 @@ def _forward(decision: Decision) -> Decision | Fault:
     )
 
 
+def row_faults(rows: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
+    """What is wrong with a list of rows with topic, partition and offset, as users write it."""
+    faults = []
+    seen: set[TopicPartition] = set()
+    for row in rows:
+        tp = TopicPartition(row["topic"], row["partition"])
+        if tp in seen:
+            faults.append(f"partition {tp} is listed twice in offsets")
+        if row["offset"] < 0:
+            faults.append(f"offset {row['offset']} of {tp} is negative; an offset is 0 or more")
+        seen.add(tp)
+    return faults
+
+
 def members_refusal(group: Group, verb: str) -> str:
     """Why the offsets of a group with members cannot be ``verb`` (committed, deleted) from outside, and what to do."""
     named = "; ".join(member.identity for member in group.members[:MEMBERS_NAMED])

@@ -96,8 +96,8 @@ def _prove_and_close(ctx: RunContext, wait: float) -> Ending:
                 close_run(ctx)
                 ctx.lock.release()
             return Ending(judged, settled=True)
-    except BlueGreenError:
-        pass
+    except BlueGreenError as error:
+        return Ending(judged, trouble=error.message)
     return Ending(judged)
 
 

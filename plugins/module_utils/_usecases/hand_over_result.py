@@ -25,16 +25,22 @@ CHANGES_NOTHING = (decisions.NOTHING, decisions.SETTLE)
 
 @dataclass(frozen=True)
 class Ending:
-    """The gates after the hand-over, empty where nobody looked, and whether the run was closed."""
+    """The gates after the hand-over, empty where nobody looked, and whether the run was closed.
+
+    trouble: what kept it from being proven and closed, where that was no gate.
+    """
 
     judged: list[gates.Gate] = field(default_factory=list)
     settled: bool = False
+    trouble: str = ""
 
 
 def as_result(ctx: RunContext, decision: Decision, handoff: Handoff | None, end: Ending) -> dict[str, t.Any]:
     """JSON-ready: what was done. Times in ms."""
+    active = ctx.stored.record.active
+    open_still = f"{active} is active, and the run is not proven and closed yet; bg_info and bg_settle do it. Seen: "
     judged = {
-        "active": ctx.stored.record.active,
+        "active": active,
         "verdict": gates.verdict_of(end.judged),
         "gates": gates.as_result(end.judged),
     }
@@ -45,6 +51,7 @@ def as_result(ctx: RunContext, decision: Decision, handoff: Handoff | None, end:
         "record_before": dict(ctx.found),
         "settled": end.settled,
         "verified": {**judged, "table": gates.table(end.judged)} if end.judged else {},
+        "warnings": [open_still + end.trouble] if end.trouble else [],
         "steps": ctx.steps.as_result(),
         "critical_ms": round(sum(row.ms or 0 for row in ctx.steps.rows if row.name in CRITICAL), 1),
         "offsets": []

@@ -15,7 +15,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import GroupSnapshot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.moments import to_milliseconds
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired, row_faults
 
 SOURCES = ("offsets", "from_group", "snapshot", "snapshot_file", "snapshot_config_map", "to")
 """Options of which exactly one says where the offsets come from."""
@@ -127,15 +127,11 @@ def _contradictions(params: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def _explicit(rows: t.Sequence[t.Mapping[str, t.Any]], faults: list[str]) -> dict[TopicPartition, Desired]:
-    wanted: dict[TopicPartition, Desired] = {}
-    for row in rows:
-        tp = TopicPartition(row["topic"], row["partition"])
-        if tp in wanted:
-            faults.append(f"partition {tp} is listed twice in offsets")
-        if row["offset"] < 0:
-            faults.append(f"offset {row['offset']} of {tp} is negative; an offset is 0 or more")
-        wanted[tp] = Desired(row["offset"], row["leader_epoch"], row["metadata"])
-    return wanted
+    faults += row_faults(rows)
+    return {
+        TopicPartition(row["topic"], row["partition"]): Desired(row["offset"], row["leader_epoch"], row["metadata"])
+        for row in rows
+    }
 
 
 def _position(params: t.Mapping[str, t.Any], faults: list[str]) -> Position | None:

@@ -21,6 +21,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract, parse_contract
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import row_faults
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import PauseRequest
 
 _TARGET = re.compile(r"^[^\x00-\x20/?#%{}]{1,255}$")
@@ -78,15 +79,8 @@ def _offsets(rows: t.Sequence[Params] | None, faults: list[str]) -> dict[TopicPa
     """The option ``offsets`` as the use case takes it."""
     if rows is None:
         return None
-    offsets: dict[TopicPartition, int] = {}
-    for row in rows:
-        tp = TopicPartition(row["topic"], row["partition"])
-        if tp in offsets:
-            faults.append(f"partition {tp} is listed twice in offsets")
-        if row["offset"] < 0:
-            faults.append(f"offset {row['offset']} of {tp} is negative; an offset is 0 or more")
-        offsets[tp] = row["offset"]
-    return offsets
+    faults += row_faults(rows)
+    return {TopicPartition(row["topic"], row["partition"]): row["offset"] for row in rows}
 
 
 def _contradictions(params: Params, dialect: Dialect | None) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import GroupNotEmptyError, OffsetsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import (
     Desired,
     members_refusal,
@@ -30,7 +31,7 @@ def remove_group(ports: Ports, request: OffsetRequest, check: bool = False) -> d
     """
     found = ports.kafka.groups([request.group_id])[request.group_id]
     refuse_other_kinds(found)
-    result = _result(ports, request)
+    result = _result(ports, found)
     if found.kind == "absent":
         return result
     result["changed"] = True
@@ -40,7 +41,8 @@ def remove_group(ports: Ports, request: OffsetRequest, check: bool = False) -> d
             warning = f"A real run would be refused now: {members_refusal(found, 'deleted')}"
             return {**result, "members": members_of(found), "warnings": [warning]}
         evicted = empty_out(ports, request, found, "deleted", result)
-        result = {**_result(ports, request), "changed": True, "evicted": evicted}
+        found = ports.kafka.groups([request.group_id])[request.group_id]
+        result = {**_result(ports, found), "changed": True, "evicted": evicted}
     if not check:
         try:
             ports.kafka.delete_group(request.group_id)
@@ -57,9 +59,8 @@ def remove_group(ports: Ports, request: OffsetRequest, check: bool = False) -> d
     return result
 
 
-def _result(ports: Ports, request: OffsetRequest) -> dict[str, t.Any]:
-    group = ports.kafka.groups([request.group_id])[request.group_id]
-    current = ports.kafka.all_committed(request.group_id) if group.kind != "absent" else {}
+def _result(ports: Ports, group: Group) -> dict[str, t.Any]:
+    current = ports.kafka.all_committed(group.group_id) if group.kind != "absent" else {}
     topics = ports.kafka.topics({tp.topic for tp in current})
     gone = Desired(None, removed=True, reason="state is absent")
     return result_of(group, topics, plan_offsets(current, dict.fromkeys(current, gone), {}))
