@@ -40,7 +40,7 @@ def say(text: str) -> None:
 def perform(stage: Stage) -> dict[str, Any]:
     """Play every run under load and audit each; answers the content of demo.json."""
     say(f"application deployed, {RATE} records a second on the way")
-    producer = stage.produce(RATE)
+    producer = stage.produce(RATE, linger=50)
     done: list[Done] = []
     try:
         say("status")

@@ -18,6 +18,9 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from demo.place import ROOT, DemoError, Names, Place, python_environment
 
 Offsets = dict[str, dict[str, int]]
+JAVA = ("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""A tool lives for a second; what Java prepares for a long life would take a third of it."""
+WITNESS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 NEARLY = 500
 """Records behind the end of the log that count as caught up."""
 
@@ -83,7 +86,7 @@ class Audits:
         if not self._place.tools:
             return {}
         group = self._names.group(colour)
-        command = ["java", "-cp", self._place.tools, "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"]
+        command = [*JAVA, "-cp", self._place.tools, WITNESS]
         command += ["--bootstrap-server", self._place.bootstrap, "--describe", "--group", group]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         rows = [line.split() for line in done.stdout.splitlines() if line.startswith(group)]

@@ -98,11 +98,11 @@ def _write_inventory(names: Names, out: Path) -> Path:
 class Producer:
     """The producer as a process of its own; ended by its pid."""
 
-    def __init__(self, place: Place, names: Names, out: Path, rate: int, seconds: int) -> None:
+    def __init__(self, place: Place, names: Names, out: Path, rate: int, seconds: int, linger: int) -> None:  # noqa: PLR0913
         self._report = out / "producer.json"
         command = [sys.executable, "-m", "bgtools.producer", "--topic", names.topic, "--rate", str(rate)]
         # Bounded even if we die before we can stop it.
-        command += ["--seconds", str(seconds), "--json", str(self._report)]
+        command += ["--seconds", str(seconds), "--linger", str(linger), "--json", str(self._report)]
         self._process = subprocess.Popen(
             command, env=python_environment(place), stdout=subprocess.DEVNULL, start_new_session=True
         )

@@ -30,6 +30,9 @@ from demo.place import BUILD, DemoError, Names, Place, find_place
 BOUND = 900
 """Seconds after which a producer ends by itself, should nobody be left to stop it."""
 
+LINGER = 250
+"""Milliseconds. Bursts spare the machine: each batch is a write, a ledger entry and a commit, three times replicated."""
+
 
 class Stage:
     """Everything of one tag. Files go to ``out``."""
@@ -57,9 +60,9 @@ class Stage:
         self.app.deploy(replicas)
         self.app.wait_ready("blue", 120)
 
-    def produce(self, rate: int) -> Producer:
-        """Start the producer, and wait until blue keeps up with it."""
-        producer = Producer(self.place, self.names, self.out, rate, BOUND)
+    def produce(self, rate: int, linger: int = LINGER) -> Producer:
+        """Start the producer (records a second, milliseconds a batch waits), and wait until blue keeps up with it."""
+        producer = Producer(self.place, self.names, self.out, rate, BOUND, linger)
         try:
             self.audits.wait_caught_up("blue", 120)
         except DemoError:

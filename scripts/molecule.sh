@@ -12,7 +12,13 @@ if [[ ${#scenarios[@]} -lt 2 ]]; then
     exit 1
 fi
 
+# Scenarios have applications of their own and mostly wait; all of them are run even when one fails.
+workers=()
+if [[ "$*" == *--all* ]]; then
+    workers=(--workers 4 --continue-on-failure)
+fi
+
 python -m testbed up
 environment=$(python -m testbed env)
 eval "$environment"
-exec molecule --base-config molecule/config.yml test "$@"
+exec molecule --base-config molecule/config.yml test "${workers[@]}" "$@"

@@ -27,9 +27,9 @@ import testbed
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
+from demo.audits import JAVA, WITNESS
 
 ROOT = Path(__file__).parents[2]
-WITNESS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +102,7 @@ class Kafka:
 
     def witness(self, group: str) -> dict[tuple[str, int], int | None]:
         """Committed offsets by (topic, partition), as Kafka's own tool shows them."""
-        command = ["java", "-cp", self.bed["KAFKA_TOOLS_CLASSPATH"], WITNESS, "--bootstrap-server", self.servers]
+        command = [*JAVA, "-cp", self.bed["KAFKA_TOOLS_CLASSPATH"], WITNESS, "--bootstrap-server", self.servers]
         shown = subprocess.run(
             [*command, "--describe", "--offsets", "--group", group],
             capture_output=True,

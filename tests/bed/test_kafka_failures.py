@@ -23,6 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters impo
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from demo.audits import JAVA
 from testbed import faults, health, settings
 from tests.bed.conftest import Kafka
 from tests.bed.relays import Relay
@@ -246,7 +247,7 @@ def test_an_answer_to_a_commit_that_is_lost_on_the_way(
 
 def quota(bed: t.Mapping[str, str], client: str, change: str) -> None:
     """Set or remove a client's share of the brokers' time, with Kafka's own tool."""
-    command = ["java", "-cp", bed["KAFKA_TOOLS_CLASSPATH"], "kafka.admin.ConfigCommand", "--alter"]
+    command = [*JAVA, "-cp", bed["KAFKA_TOOLS_CLASSPATH"], "kafka.admin.ConfigCommand", "--alter"]
     command += ["--bootstrap-server", bed["KAFKA_BOOTSTRAP_SERVERS"], "--entity-type", "clients"]
     subprocess.run([*command, "--entity-name", client, *change.split()], check=True, capture_output=True, timeout=120)
 

@@ -126,6 +126,7 @@ def test_each_secured_listener_lets_the_bed_s_user_in_and_knows_it(port, options
     assert "ALTER" in described["authorized_operations"], "there is no ACL: only a super user may"
 
 
+@pytest.mark.disturbing
 def test_a_cut_broker_does_not_answer_until_it_is_healed():
     address = CHOSEN.broker_address(2)
     faults.cut_broker(2)
@@ -138,6 +139,7 @@ def test_a_cut_broker_does_not_answer_until_it_is_healed():
     wait_for(lambda: health.problem_of(lambda: health.check_broker(2, CHOSEN)), "")
 
 
+@pytest.mark.disturbing
 def test_a_stopped_broker_keeps_its_connections_but_does_not_answer():
     address = CHOSEN.broker_address(3)
     pid = faults.stop_broker(3)

@@ -79,7 +79,7 @@ def produce(options: argparse.Namespace, stop: threading.Event) -> dict[str, Any
     numbers = partitions_of(consumer, options.topic)
     consumer.close()
     producer = Producer(
-        {"bootstrap.servers": options.bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 50}
+        {"bootstrap.servers": options.bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": options.linger}
     )
     tally, sent, started = Tally(), 0, time.monotonic()
     while not stop.is_set():
@@ -106,6 +106,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bootstrap", default=servers, required=servers is None, help="host:port[,host:port]")
     parser.add_argument("--topic", default="order-events")
     parser.add_argument("--rate", type=float, default=100.0, help="records a second over all partitions")
+    parser.add_argument("--linger", type=int, default=50, help="milliseconds a record waits for others of its batch")
     parser.add_argument("--seconds", type=float, help="how long; default until SIGTERM or --records")
     parser.add_argument("--records", type=int, help="how many in all")
     parser.add_argument("--padding", type=int, default=0, help="extra bytes in each record")

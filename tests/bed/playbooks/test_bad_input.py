@@ -6,56 +6,77 @@
 
 from __future__ import annotations
 
-import json
+import re
 
 import pytest
+import yaml
 
 from demo.application import APP
+from demo.operator_ import Finished
 from demo.stage import Stage
-from tests.bed.playbooks.watching import RECORD, written
+from tests.bed.playbooks.watching import RECORD, recap, written
 
 pytestmark = pytest.mark.bed
 
 
-BAD_INPUT = {
-    "without confirmation": ([], ["Nothing was changed", f"-e bg_confirm={APP}"]),
-    "wrong confirmation": (["bg_confirm=other"], ["Nothing was changed", f"-e bg_confirm={APP}", "other"]),
-    "unknown mode": (["bg_mode=warp"], ["mode 'warp' is unknown", "hot, cold"]),
-    "unknown colour": (["bg_to=purple"], ["colour 'purple' is unknown", "blue or green"]),
-    "missing group": (["bg_blue_group="], ["blue.group is missing"]),
-    "equal groups": (["bg_blue_group=same", "bg_green_group=same"], ["share the group same"]),
-    "malformed names": (["bg_app=Order_Consumer", "bg_namespace=no/where"], ["'Order_Consumer'", "'no/where'"]),
-    "malformed topic": ([{"bg_topics": ["or der"]}], ["topic 'or der' is not a topic name"]),
-    "several faults": (
-        ["bg_mode=warp", "bg_to=purple", "bg_green_group=", "bg_max_lag=many"],
+CONFIRMED = {"bg_confirm": APP}
+BAD_INPUT: dict[str, tuple[dict[str, object], list[str]]] = {
+    "without-confirmation": ({}, ["Nothing was changed", f"-e bg_confirm={APP}"]),
+    "wrong-confirmation": ({"bg_confirm": "other"}, ["Nothing was changed", f"-e bg_confirm={APP}", "other"]),
+    "unknown-mode": ({**CONFIRMED, "bg_mode": "warp"}, ["mode 'warp' is unknown", "hot, cold"]),
+    "unknown-colour": ({**CONFIRMED, "bg_to": "purple"}, ["colour 'purple' is unknown", "blue or green"]),
+    "missing-group": ({**CONFIRMED, "bg_blue_group": ""}, ["blue.group is missing"]),
+    "equal-groups": ({**CONFIRMED, "bg_blue_group": "same", "bg_green_group": "same"}, ["share the group same"]),
+    "malformed-names": (
+        {"bg_confirm": "Order_Consumer", "bg_app": "Order_Consumer", "bg_namespace": "no/where"},
+        ["'Order_Consumer'", "'no/where'"],
+    ),
+    "malformed-topic": ({**CONFIRMED, "bg_topics": ["or der"]}, ["topic 'or der' is not a topic name"]),
+    "several-faults": (
+        {**CONFIRMED, "bg_mode": "warp", "bg_to": "purple", "bg_green_group": "", "bg_max_lag": "many"},
         ["4 fault(s)", "warp", "purple", "green.group is missing", "max_lag is 'many'"],
     ),
-    "unknown topic": ([{"bg_topics": ["no-such-topic"]}], ["no-such-topic", "create them"]),
-    "unknown namespace": (["bg_namespace=no-such-namespace"], ["no-such-namespace"]),
-    "pods without contract": ([{"bg_contract": {"port": 9}}], ["source pods speak bg/v1", "bg_mode=cold"]),
+    "unknown-topic": ({**CONFIRMED, "bg_topics": ["no-such-topic"]}, ["no-such-topic", "create them"]),
+    "unknown-namespace": ({**CONFIRMED, "bg_namespace": "no-such-namespace"}, ["no-such-namespace"]),
+    "pods-without-contract": (
+        {**CONFIRMED, "bg_contract": {"port": 9}},
+        ["source pods speak bg/v1", "bg_mode=cold"],
+    ),
 }
 
 
-@pytest.mark.parametrize("case", BAD_INPUT)
-def test_refused_before_any_change(stage: Stage, case: str) -> None:
-    settings, expected = BAD_INPUT[case]
-    arguments: list[str] = []
-    if (
-        not any(isinstance(item, str) and item.startswith("bg_confirm") for item in settings)
-        and case != "without confirmation"
-    ):
-        confirmed = "Order_Consumer" if case == "malformed names" else APP
-        arguments += ["-e", f"bg_confirm={confirmed}"]
-    for item in settings:
-        arguments += ["-e", item if isinstance(item, str) else json.dumps(item)]
+def said_of(output: str) -> dict[str, str]:
+    """What a run said of each host, without line breaks and with single spaces."""
+    said: dict[str, list[str]] = {}
+    for block in re.split(r"\n(?=[a-z]+: \[|(?:TASK|PLAY|\[ERROR\])\b|\n)", output):
+        if found := re.match(r"[a-z]+: \[([^\]]+)\]", block):
+            said.setdefault(found[1], []).extend(block.split())
+    return {host: " ".join(words) for host, words in said.items()}
+
+
+@pytest.fixture(scope="module")
+def refused(stage: Stage) -> tuple[Finished, dict[str, str]]:
+    """One run over the application described badly in every way, each as a host of its own."""
+    [described] = yaml.safe_load(stage.operator.inventory.read_text(encoding="utf-8"))["bluegreen"]["hosts"].values()
+    hosts = {case: {**described, "bg_app": APP, **settings} for case, (settings, _expected) in BAD_INPUT.items()}
+    inventory = stage.out / "bad-input.yml"
+    inventory.write_text(yaml.safe_dump({"described_badly": {"hosts": hosts}}), encoding="utf-8")
     before = written(stage)
-    done = stage.operator.attempt("switch", *arguments, name="bad-input")
+    done = stage.operator.attempt(
+        "switch", "-i", str(inventory), "-e", "bg_hosts=described_badly", name="bad-input", env={"ANSIBLE_FORKS": "3"}
+    )
+    assert written(stage) == before, "a run that was refused has changed something"
+    return done, said_of(done.output)
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_refused_before_any_change(refused: tuple[Finished, dict[str, str]], case: str) -> None:
+    done, said = refused
     assert done.code != 0
-    flat = " ".join(done.output.split())
-    for text in expected:
-        assert text in flat, f"{text!r} is not said in:\n{done.output[-3000:]}"
+    assert recap(done.output, case)["failed"] == 1
+    for text in BAD_INPUT[case][1]:
+        assert text in said[case], f"{text!r} is not said in:\n{said[case]}"
     assert "Traceback" not in done.output
-    assert written(stage) == before
 
 
 def test_unknown_application(stage: Stage) -> None:

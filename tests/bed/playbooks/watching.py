@@ -38,9 +38,9 @@ def written(stage: Stage) -> dict[str, object]:
     return found
 
 
-def recap(output: str) -> dict[str, int]:
-    """The numbers of Ansible's last line."""
-    line = next(line for line in reversed(output.splitlines()) if line.startswith(APP) and "changed=" in line)
+def recap(output: str, host: str = APP) -> dict[str, int]:
+    """The numbers at the end of a run for one host."""
+    line = next(line for line in reversed(output.splitlines()) if line.split()[:1] == [host] and "changed=" in line)
     return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
 
 

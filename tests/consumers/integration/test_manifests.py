@@ -98,7 +98,7 @@ def test_switch_of_pods_through_the_api_server(app, cluster):
     settled(cluster, "blue", 4, "ACTIVE")
     cluster.must("scale", "deployment/order-consumer-green", "--replicas=2", operator=True)
     settled(cluster, "green", 2, "STANDBY")
-    producer = app.tool("bgtools.producer", "--rate", "200", "--seconds", "25")
+    producer = app.tool("bgtools.producer", "--rate", "200", "--linger", "250", "--seconds", "25")
 
     cluster.set_record("blue", 2, "switching")
     offsets = {}

@@ -16,7 +16,7 @@ RATE = "300"
 
 @pytest.fixture
 def traffic(app):
-    producer = app.tool("bgtools.producer", "--rate", RATE)
+    producer = app.tool("bgtools.producer", "--rate", RATE, "--linger", "250")
     yield producer
     if producer.poll() is None:
         producer.kill()
