@@ -56,7 +56,7 @@ def choose_target(seen: Observation, direction: str, target: str, now: str) -> s
     """The colour that shall be active. Raises InvalidSettingsError when a rollback is not possible."""
     record, unfinished = seen.stored.record, seen.journal.unfinished
     if direction == "rollback":
-        wanted = rollback_target(record, unfinished, now)
+        wanted = rollback_target(record, seen.journal, now)
         if wanted.refused:
             raise InvalidSettingsError([f"rollback refused: {wanted.refused}"])
         return wanted.colour
