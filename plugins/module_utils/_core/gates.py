@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import asdict, dataclass, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner, reverting
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     Group,
@@ -139,6 +140,19 @@ def lag_gate(
     lag = sum(log.end - (committed[tp].offset if tp in committed else log.start) for tp, log in ranges.items())
     return gate(
         "source lag", f"{lag} records", f"<= {max_lag}", lag <= max_lag, "let the source catch up, or raise bg_max_lag"
+    )
+
+
+def owners_gate(record: str, owners: t.Iterable[DriftOwner]) -> Gate:
+    """Nobody else writes the active record (name of its ConfigMap) back to what it was."""
+    others = reverting(owners)
+    return gate(
+        "active record's owners",
+        ", ".join(owner.owner for owner in others) or "none",
+        "none that write it back",
+        not others,
+        " ".join(owner.warning(record) for owner in others),
+        warn=True,
     )
 
 

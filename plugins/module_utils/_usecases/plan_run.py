@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import (
     Decision,
     decide,
     rollback_target,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import drift_owners
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import range_faults
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
@@ -70,6 +72,7 @@ def judge(app: Application, mode: str, direction: str, seen: Observation, decisi
     rows = gates.topic_gates(seen.topics, seen.missing_topics, seen.min_isr)
     holder = seen.lock.holder if seen.lock else ""
     rows.append(gates.lock_gate(holder, ""))
+    rows.append(gates.owners_gate(record_name(app.name), drift_owners(seen.stored.metadata)))
     if decision.action != decisions.START:
         return rows
     source, target = seen.colours[decision.source], seen.colours[decision.target]
