@@ -22,6 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import Transactions, abort_command
 
 GO, WARN, NO_GO = "GO", "WARN", "NO-GO"
 
@@ -141,6 +142,19 @@ def lag_gate(
     return gate(
         "source lag", f"{lag} records", f"<= {max_lag}", lag <= max_lag, "let the source catch up, or raise bg_max_lag"
     )
+
+
+def transactions_gate(seen: Transactions, max_age: int) -> Gate:
+    """No transaction on the input hangs: who reads only what is committed would wait before it for ever, in either colour."""
+    hanging = seen.older_than(max_age)
+    advice = seen.unknown
+    if hanging:
+        advice = (
+            f"{seen.named(hanging)}. Readers of committed records stop there. End it in its producer, or where that is gone "
+            f"abort it: {abort_command(hanging[0])}; where such pauses are normal, raise bg_max_transaction_age"
+        )
+    passed = not hanging and not seen.unknown
+    return gate("open transactions on the input", seen.seen, f"none older than {max_age} s", passed, advice)
 
 
 def owners_gate(record: str, owners: t.Iterable[DriftOwner]) -> Gate:

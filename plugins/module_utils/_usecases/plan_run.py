@@ -47,7 +47,7 @@ class Plan:
 
 def plan_run(ports: Ports, app: Application, mode: str, direction: str, target: str = "") -> Plan:
     """Look at everything and judge. Without ``target`` a switch goes to the other colour, a rollback to the one before."""
-    seen = observe(ports, app, mode)
+    seen = observe(ports, app, mode, with_transactions=True)
     decision = decide(
         seen.stored.record, seen.journal.unfinished, choose_target(seen, direction, target, ports.clock.now())
     )
@@ -101,15 +101,17 @@ def _source_gates(
         *gates.source_gates(source.workload, source.pods, app.colours[source.colour].workload),
         gates.parallelism_gate(len(seen.partitions), len(source.pods)),
     ]
+    if seen.transactions is not None:
+        rows.append(gates.transactions_gate(seen.transactions, app.max_transaction_age))
     if mode == "hot":
         rows += gates.contract_gates(
             source.colour, "source", app.colours[source.colour].group, source.statuses, source.silent
         )
         rows.append(gates.ownership_gate(source.statuses, source.group, seen.partitions, "source"))
         rows.append(gates.active_gate(source.statuses, "source"))
-    # A rollback leaves a colour because it is ill: its illness is no reason to stay. What the hand-over itself needs
-    # (pods that answer, in hot mode) is still demanded.
-    ill = ("source lag", "source pods ready", "source pods processing")
+    # A rollback leaves a colour because it is ill: its illness is no reason to stay, and neither is that of the input,
+    # which both colours read. What the hand-over itself needs (pods that answer, in hot mode) is still demanded.
+    ill = ("source lag", "source pods ready", "source pods processing", "open transactions on the input")
     return [gates.soften(row) if direction == "rollback" and row.name in ill else row for row in rows]
 
 
