@@ -58,6 +58,15 @@ options:
         description: Largest total lag of the active colour, in records, with which a hand-over may begin.
         type: raw
         default: 1000
+      max_transaction_age:
+        description:
+          - Seconds since the last record of a transaction that is open on the topics, with which a switch may still begin.
+          - The default is that of the brokers' C(transaction.max.timeout.ms). Who reads only what is committed stops before an
+            open transaction, so one that hangs stops both colours.
+          - It is counted from the timestamp of the record. Where producers stamp records with the time of an event, raise it
+            by how old events are.
+        type: raw
+        default: 900
       lock_ttl:
         description: Seconds after which the lock of a run that died may be taken over, at least 5.
         type: raw

@@ -29,6 +29,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 
 
 class Kafka(t.Protocol):
@@ -66,6 +67,9 @@ class Kafka(t.Protocol):
         self, partitions: t.Collection[TopicPartition], timestamp_ms: int
     ) -> dict[TopicPartition, int]:
         """First offset whose record is at or after the time (ms since epoch); partitions without one are missing."""
+
+    def open_transactions(self, partitions: t.Collection[TopicPartition]) -> list[OpenTransaction]:
+        """Transactions begun on the partitions and not ended, sorted; a partition that may not be read is an error."""
 
     def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
         """Write offsets as an outsider. Answers the partitions that were refused with Kafka's error name.

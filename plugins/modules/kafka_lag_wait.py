@@ -333,6 +333,24 @@ total_lag:
   returned: always, also when the module fails on a timeout; as last seen
   type: int
   sample: 42
+open_transactions:
+  description:
+    - Transactions that are open on the partitions, before which O(isolation_level=read_committed) sees the end of the log.
+    - V(none) when they could not be read, which takes C(Read) on the topics.
+  returned: when the module fails on a timeout with O(isolation_level=read_committed), and the last look did not fail
+  type: list
+  elements: dict
+  contains:
+    topic: {description: Topic., type: str, returned: always, sample: order-events}
+    partition: {description: Partition number., type: int, returned: always, sample: 0}
+    producer_id: {description: Id of the producer., type: int, returned: always, sample: 4001}
+    producer_epoch: {description: Epoch of the producer., type: int, returned: always, sample: 0}
+    start_offset: {description: First record of the transaction in this partition., type: int, returned: always, sample: 1230}
+    age:
+      description: Seconds since its last record, by that record's timestamp; V(none) when unknown.
+      type: int
+      returned: always
+      sample: 1204
 faults:
   description: Every fault of the input.
   returned: when the input is nonsense

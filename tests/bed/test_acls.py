@@ -46,6 +46,7 @@ def deleted(adapter: KafkaAdapter, topic: str, group: str) -> None:
 OPERATIONS: dict[str, tuple[Operation, tuple[tuple[str, str], ...]]] = {
     "describe topics": (lambda a, topic, group: a.topics([topic]), (("DESCRIBE", "topic"),)),
     "read log offsets": (lambda a, topic, group: a.log_ranges(list(offsets(topic))), (("DESCRIBE", "topic"),)),
+    "find open transactions": (lambda a, topic, group: a.open_transactions(list(offsets(topic))), (("READ", "topic"),)),
     "describe groups": (lambda a, topic, group: a.groups([group]), (("DESCRIBE", "group"),)),
     "read committed offsets": (
         lambda a, topic, group: a.committed(group, list(offsets(topic))),
@@ -80,16 +81,9 @@ def attempt(work: t.Callable[[], t.Any], fails: bool) -> str:
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_least_acls(operation: str, bed: dict[str, str], kafka: Kafka, name: str, access: Access) -> None:
-    work, wanted = OPERATIONS[operation]
-    topic, group = kafka.topic(records=2), name
-    adapter_of_all = KafkaAdapter({"bootstrap_servers": kafka.servers.split(",")})
-    adapter_of_all.commit(group, offsets(topic))
-    adapter_of_all.close()
-    acls = [Acl(what, resource, topic if resource == "topic" else group) for what, resource in wanted]
-    user = access.user(f"{name}-user", *acls)
-    adapter = KafkaAdapter(
+def connected(bed: dict[str, str], user: str) -> KafkaAdapter:
+    """The adapter of a user."""
+    return KafkaAdapter(
         {
             "bootstrap_servers": bed["TESTBED_KAFKA_SASL_SERVERS"].split(","),
             "security_protocol": "SASL_SSL",
@@ -100,6 +94,18 @@ def test_least_acls(operation: str, bed: dict[str, str], kafka: Kafka, name: str
         },
         30.0,
     )
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_least_acls(operation: str, bed: dict[str, str], kafka: Kafka, name: str, access: Access) -> None:
+    work, wanted = OPERATIONS[operation]
+    topic, group = kafka.topic(records=2), name
+    adapter_of_all = KafkaAdapter({"bootstrap_servers": kafka.servers.split(",")})
+    adapter_of_all.commit(group, offsets(topic))
+    adapter_of_all.close()
+    acls = [Acl(what, resource, topic if resource == "topic" else group) for what, resource in wanted]
+    user = access.user(f"{name}-user", *acls)
+    adapter = connected(bed, user)
     try:
         attempt(lambda: work(adapter, topic, group), fails=False)
         for acl in acls:
@@ -113,3 +119,19 @@ def test_least_acls(operation: str, bed: dict[str, str], kafka: Kafka, name: str
             attempt(lambda: work(adapter, topic, group), fails=False)
     finally:
         adapter.close()
+
+
+def test_open_transactions_take_more_than_describe(
+    bed: dict[str, str], kafka: Kafka, name: str, access: Access
+) -> None:
+    """A user who may describe the topic reads its log offsets, and is told that this takes READ."""
+    topic = kafka.topic(records=2)
+    adapter = connected(bed, access.user(f"{name}-user", Acl("DESCRIBE", "topic", topic)))
+    try:
+        attempt(lambda: adapter.log_ranges(list(offsets(topic))), fails=False)
+        with pytest.raises(KafkaError) as refused:
+            adapter.open_transactions(list(offsets(topic)))
+    finally:
+        adapter.close()
+    assert f"TOPIC_AUTHORIZATION_FAILED (partition {topic}-" in refused.value.message
+    assert "The principal needs an ACL that allows READ on the topic" in refused.value.message

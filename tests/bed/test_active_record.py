@@ -22,7 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
-from tests.bed.conftest import Ansible, Kubectl
+from tests.bed.conftest import Ansible, Kafka, Kubectl
 
 pytestmark = pytest.mark.bed
 
@@ -219,6 +219,25 @@ def test_a_manifest_that_was_applied_is_found_and_does_revert(cluster: Kubernete
     kubectl("annotate", "configmap", NAME, f"{LAST_APPLIED}-")
     kubectl("patch", "configmap", NAME, '--patch={"data":{"epoch":"3"}}')
     assert owners(cluster) == [], "the advice works"
+
+
+def test_preflight_warns_of_who_else_owns_the_record(ansible: Ansible, kubectl: Kubectl, kafka: Kafka) -> None:
+    """A warning: that it is said must not stop a rollback in an emergency."""
+    groups = {colour: {"group": f"{kafka.name}-{colour}"} for colour in ("blue", "green")}
+    application = {"name": "app", "namespace": kubectl.namespace, "topics": [kafka.topic()], **groups}
+
+    def row() -> dict[str, str]:
+        seen = ansible("bg_info", application=application, mode="cold")
+        (found,) = [gate for gate in seen["gates"] if gate["name"] == "active record's owners"]
+        return t.cast("dict[str, str]", found)
+
+    kubectl("apply", "--filename=-", manifest=[manifest()])
+    found = row()
+    assert (found["verdict"], found["value"]) == ("WARN", "kubectl apply")
+    assert f"ConfigMap {NAME} is managed by kubectl apply too (it declares active, epoch, phase)" in found["advice"]
+    kubectl("annotate", "configmap", NAME, f"{LAST_APPLIED}-")
+    found = row()
+    assert (found["verdict"], found["value"], found["advice"]) == ("GO", "none", "")
 
 
 def test_flux_and_argo_cd_as_they_apply(ansible: Ansible, cluster: KubernetesAdapter, kubectl: Kubectl) -> None:

@@ -25,6 +25,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
     evict,
     list_all,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_transactions import open_transactions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     GroupNotEmptyError,
     KafkaError,
@@ -39,6 +40,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import members_refusal
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 
 HAS_MEMBERS = frozenset({22, 25, 27, 68, 82, 110, 113})
 """Errors that mean: the group has members (ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS, ...)."""
@@ -125,6 +127,11 @@ class KafkaAdapter:
         """First offset whose record is at or after the time (ms since epoch); partitions without one are missing."""
         (found,) = self._list_offsets(partitions, (timestamp_ms,), 0)
         return {tp: offset for tp, (offset, epoch) in found.items() if offset >= 0}
+
+    def open_transactions(self, partitions: t.Collection[TopicPartition]) -> list[OpenTransaction]:
+        """Transactions begun on the partitions and not ended, sorted; a partition that may not be read is an error."""
+        what = f"find the open transactions on {', '.join(sorted({tp.topic for tp in partitions}))}"
+        return self._kafka.call(what, lambda: open_transactions(self._kafka, partitions)) if partitions else []
 
     def _list_offsets(
         self, partitions: t.Collection[TopicPartition], timestamps: t.Sequence[int], isolation: int

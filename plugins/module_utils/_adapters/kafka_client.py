@@ -266,7 +266,7 @@ def may_pass(error: BaseException) -> bool:
 def missing_acl(code: int, what: str) -> str:
     """Which ACL an error of authorization asks for. what: as for ``KafkaConnection.call``."""
     operation = "DESCRIBE"
-    if what.startswith(("commit", "evict", "delete")):
+    if what.startswith(("commit", "evict", "delete", "find the open transactions")):
         operation = "DELETE" if what.startswith("delete") and DENIED[code] == "group" else "READ"
     return f"The principal needs an ACL that allows {operation} on the {DENIED[code]}"
 

@@ -17,6 +17,7 @@ try:
         DeleteGroupsRequest,
         DescribeConfigsRequest,
         DescribeGroupsRequest,
+        DescribeProducersRequest,
         ListGroupsRequest,
     )
     from kafka.protocol.api_message import ApiMessage
@@ -108,6 +109,13 @@ def list_offsets(
         for name, numbers in by_topic(partitions).items()
     ]
     return ListOffsetsRequest(isolation_level=isolation, topics=topics, timeout_ms=timeout_ms, min_version=2)
+
+
+def describe_producers(partitions: t.Collection[TopicPartition]) -> DescribeProducersRequest:
+    """Every producer the leader of these partitions remembers, with the start of its open transaction."""
+    topic = DescribeProducersRequest.TopicRequest
+    topics = [topic(name=name, partition_indexes=numbers) for name, numbers in by_topic(partitions).items()]
+    return DescribeProducersRequest(topics=topics)
 
 
 def leave_group(group_id: str, members: t.Collection[str], reason: str) -> LeaveGroupRequest:

@@ -111,6 +111,7 @@ def application_option() -> dict[str, t.Any]:
         "workload_kind": {"type": "str", "default": "Deployment"},
         "replicas": {"type": "raw"},
         "max_lag": {"type": "raw", "default": 1000},
+        "max_transaction_age": {"type": "raw", "default": 900},
         "lock_ttl": {"type": "raw", "default": 15},
         "contract": {"type": "dict", "options": contract},
         "timeouts": {

@@ -46,7 +46,10 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class Application:
-    """A blue/green application. topics empty: every topic the active group has committed offsets for."""
+    """A blue/green application. topics empty: every topic the active group has committed offsets for.
+
+    max_lag: records. max_transaction_age: seconds; the default is that of the brokers' transaction.max.timeout.ms.
+    """
 
     name: str
     namespace: str
@@ -54,6 +57,7 @@ class Application:
     topics: tuple[str, ...] = ()
     workload_kind: str = "Deployment"
     max_lag: int = 1000
+    max_transaction_age: int = 900
     replicas: int | None = None
     lock_ttl: int = 15
     contract: Contract = field(default_factory=Contract)
@@ -74,6 +78,7 @@ def parse_application(raw: t.Mapping[str, t.Any], mode: str = "hot", target: str
         topics=reader.topics(),
         workload_kind=reader.choice("workload_kind", "Deployment", KINDS),
         max_lag=reader.number("max_lag", 1000, least=0),
+        max_transaction_age=reader.number("max_transaction_age", 900, least=0),
         replicas=reader.number("replicas", 0, least=1) if raw.get("replicas") else None,
         lock_ttl=reader.number("lock_ttl", 15, least=5),
         contract=reader.contract(),
@@ -100,6 +105,7 @@ class _Reader:
         "green",
         "workload_kind",
         "max_lag",
+        "max_transaction_age",
         "replicas",
         "lock_ttl",
         "contract",

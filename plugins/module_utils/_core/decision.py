@@ -15,7 +15,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_r
     ActiveRecord,
     phase_of,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
 
 NOTHING = "nothing"
 """The wanted colour is active and settled."""
@@ -82,11 +82,12 @@ class RollbackTarget:
     refused: str = ""
 
 
-def rollback_target(record: ActiveRecord, unfinished: Run | None, now: str) -> RollbackTarget:
+def rollback_target(record: ActiveRecord, journal: Journal, now: str) -> RollbackTarget:
     """Which colour a rollback restores: the source of an unfinished switch, else the colour before the last one.
 
     A rollback that died is not undone by starting it again: it is finished.
     """
+    unfinished = journal.unfinished
     if unfinished and unfinished.direction == "rollback":
         return RollbackTarget(unfinished.target)
     if record.armed:
@@ -96,12 +97,30 @@ def rollback_target(record: ActiveRecord, unfinished: Run | None, now: str) -> R
     if not record.previous:
         return RollbackTarget(record.active, "nothing was ever switched: the record has no previous-version")
     if not record.rollback_allowed:
+        switch = _switch_that_activated(record, journal)
+        if switch is not None:
+            return RollbackTarget(
+                record.previous,
+                f"switch {switch.run_id} made {record.active} active, and since then somebody set rollback-allowed to false in "
+                f"the active record. Set it to true again, or use a switch to {record.previous} instead, which runs every gate",
+            )
         # The last transition was itself a rollback: what it restored is what a rollback would restore.
         return RollbackTarget(record.active)
     expired = record.window_closed(now)
     if expired and not unfinished and record.phase == "stable":
         return RollbackTarget(record.previous, expired)
     return RollbackTarget(record.previous)
+
+
+def _switch_that_activated(record: ActiveRecord, journal: Journal) -> Run | None:
+    """The switch by which the active colour became active, where the journal proves that it was one.
+
+    A run arms at the epoch after the one it began with and flips at the next; no other run can have flipped at that epoch.
+    """
+    for run in (journal.current, *journal.history):
+        if run is not None and run.target == record.active and run.base_epoch + 2 == record.activated_epoch:
+            return run if run.direction == "switch" else None
+    return None
 
 
 def as_result(decision: Decision) -> dict[str, t.Any]:

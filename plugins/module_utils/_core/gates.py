@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import asdict, dataclass, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner, reverting
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     Group,
@@ -21,6 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import Transactions, abort_command
 
 GO, WARN, NO_GO = "GO", "WARN", "NO-GO"
 
@@ -139,6 +141,32 @@ def lag_gate(
     lag = sum(log.end - (committed[tp].offset if tp in committed else log.start) for tp, log in ranges.items())
     return gate(
         "source lag", f"{lag} records", f"<= {max_lag}", lag <= max_lag, "let the source catch up, or raise bg_max_lag"
+    )
+
+
+def transactions_gate(seen: Transactions, max_age: int) -> Gate:
+    """No transaction on the input hangs: who reads only what is committed would wait before it for ever, in either colour."""
+    hanging = seen.older_than(max_age)
+    advice = seen.unknown
+    if hanging:
+        advice = (
+            f"{seen.named(hanging)}. Readers of committed records stop there. End it in its producer, or where that is gone "
+            f"abort it: {abort_command(hanging[0])}; where such pauses are normal, raise bg_max_transaction_age"
+        )
+    passed = not hanging and not seen.unknown
+    return gate("open transactions on the input", seen.seen, f"none older than {max_age} s", passed, advice)
+
+
+def owners_gate(record: str, owners: t.Iterable[DriftOwner]) -> Gate:
+    """Nobody else writes the active record (name of its ConfigMap) back to what it was."""
+    others = reverting(owners)
+    return gate(
+        "active record's owners",
+        ", ".join(owner.owner for owner in others) or "none",
+        "none that write it back",
+        not others,
+        " ".join(owner.warning(record) for owner in others),
+        warn=True,
     )
 
 

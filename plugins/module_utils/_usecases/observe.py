@@ -29,7 +29,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     Workload,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import snapshot_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import Transactions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.open_transactions import open_transactions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State, StoredRecord
 
@@ -51,7 +53,10 @@ class ColourView:
 
 @dataclass(frozen=True)
 class Observation:
-    """An application as seen at one moment. missing_topics were asked for and do not exist or may not be described."""
+    """An application as seen at one moment. missing_topics were asked for and do not exist or may not be described.
+
+    transactions: those open on the topics; None where nobody wanted to know.
+    """
 
     stored: StoredRecord
     journal: Journal
@@ -61,6 +66,7 @@ class Observation:
     ranges: t.Mapping[TopicPartition, LogRange]
     colours: t.Mapping[str, ColourView]
     min_isr: t.Mapping[str, int]
+    transactions: Transactions | None = None
 
     @property
     def partitions(self) -> list[TopicPartition]:
@@ -111,10 +117,11 @@ def ask(ports: Ports, app: Application, pods: t.Collection[Pod]) -> tuple[dict[s
     return statuses, silent
 
 
-def observe(ports: Ports, app: Application, mode: str) -> Observation:
+def observe(ports: Ports, app: Application, mode: str, with_transactions: bool = False) -> Observation:
     """Look at everything once. Cold mode asks nothing of the pods, so they are not called.
 
-    Raises InvalidSettingsError that names every missing right before anything else is read.
+    with_transactions: also at those open on the topics, which only matter before a run. Raises InvalidSettingsError that
+    names every missing right before anything else is read.
     """
     denied = ports.cluster.denied(rights(app, mode))
     if denied:
@@ -140,6 +147,9 @@ def observe(ports: Ports, app: Application, mode: str) -> Observation:
             "min_isr": lambda: ports.kafka.min_insync_replicas(list(topics)),
             "blue": lambda: ports.kafka.committed(app.colours["blue"].group, partitions),
             "green": lambda: ports.kafka.committed(app.colours["green"].group, partitions),
+            "transactions": lambda: (
+                open_transactions(ports.kafka, ports.clock, partitions) if with_transactions else None
+            ),
         }
     )
     # After the commits: under live production a commit may lie beyond an end that was read before it.
@@ -153,6 +163,7 @@ def observe(ports: Ports, app: Application, mode: str) -> Observation:
         ranges=ranges,
         colours={colour: _with_offsets(first[colour], second[colour]) for colour in COLOURS},
         min_isr=second["min_isr"],
+        transactions=second["transactions"],
     )
 
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import (
     Decision,
     decide,
     rollback_target,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import drift_owners
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import range_faults
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
@@ -45,7 +47,7 @@ class Plan:
 
 def plan_run(ports: Ports, app: Application, mode: str, direction: str, target: str = "") -> Plan:
     """Look at everything and judge. Without ``target`` a switch goes to the other colour, a rollback to the one before."""
-    seen = observe(ports, app, mode)
+    seen = observe(ports, app, mode, with_transactions=True)
     decision = decide(
         seen.stored.record, seen.journal.unfinished, choose_target(seen, direction, target, ports.clock.now())
     )
@@ -56,7 +58,7 @@ def choose_target(seen: Observation, direction: str, target: str, now: str) -> s
     """The colour that shall be active. Raises InvalidSettingsError when a rollback is not possible."""
     record, unfinished = seen.stored.record, seen.journal.unfinished
     if direction == "rollback":
-        wanted = rollback_target(record, unfinished, now)
+        wanted = rollback_target(record, seen.journal, now)
         if wanted.refused:
             raise InvalidSettingsError([f"rollback refused: {wanted.refused}"])
         return wanted.colour
@@ -70,6 +72,7 @@ def judge(app: Application, mode: str, direction: str, seen: Observation, decisi
     rows = gates.topic_gates(seen.topics, seen.missing_topics, seen.min_isr)
     holder = seen.lock.holder if seen.lock else ""
     rows.append(gates.lock_gate(holder, ""))
+    rows.append(gates.owners_gate(record_name(app.name), drift_owners(seen.stored.metadata)))
     if decision.action != decisions.START:
         return rows
     source, target = seen.colours[decision.source], seen.colours[decision.target]
@@ -98,15 +101,17 @@ def _source_gates(
         *gates.source_gates(source.workload, source.pods, app.colours[source.colour].workload),
         gates.parallelism_gate(len(seen.partitions), len(source.pods)),
     ]
+    if seen.transactions is not None:
+        rows.append(gates.transactions_gate(seen.transactions, app.max_transaction_age))
     if mode == "hot":
         rows += gates.contract_gates(
             source.colour, "source", app.colours[source.colour].group, source.statuses, source.silent
         )
         rows.append(gates.ownership_gate(source.statuses, source.group, seen.partitions, "source"))
         rows.append(gates.active_gate(source.statuses, "source"))
-    # A rollback leaves a colour because it is ill: its illness is no reason to stay. What the hand-over itself needs
-    # (pods that answer, in hot mode) is still demanded.
-    ill = ("source lag", "source pods ready", "source pods processing")
+    # A rollback leaves a colour because it is ill: its illness is no reason to stay, and neither is that of the input,
+    # which both colours read. What the hand-over itself needs (pods that answer, in hot mode) is still demanded.
+    ill = ("source lag", "source pods ready", "source pods processing", "open transactions on the input")
     return [gates.soften(row) if direction == "rollback" and row.name in ill else row for row in rows]
 
 

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord, record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
@@ -32,10 +32,11 @@ RETRY = 0.2
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """The active record and the version it was read at."""
+    """The active record and the version it was read at. metadata: the ConfigMap's, empty for what we wrote ourselves."""
 
     record: ActiveRecord
     version: str
+    metadata: t.Mapping[str, t.Any] = field(default_factory=dict)
 
 
 class State:
@@ -57,7 +58,7 @@ class State:
                     f"ConfigMap {name} does not exist; create it once with bg_configmap_switch, naming the colour that is active now"
                 ]
             )
-        return StoredRecord(ActiveRecord.parse(name, stored.data), stored.resource_version)
+        return StoredRecord(ActiveRecord.parse(name, stored.data), stored.resource_version, stored.metadata)
 
     def swap_record(self, stored: StoredRecord, record: ActiveRecord) -> StoredRecord:
         """Replace the record as it was read. Raises ConflictError when somebody changed it.

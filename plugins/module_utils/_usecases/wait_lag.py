@@ -19,7 +19,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import Goal, Progress, advance
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import as_result
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Clock, Kafka
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.open_transactions import open_transactions
 
 SHORT = 2.0
 """Seconds that are not worth a slice of their own before the timeout."""
@@ -109,7 +111,8 @@ def wait_lag(kafka: Kafka, clock: Clock, request: LagRequest, check: bool = Fals
 
     A first look that fails is an error. Later ones are repeated, because a wait has to survive a broker's restart.
     A slice that ends before the wait adds ``resume`` to the result, the state for the next one, and ``line``, where it
-    stands; whole or in slices, the outcome is the same. Raises WaitTimeoutError with the same result as last seen.
+    stands; whole or in slices, the outcome is the same. Raises WaitTimeoutError with the same result as last seen, and
+    for readers of committed records with the transactions that hold them up.
     """
     request.check()
     progress = lag_report.from_state(request.state) if request.state else None
@@ -131,8 +134,7 @@ def wait_lag(kafka: Kafka, clock: Clock, request: LagRequest, check: bool = Fals
         if progress.satisfied or check:
             return result
         if now - progress.began + request.sleep > request.timeout:
-            trouble = f" (the last look failed: {progress.trouble})" if progress.trouble else ""
-            raise WaitTimeoutError(f"{progress.why} after {request.timeout:g} s{trouble}", result)
+            raise _timed_out(kafka, clock, request, progress, result)
         if _slice_is_over(request, progress, started, now):
             line = lag_report.line(request.goal, request.group_id, request.timeout, progress, now)
             return {**result, "resume": lag_report.to_state(progress), "line": line}
@@ -150,6 +152,22 @@ def _look(kafka: Kafka, request: LagRequest) -> tuple[Group, list[lag.PartitionL
             [f"group {request.group_id} is a share group: {why}; look at it with kafka-share-groups.sh"]
         )
     return group, rows
+
+
+def _timed_out(
+    kafka: Kafka, clock: Clock, request: LagRequest, progress: Progress, result: dict[str, t.Any]
+) -> WaitTimeoutError:
+    said = f"{progress.why} after {request.timeout:g} s"
+    if progress.trouble:  # asking more of these brokers would only take longer
+        return WaitTimeoutError(f"{said} (the last look failed: {progress.trouble})", result)
+    if request.read_committed and progress.ends:
+        seen = open_transactions(kafka, clock, list(progress.ends))
+        result["open_transactions"] = None if seen.unknown else as_result(seen)
+        if seen.unknown:
+            said += f". Whether open transactions hold it up is unknown: {seen.unknown}"
+        elif seen.found:
+            said += f". Open transactions hold the end of the log: {seen.named(seen.by_age)}"
+    return WaitTimeoutError(said, result)
 
 
 def _slice_is_over(request: LagRequest, progress: Progress, started: float, now: float) -> bool:

@@ -16,6 +16,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     Topic,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from tests.simulation.world.scheduler import Scheduler
 
 SESSION_TIMEOUT = 6.0
@@ -250,6 +251,7 @@ class Broker:
         self.rng = rng
         self.topics: dict[str, SimTopic] = {}
         self.groups: dict[str, SimGroup] = {}
+        self.transactions: list[OpenTransaction] = []
         self.down_until = 0.0
         self.ids = 0
 

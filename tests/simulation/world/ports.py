@@ -27,6 +27,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from tests.simulation.world.broker import TemporaryError
 from tests.simulation.world.scheduler import Process, Signal
@@ -170,6 +171,9 @@ class SimKafka:
         self, partitions: t.Collection[TopicPartition], timestamp_ms: int
     ) -> dict[TopicPartition, int]:
         raise NotImplementedError("no use case under simulation asks for it")
+
+    def open_transactions(self, partitions: t.Collection[TopicPartition]) -> list[OpenTransaction]:
+        return self._call("open_transactions", lambda: list(self._broker.transactions))
 
     def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
         def effect() -> dict[TopicPartition, str]:

@@ -25,6 +25,8 @@ from kafka.protocol.admin import (
     DescribeConfigsResponse,
     DescribeGroupsRequest,
     DescribeGroupsResponse,
+    DescribeProducersRequest,
+    DescribeProducersResponse,
     ListGroupsRequest,
     ListGroupsResponse,
 )
@@ -61,6 +63,8 @@ class Broker:
         self.logs: dict[Partition, tuple[int, int]] = {}
         self.offsets: dict[str, dict[Partition, tuple[int, int, str]]] = defaultdict(dict)
         self.groups: dict[str, tuple[str, str]] = {}
+        self.producers: dict[Partition, list[tuple[int, int, int, int]]] = {}
+        """By partition: producer id, epoch, timestamp of its last record, start of its open transaction or -1."""
         self.errors: dict[str, deque[int]] = defaultdict(deque)
         self.requests: Counter[str] = Counter()
         self.most_bytes = 10**9
@@ -86,6 +90,7 @@ class Broker:
                 (ListGroupsRequest, self._list_groups),
                 (LeaveGroupRequest, self._leave_group),
                 (DescribeConfigsRequest, self._describe_configs),
+                (DescribeProducersRequest, self._describe_producers),
             )
         }
 
@@ -336,6 +341,36 @@ class Broker:
                 )
             )
         return answer(groups=rows)
+
+    def _describe_producers(self, asked: t.Any) -> t.Any:
+        topic = DescribeProducersResponse.TopicResponse
+        partition = topic.PartitionResponse
+        code = self._error(asked)
+        topics = []
+        for row in asked.topics:
+            answers = []
+            for number in row.partition_indexes:
+                states = [
+                    partition.ProducerState(
+                        producer_id=producer,
+                        producer_epoch=epoch,
+                        last_sequence=1,
+                        last_timestamp=last,
+                        coordinator_epoch=0,
+                        current_txn_start_offset=start,
+                    )
+                    for producer, epoch, last, start in self.producers.get((row.name, number), [])
+                ]
+                answers.append(
+                    partition(
+                        partition_index=number,
+                        error_code=code,
+                        error_message=None,
+                        active_producers=[] if code else states,
+                    )
+                )
+            topics.append(topic(name=row.name, partitions=answers))
+        return DescribeProducersResponse(topics=topics)
 
     def _list_groups(self, asked: t.Any) -> t.Any:
         group = ListGroupsResponse.ListedGroup

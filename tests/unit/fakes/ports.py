@@ -32,6 +32,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import Endpoint
 
@@ -51,6 +52,9 @@ class FakeKafka:
     loses: set[TopicPartition] = field(default_factory=set)
     unstable: int = 0
     """Records at the end of every log that belong to an open transaction."""
+    transactions: list[OpenTransaction] = field(default_factory=list)
+    hides_transactions: str = ""
+    """Why nobody may see them, or empty."""
     retention: int | None = 10080
     down: bool = False
     before_commit: t.Callable[[], None] = nothing
@@ -99,6 +103,12 @@ class FakeKafka:
         self._read()
         open_records = self.unstable if read_committed else 0
         return {tp: LogRange(self.logs[tp].start, self.logs[tp].end - open_records) for tp in partitions}
+
+    def open_transactions(self, partitions: t.Collection[TopicPartition]) -> list[OpenTransaction]:
+        self._read()
+        if self.hides_transactions:
+            raise KafkaError(self.hides_transactions)
+        return [one for one in self.transactions if one.partition in partitions]
 
     def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
         self.before_commit()
@@ -341,7 +351,8 @@ class FakeClock:
         return self.time
 
     def now(self) -> str:
-        return f"2026-01-01T00:00:{self.time:06.3f}Z"
+        minutes, seconds = divmod(self.time, 60)
+        return f"2026-01-01T00:{int(minutes):02d}:{seconds:06.3f}Z"
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -26,6 +26,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     LogRange,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import Broker
 
 # kafka-python leaves sockets of failed connections to the garbage collector.
@@ -85,6 +86,7 @@ def test_nothing_asked_is_nothing_sent(kafka: KafkaAdapter, broker: Broker) -> N
     assert kafka.groups([]) == {}
     assert kafka.committed("g", []) == {}
     assert kafka.log_ranges([]) == {}
+    assert kafka.open_transactions([]) == []
     assert kafka.commit("g", {}) == {}
     assert kafka.delete_offsets("g", []) == {}
     assert kafka.min_insync_replicas([]) == {}
@@ -125,6 +127,35 @@ def test_log_ranges(kafka: KafkaAdapter, broker: Broker) -> None:
     assert broker.requests["MetadataRequest"] == asked + 1, "a lost leader is looked up again"
     kafka.log_ranges([T0])
     assert broker.requests["MetadataRequest"] == asked + 1, "a known leader is not"
+
+
+def test_open_transactions(kafka: KafkaAdapter, broker: Broker) -> None:
+    """Of everybody who writes to the partitions only those who have a transaction open; one request for a leader."""
+    broker.producers = {
+        ("t", 1): [(9, 0, 1700, 30), (8, 2, 1600, 0), (7, 0, 1500, -1)],
+        ("t", 0): [(9, 0, 1800, 77), (6, 0, -1, -1)],
+    }
+    found = [
+        OpenTransaction(T0, 9, 0, 77, 1800),
+        OpenTransaction(T1, 8, 2, 0, 1600),
+        OpenTransaction(T1, 9, 0, 30, 1700),
+    ]
+    assert kafka.open_transactions([T1, T0]) == found
+    assert kafka.open_transactions([T1]) == found[1:]
+    assert broker.requests["DescribeProducersRequest"] == 2
+    asked = broker.requests["MetadataRequest"]
+    broker.errors["DescribeProducersRequest"].append(NOT_LEADER)
+    assert kafka.open_transactions([T1, T0]) == found
+    assert broker.requests["MetadataRequest"] == asked + 1, "a lost leader is looked up again"
+
+
+def test_open_transactions_that_may_not_be_read(kafka: KafkaAdapter, broker: Broker) -> None:
+    broker.errors["DescribeProducersRequest"].append(DENIED)
+    with pytest.raises(
+        KafkaError, match=r"find the open transactions on t.*needs an ACL that allows READ on the topic"
+    ):
+        kafka.open_transactions([T0])
+    assert broker.requests["DescribeProducersRequest"] == 1, "it is not tried again"
 
 
 def test_a_partition_without_leader_is_waited_for(kafka: KafkaAdapter, broker: Broker) -> None:

@@ -48,6 +48,7 @@ def test_everything_given() -> None:
             "topics": "a, b,a,",
             "workload_kind": "StatefulSet",
             "max_lag": "5",
+            "max_transaction_age": "60",
             "replicas": 3,
             "lock_ttl": 20,
             "blue": {"group": "g1", "workload": "w1"},
@@ -57,6 +58,7 @@ def test_everything_given() -> None:
     )
     assert found.topics == ("a", "b")
     assert (found.workload_kind, found.max_lag, found.replicas, found.lock_ttl) == ("StatefulSet", 5, 3, 20)
+    assert found.max_transaction_age == 60
     assert found.colours["blue"].workload == "w1"
     assert found.contract == Contract(9090, "/x", "pod_ip", "secret")
     assert found.timeouts == Timeouts(1.0, 2.0, 3.0, 4.0, 5.0)
@@ -79,6 +81,7 @@ def test_everything_given() -> None:
         ({"topics": 3}, "topics is 3"),
         ({"workload_kind": "Job"}, "one of Deployment, StatefulSet"),
         ({"max_lag": -1}, "max_lag is -1"),
+        ({"max_transaction_age": "x"}, "max_transaction_age is 'x'"),
         ({"replicas": "many"}, "replicas is 'many'"),
         ({"lock_ttl": 1}, "from 5 to"),
         ({"contract": {"port": 70000}}, "port is 70000"),

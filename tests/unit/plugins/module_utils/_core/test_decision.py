@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as d
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import PHASES, ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import decide, rollback_target
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
 
 STABLE = ActiveRecord("blue", 5, 5, switch_timestamp="2026-01-01T00:00:00Z", previous="green")
 ARMED = ActiveRecord("blue", 6, 5, "switching")
@@ -89,7 +90,7 @@ NOW = "2026-01-01T00:30:00Z"
     ],
 )
 def test_rollback_restores(record: ActiveRecord, unfinished: Run | None, colour: str) -> None:
-    found = rollback_target(record, unfinished, NOW)
+    found = rollback_target(record, Journal(unfinished), NOW)
     assert (found.colour, found.refused) == (colour, "")
 
 
@@ -105,15 +106,55 @@ def test_rollback_restores(record: ActiveRecord, unfinished: Run | None, colour:
 )
 def test_the_rollback_window(timestamp: str, now: str, says: str) -> None:
     record = ActiveRecord("green", 5, 5, "stable", "blue", timestamp, rollback_window=3600)
-    found = rollback_target(record, None, now)
+    found = rollback_target(record, Journal(), now)
     assert says in found.refused
     assert bool(found.refused) == bool(says)
 
 
 def test_the_window_does_not_hold_up_a_run_that_is_not_over() -> None:
     record = ActiveRecord("green", 5, 5, "verifying", "blue", "2020-01-01T00:00:00Z")
-    assert rollback_target(record, run(), NOW).refused == ""
+    assert rollback_target(record, Journal(run()), NOW).refused == ""
 
 
 def test_nothing_to_roll_back() -> None:
-    assert "nothing was ever switched" in rollback_target(ActiveRecord.first("blue"), None, NOW).refused
+    assert "nothing was ever switched" in rollback_target(ActiveRecord.first("blue"), Journal(), NOW).refused
+
+
+FORBIDDEN = ActiveRecord("green", 7, 7, "stable", "blue", rollback_allowed=False)
+DONE = replace(run(), status="done")
+LATER = replace(run(), run_id="later", base_epoch=9, status="aborted")
+
+
+@pytest.mark.parametrize(
+    ("record", "journal"),
+    [
+        (FORBIDDEN, Journal(DONE)),
+        (FORBIDDEN, Journal(LATER, (DONE,))),
+        (FORBIDDEN, Journal(replace(DONE, status="superseded"))),
+        (replace(FORBIDDEN, phase="verifying"), Journal(run())),
+        (replace(FORBIDDEN, epoch=9), Journal(DONE)),
+    ],
+)
+def test_a_rollback_that_somebody_forbade(record: ActiveRecord, journal: Journal) -> None:
+    """No run writes false after a switch, so it was done by hand."""
+    found = rollback_target(record, journal, NOW)
+    assert found.colour == "blue"
+    assert "switch run made green active, and since then somebody set rollback-allowed to false" in found.refused
+    assert "use a switch to blue" in found.refused
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [
+        Journal(),
+        Journal(replace(run(direction="rollback"), status="done")),
+        Journal(replace(DONE, base_epoch=3)),
+        Journal(replace(DONE, base_epoch=6)),
+        Journal(replace(run("green"), status="done")),
+        Journal(replace(run(direction="rollback"), run_id="again", status="done"), (DONE,)),
+    ],
+)
+def test_what_the_journal_does_not_prove_was_a_rollback(journal: Journal) -> None:
+    """The record may have been changed without a journal: then it has said false since that rollback."""
+    found = rollback_target(FORBIDDEN, journal, NOW)
+    assert (found.colour, found.refused) == ("green", "")

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates as g
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import NEVER, ON_DEPLOY, DriftOwner
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     Group,
@@ -152,6 +153,16 @@ def test_active_and_quiet_gates() -> None:
     assert g.active_gate({}, "source").verdict == g.NO_GO
     assert g.quiet_gate({"a": idle}).verdict == g.GO
     assert g.quiet_gate({"a": idle, "b": ACTIVE}).verdict == g.NO_GO
+
+
+def test_owners_gate() -> None:
+    """Only who writes the record back counts, and no verdict is worse than a warning."""
+    assert g.owners_gate("r", []).verdict == g.GO
+    quiet = DriftOwner("Flux Kustomization f/orders", ("label",), (), NEVER)
+    assert g.owners_gate("r", [quiet]).verdict == g.GO
+    row = g.owners_gate("r", [quiet, DriftOwner("kubectl apply", ("annotation",), ("active",), ON_DEPLOY, "Do not.")])
+    assert (row.verdict, row.value) == (g.WARN, "kubectl apply")
+    assert row.advice.startswith("ConfigMap r is managed by kubectl apply too (it declares active)")
 
 
 def test_the_rest() -> None:

@@ -25,6 +25,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     LogRange,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait_lag import (
     LagRequest,
     read_group,
@@ -98,6 +99,58 @@ def test_a_timeout_returns_what_success_returns(behind: World) -> None:
     with pytest.raises(WaitTimeoutError) as later:
         call(behind, timeout=3.0)
     assert later.value.result["elapsed"] == 3.0
+
+
+def timed_out(world: World, **options: t.Any) -> tuple[dict[str, t.Any], str]:
+    """What is returned and what is said when the time is over."""
+    with pytest.raises(WaitTimeoutError) as raised:
+        call(world, timeout=3.0, **options)
+    return raised.value.result, raised.value.message
+
+
+def test_readers_of_committed_records_are_told_what_holds_them_up(behind: World) -> None:
+    now = 1_767_225_600_000
+    behind.kafka.transactions = [
+        OpenTransaction(T0, 4001, 7, 90, now - 600_000),
+        OpenTransaction(TopicPartition("others", 0), 5, 0, 1, now),
+    ]
+    result, said = timed_out(behind, read_committed=True)
+    assert "Open transactions hold the end of the log: t-0: producer id 4001 (epoch 7), open since offset 90" in said
+    assert said.endswith("last record 603 s ago")
+    assert result["open_transactions"] == [
+        {"topic": "t", "partition": 0, "producer_id": 4001, "producer_epoch": 7, "start_offset": 90, "age": 603}
+    ]
+    result, said = timed_out(behind)
+    assert "open_transactions" not in result, "everybody else reads on"
+    assert "transaction" not in said
+    behind.kafka.transactions = []
+    result, said = timed_out(behind, read_committed=True)
+    assert result["open_transactions"] == []
+    assert said.endswith("after 3 s")
+
+
+def test_transactions_that_may_not_be_seen_are_not_none(behind: World) -> None:
+    behind.kafka.hides_transactions = "The principal needs an ACL that allows READ on the topic"
+    result, said = timed_out(behind, read_committed=True)
+    assert result["open_transactions"] is None
+    assert said.endswith(
+        "after 3 s. Whether open transactions hold it up is unknown: The principal needs an ACL that allows READ on the topic"
+    )
+
+
+def test_nobody_asks_for_transactions_who_waits_for_members_or_has_lost_kafka(behind: World) -> None:
+    behind.kafka.hides_transactions = "asked"
+    assert "asked" not in timed_out(behind, read_committed=True, until="empty")[1]
+
+    def lose_kafka(seconds: float) -> None:
+        behind.clock.time += seconds
+        behind.kafka.down = True
+
+    behind.clock.sleep = lose_kafka  # type: ignore[method-assign]
+    result, said = timed_out(behind, read_committed=True)
+    assert "asked" not in said
+    assert "the last look failed" in said
+    assert "open_transactions" not in result
 
 
 def test_an_unknown_lag_is_not_0(behind: World) -> None:

@@ -1,0 +1,185 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Edge case 17 on real brokers: a transaction that hangs on the input is found, named, and gone once it is ended.
+
+The witness is Kafka's own tool for transactions.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import typing as t
+
+import confluent_kafka
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
+from tests.bed.conftest import Ansible, Kafka, Kubectl
+
+pytestmark = pytest.mark.bed
+
+HANGING = "open transactions on the input"
+TOOL = "org.apache.kafka.tools.TransactionsCommand"
+CLOCKS = 5
+"""Seconds by which an age may differ from ours, the start of a process included."""
+
+
+class Hanging:
+    """A producer that began a transaction on some partitions and wrote its last record ``age`` seconds ago."""
+
+    def __init__(self, kafka: Kafka, topic: str, partitions: t.Collection[int], age: int = 0) -> None:
+        # The coordinator ends it by itself only after this, long after the test.
+        settings = {"transactional.id": f"{kafka.name}-{topic}-{age}", "transaction.timeout.ms": "600000"}
+        self.producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers, **settings})
+        self.producer.init_transactions(30)
+        self.began = time.time()
+        self.producer.begin_transaction()
+        for partition in partitions:
+            for _number in range(3):
+                written = int((time.time() - age) * 1000)
+                self.producer.produce(topic, b"open", partition=partition, timestamp=written)
+        assert self.producer.flush(30) == 0
+        self.age = age
+
+    def is_as_old(self, age: int | None) -> bool:
+        """Whether an age is right."""
+        return age is not None and self.age <= age <= self.age + (time.time() - self.began) + CLOCKS
+
+
+def tool(kafka: Kafka, *arguments: str) -> str:
+    """kafka-transactions.sh."""
+    command = ["java", "-cp", kafka.bed["KAFKA_TOOLS_CLASSPATH"], TOOL, "--bootstrap-server", kafka.servers]
+    ended = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def witness(kafka: Kafka, topic: str, partition: int) -> list[tuple[int, int, int, int]]:
+    """(producer id, epoch, timestamp, start) of the open transactions, as Kafka's own tool shows them."""
+    shown = tool(kafka, "describe-producers", "--topic", topic, "--partition", str(partition))
+    head, *rows = [line.split() for line in shown.splitlines() if line.strip()]
+    assert head == [
+        "ProducerId", "ProducerEpoch", "LatestCoordinatorEpoch", "LastSequence", "LastTimestamp",
+        "CurrentTransactionStartOffset",
+    ]  # fmt: skip
+    return sorted((int(row[0]), int(row[1]), int(row[4]), int(row[5])) for row in rows if row[5] != "None")
+
+
+def as_witnessed(found: t.Iterable[OpenTransaction], partition: TopicPartition) -> list[tuple[int, int, int, int]]:
+    return sorted(
+        (one.producer_id, one.producer_epoch, one.last_timestamp, one.start_offset)
+        for one in found
+        if one.partition == partition
+    )
+
+
+def eventually_none(adapter: KafkaAdapter, partitions: t.Collection[TopicPartition]) -> None:
+    """The marker that ends a transaction is written a moment after its producer was told."""
+    deadline = time.monotonic() + 15
+    while found := adapter.open_transactions(partitions):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def test_what_is_open_is_what_kafka_says(adapter: KafkaAdapter, kafka: Kafka) -> None:
+    """On every leader; of two transactions and a producer without one only the transactions, until they are ended."""
+    topic = kafka.topic(partitions=6, records=5)
+    partitions = [TopicPartition(topic, number) for number in range(6)]
+    plain = confluent_kafka.Producer({"bootstrap.servers": kafka.servers, "enable.idempotence": True})
+    plain.produce(topic, b"no transaction", partition=0)
+    assert plain.flush(30) == 0
+    assert adapter.open_transactions(partitions) == []
+    old, young = Hanging(kafka, topic, (0, 1, 2), age=1200), Hanging(kafka, topic, (2, 5))
+    found = adapter.open_transactions(partitions)
+    assert [one.partition.partition for one in found] == [0, 1, 2, 2, 5]
+    for number in (0, 2, 3):
+        assert as_witnessed(found, partitions[number]) == witness(kafka, topic, number)
+    assert [one.start_offset for one in found] == [6, 5, 5, 8, 5]
+    now = int(time.time() * 1000)
+    assert all(old.is_as_old(one.age(now)) for one in found[:3])
+    assert all(young.is_as_old(one.age(now)) for one in found[3:])
+    assert len({one.producer_id for one in found}) == 2
+    young.producer.commit_transaction(30)
+    eventually_none(adapter, partitions[3:])
+    assert adapter.open_transactions(partitions) == found[:3]
+    old.producer.abort_transaction(30)
+    eventually_none(adapter, partitions)
+
+
+def test_a_wait_that_is_over_names_what_holds_it_up(ansible: Ansible, kafka: Kafka, name: str) -> None:
+    """Who reads what is committed stands before the transaction, and a mark behind it is never reached."""
+    topic = kafka.topic(partitions=1, records=5)
+    hanging = Hanging(kafka, topic, (0,), age=300)
+    reader = confluent_kafka.Consumer({"bootstrap.servers": kafka.servers, "group.id": name})
+    reader.commit(offsets=[confluent_kafka.TopicPartition(topic, 0, 5)], asynchronous=False)
+    reader.close()
+    mark = [{"topic": topic, "partition": 0, "offset": 8}]
+    wait = {"group_id": name, "until": "barrier", "barrier": mark, "isolation_level": "read_committed", "timeout": 2}
+    late = ansible("kafka_lag_wait", **wait)
+    assert (late["failed"], late["satisfied"], late["remaining"]) == (True, False, 3)
+    ((producer, epoch, _last, start),) = witness(kafka, topic, 0)
+    assert (
+        f"Open transactions hold the end of the log: {topic}-0: producer id {producer} (epoch {epoch})" in late["msg"]
+    )
+    (row,) = late["open_transactions"]
+    assert hanging.is_as_old(row.pop("age"))
+    assert row == {
+        "topic": topic,
+        "partition": 0,
+        "producer_id": producer,
+        "producer_epoch": epoch,
+        "start_offset": start,
+    }
+    hanging.producer.commit_transaction(30)
+    late = ansible("kafka_lag_wait", **wait)
+    assert (late["remaining"], late["open_transactions"]) == (3, [])
+    assert "transactions" not in late["msg"]
+
+
+class Preflight:
+    """bg_info for an application of which only record, topic and groups are there."""
+
+    def __init__(self, ansible: Ansible, kafka: Kafka, kubectl: Kubectl, topic: str) -> None:
+        self.ansible = ansible
+        groups = {colour: {"group": f"{kafka.name}-{colour}"} for colour in ("blue", "green")}
+        self.application = {"name": "app", "namespace": kubectl.namespace, "topics": [topic], **groups}
+        where = {"name": "app", "namespace": kubectl.namespace}
+        for colour in ("blue", "green"):
+            assert not ansible("bg_configmap_switch", active=colour, **where)["failed"]
+
+    def gate(self, direction: str = "switch", **settings: t.Any) -> dict[str, str]:
+        """The row about transactions."""
+        application = {**self.application, **settings}
+        seen = self.ansible("bg_info", application=application, mode="cold", direction=direction)
+        (row,) = [gate for gate in seen["gates"] if gate["name"] == HANGING]
+        assert (row["verdict"] == "NO-GO") <= (seen["verdict"] == "NO-GO")
+        return t.cast("dict[str, str]", row)
+
+
+def test_preflight(ansible: Ansible, adapter: KafkaAdapter, kafka: Kafka, kubectl: Kubectl) -> None:
+    """No-Go names the producer, its age and the command that ends it; that command ends it."""
+    topic = kafka.topic(partitions=2, records=5)
+    preflight = Preflight(ansible, kafka, kubectl, topic)
+    assert preflight.gate() == {
+        "name": HANGING, "value": "none", "threshold": "none older than 900 s", "verdict": "GO", "advice": "",
+    }  # fmt: skip
+    Hanging(kafka, topic, (1,), age=1200)
+    ((producer, epoch, _last, start),) = witness(kafka, topic, 1)
+    row = preflight.gate()
+    assert row["verdict"] == "NO-GO"
+    assert row["value"].startswith("1, the oldest 12")
+    assert (
+        f"{topic}-1: producer id {producer} (epoch {epoch}), open since offset {start}, last record 12" in row["advice"]
+    )
+    assert preflight.gate(direction="rollback")["verdict"] == "WARN"
+    assert preflight.gate(max_transaction_age=3600)["verdict"] == "GO"
+    command = row["advice"].partition("HOST:PORT ")[2].partition(";")[0].split()
+    assert command[0] == "abort"
+    tool(kafka, *command)
+    eventually_none(adapter, [TopicPartition(topic, 1)])
+    assert preflight.gate()["value"] == "none"
