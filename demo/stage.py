@@ -133,7 +133,7 @@ def main() -> int:
     parser.add_argument("what", choices=["up", "audit", "down"])
     parser.add_argument("tag", help="distinguishes this application from others, e.g. the scenario's name")
     parser.add_argument("--replicas", type=int, default=2)
-    parser.add_argument("--rate", type=int, default=200, help="records a second")
+    parser.add_argument("--rate", type=int, default=100, help="records a second")
     options = parser.parse_args()
     stage = Stage(find_place(bring_up=False), Names(options.tag), BUILD / "stage" / options.tag)
     try:

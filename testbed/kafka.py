@@ -15,7 +15,7 @@ from testbed.settings import Settings
 SOURCE = Path(__file__).parent / "kafka"
 # By its full path: another Java may come first on somebody's PATH.
 JAVA = "/usr/lib/jvm/java-17-openjdk-amd64/bin/java"
-JAVA_OPTIONS = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"]
+JAVA_OPTIONS = ["-XX:+UseSerialGC", "-Xshare:auto", "-Djava.awt.headless=true"]
 
 
 @dataclass(frozen=True)

@@ -131,8 +131,8 @@ def test_a_barrier_ends_while_the_lag_never_does(kafka: Kafka, wait: Wait, name:
     topic = kafka.topic(partitions=3, records=150)
     commit(kafka, name, topic, 0, 0, 0)
     consumer = kafka.join(name, topic, **SLOW)
-    with Producing(kafka, topic, 3, per_second=150), Consuming(consumer, 15, per_second=10):
-        behind, said = seen_at_timeout(wait, timeout=4.0, max_lag=10)
+    with Producing(kafka, topic, 3, per_second=250), Consuming(consumer, 25, per_second=10):
+        behind, said = seen_at_timeout(wait, timeout=3.0, max_lag=10)
         done = wait(until="barrier", timeout=60.0)
     assert "still has a lag of" in said
     assert (behind["satisfied"], behind["estimated_seconds"]) == (False, None), "it only gets further away"

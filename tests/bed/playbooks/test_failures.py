@@ -25,7 +25,7 @@ from tests.bed.playbooks.watching import (
 
 pytestmark = pytest.mark.bed
 
-RATE = 300
+RATE = 100
 
 
 def record(stage: Stage) -> dict[str, str]:

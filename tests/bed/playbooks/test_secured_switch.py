@@ -126,7 +126,7 @@ def secured(place: Place, access: Access) -> Iterator[Stage]:
 
 
 def test_a_switch_and_a_rollback_with_least_acls(secured: Stage) -> None:
-    producer = secured.produce(300)
+    producer = secured.produce(100)
     try:
         secured.operator.play("switch", "--check", name="secured-plan")
         secured.operator.real("switch", name="secured-switch")

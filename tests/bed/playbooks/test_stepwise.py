@@ -15,7 +15,7 @@ pytestmark = pytest.mark.bed
 
 
 def test_stepwise_there_and_back(stage: Stage) -> None:
-    producer = stage.produce(300)
+    producer = stage.produce(100)
     stepwise = ("-e", "bg_handover_style=stepwise")
     try:
         stage.operator.play("switch", "--check", *stepwise, name="stepwise-plan")
