@@ -15,7 +15,7 @@ fi
 # Scenarios have applications of their own and mostly wait; all of them are run even when one fails.
 workers=()
 if [[ "$*" == *--all* ]]; then
-    workers=(--workers 3 --continue-on-failure)
+    workers=(--workers 2 --continue-on-failure)
 fi
 
 python -m testbed up
