@@ -101,6 +101,8 @@ options:
   snapshot:
     description:
       - The RV(snapshot) of an earlier run. The group gets back the offsets it had, and loses those it did not have.
+      - "The older shape is read as well and is easier to write by hand: C(format: 1), and under C(offsets) a list of
+        C({topic, partition, offset, leader_epoch, metadata}), where an C(offset) of V(none) means that there was none."
       - Refused when a topic was deleted and created again since, told by its topic id.
     type: dict
   snapshot_file:
@@ -214,6 +216,16 @@ EXAMPLES = r"""
     group_id: cc_order_prod_green
     snapshot: "{{ copied.snapshot }}"
 
+- name: Say what is never read because of a policy; rows of partitions that skip nothing do not have the key
+  ansible.builtin.debug:
+    msg: "{{ copied.partitions | selectattr('skipped', 'defined') | map(attribute='reason') }}"
+
+- name: Keep what undoes it in a file, for snapshot_file
+  ansible.builtin.copy:
+    content: "{{ copied.snapshot | ansible.builtin.to_nice_json }}"
+    dest: /var/lib/cc_order/before-the-copy.json
+    mode: "0600"
+
 - name: Give the rolled back colour what was handed over at epoch 7
   streamops.bluegreen.kafka_group_offsets:
     group_id: cc_order_prod_blue
@@ -278,26 +290,30 @@ partitions:
       returned: always
       sample: 1200
     after: {description: "Committed offset afterwards, V(none) when it is removed.", type: int, returned: always, sample: 1234}
-    leader_epoch: {description: Leader epoch stored with it; V(-1) is unknown., type: int, returned: always, sample: 5}
-    metadata: {description: Text stored with it., type: str, returned: always, sample: ''}
     changed: {description: Whether the partition had to be written., type: bool, returned: always, sample: true}
+    leader_epoch: {description: Leader epoch stored with RV(partitions[].after)., type: int, returned: when known, sample: 5}
+    metadata:
+      description: Text stored with RV(partitions[].after).
+      type: str
+      returned: when not empty
+      sample: pod-7
     reason:
       description: Where the offset comes from, or the policy that decided and why.
       type: str
-      returned: always
-      sample: as wanted
+      returned: when it is not simply the offset that was listed, copied or in the snapshot
+      sample: "earliest: never committed"
     skipped:
       description:
         - Offsets that are never read because of O(missing) or O(out_of_range), RV(partitions[].lost) included. Not necessarily
           records, because a compacted or transactional log has gaps.
       type: int
-      returned: always
-      sample: 0
+      returned: when there are any
+      sample: 12
     lost:
       description: Offsets that retention had deleted before the group processed them.
       type: int
-      returned: always
-      sample: 0
+      returned: when there are any
+      sample: 5
 lost:
   description:
     - Sum of the offsets that retention had deleted before the group processed them, also of partitions that were faults.
@@ -312,7 +328,7 @@ snapshot:
   returned: success, and on every failure after the plan
   type: dict
   contains:
-    format: {description: Version of this shape., type: int, returned: always, sample: 1}
+    format: {description: Version of this shape., type: int, returned: always, sample: 2}
     group_id: {description: The consumer group., type: str, returned: always, sample: cc_order_prod_green}
     topic_ids:
       description: Kafka's id of each topic.
@@ -320,11 +336,14 @@ snapshot:
       returned: always
       sample: {order-events: 5d7f6b1e-4a36-4bd5-a2f8-0f6bb0f5d8a1}
     offsets:
-      description: Former committed offsets, sorted; C(offset) is V(none) where there was none.
-      type: list
-      elements: dict
+      description:
+        - Former committed offsets by topic, as a text with an entry for each partition, sorted, with a space between two.
+        - C(0:1200@5) is partition 0 with offset 1200 and leader epoch 5. An unknown epoch is left out, as in C(1:1300).
+        - Metadata follows as a JSON string in ASCII, C(2:1400@5="pod-7"), in which a space is C(\u0020).
+        - C(3:-) is a partition that had no committed offset.
+      type: dict
       returned: always
-      sample: [{topic: order-events, partition: 0, offset: 1200, leader_epoch: 5, metadata: ''}]
+      sample: {order-events: '0:1200@5 1:1300 2:1400@5="pod-7" 3:-'}
 evicted:
   description: Static members that were removed from the group.
   returned: when the group had members and was waited for
