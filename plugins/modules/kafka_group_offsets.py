@@ -291,11 +291,18 @@ partitions:
       sample: 1200
     after: {description: "Committed offset afterwards, V(none) when it is removed.", type: int, returned: always, sample: 1234}
     changed: {description: Whether the partition had to be written., type: bool, returned: always, sample: true}
-    leader_epoch: {description: Leader epoch stored with RV(partitions[].after)., type: int, returned: when known, sample: 5}
+    leader_epoch:
+      description:
+        - Leader epoch stored with RV(partitions[].after); V(-1) is unknown.
+        - It and RV(partitions[].metadata) are always those that were listed, copied or in the snapshot, else as O(offsets) says.
+          In diff mode both are shown for every change, and M(streamops.bluegreen.kafka_group_offsets_info) reads them.
+      type: int
+      returned: when the offset stays as it is and only these two change
+      sample: 5
     metadata:
       description: Text stored with RV(partitions[].after).
       type: str
-      returned: when not empty
+      returned: when the offset stays as it is and only these two change
       sample: pod-7
     reason:
       description: Where the offset comes from, or the policy that decided and why.
@@ -385,6 +392,7 @@ faults:
   elements: str
 """
 
+import atexit
 import gc
 import typing as t
 
@@ -401,7 +409,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offs
     SOURCES,
     parse_request,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.remove_group import remove_group
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_offsets import set_offsets
 
 POLICIES = ["fail", "earliest", "latest"]
@@ -415,6 +422,9 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     if snapshot is not None:
         request = request.limited(snapshot)
     if request.remove and not request.topics:
+        # Each call compiles what it imports anew, so what few calls need is imported by them.
+        from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.remove_group import remove_group
+
         return remove_group(ports, request, check=module.check_mode)
     return set_offsets(ports, request, check=module.check_mode)
 
@@ -469,6 +479,8 @@ def main() -> None:
 
 if __name__ == "__main__":
     # Ten thousand partitions are some hundred thousand small objects, all of them needed until this short process ends:
-    # looking for garbage among them again and again took 40 % of its time.
+    # looking for garbage among them again and again took 40 % of its time. Python looks once more when it ends, switched off
+    # or not, except at what is frozen.
     gc.disable()
+    atexit.register(gc.freeze)
     main()

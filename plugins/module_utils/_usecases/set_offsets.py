@@ -226,11 +226,9 @@ def _row(decision: Decision) -> dict[str, t.Any]:
         "after": after.offset if after else None,
         "changed": before != after,
     }
-    if after:
-        if after.leader_epoch >= 0:
-            row["leader_epoch"] = after.leader_epoch
-        if after.metadata:
-            row["metadata"] = after.metadata
+    if before and after and before.offset == after.offset and before != after:
+        row["leader_epoch"] = after.leader_epoch
+        row["metadata"] = after.metadata
     if reason != AS_WANTED:
         row["reason"] = reason
     if skipped:
