@@ -184,10 +184,13 @@ def _outside(offset: int, leader_epoch: int | None, log: LogRange) -> tuple[str,
 
 def _complete(offset: int, wanted: Desired | None, before: CommittedOffset | None) -> CommittedOffset:
     """Fill in what was left open: unchanged where the offset is, else unknown (an old epoch with a new offset is wrong)."""
-    _, epoch, metadata = before if before is not None and before.offset == offset else CommittedOffset(offset)
-    if wanted is not None:
-        epoch = epoch if wanted.leader_epoch is None else wanted.leader_epoch
-        metadata = metadata if wanted.metadata is None else wanted.metadata
+    kept = before if before is not None and before.offset == offset else None
+    epoch = wanted.leader_epoch if wanted is not None else None
+    metadata = wanted.metadata if wanted is not None else None
+    if epoch is None:
+        epoch = kept.leader_epoch if kept else -1
+    if metadata is None:
+        metadata = kept.metadata if kept else ""
     return CommittedOffset(offset, epoch, metadata)
 
 
