@@ -60,6 +60,9 @@ def build_ports(params: Params, namespace: str = "", contract: Contract | None =
 
 
 def _kafka(params: Params) -> t.Any:
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_package
+
+    kafka_package.postpone()
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 
     settings = {name: params[name] for name in KAFKA_SPEC if name not in TIMEOUTS and params.get(name) is not None}
