@@ -101,6 +101,8 @@ options:
   snapshot:
     description:
       - The RV(snapshot) of an earlier run. The group gets back the offsets it had, and loses those it did not have.
+      - "The older shape is read as well and is easier to write by hand: C(format: 1), and under C(offsets) a list of
+        C({topic, partition, offset, leader_epoch, metadata}), where an C(offset) of V(none) means that there was none."
       - Refused when a topic was deleted and created again since, told by its topic id.
     type: dict
   snapshot_file:
@@ -214,6 +216,16 @@ EXAMPLES = r"""
     group_id: cc_order_prod_green
     snapshot: "{{ copied.snapshot }}"
 
+- name: Say what is never read because of a policy; rows of partitions that skip nothing do not have the key
+  ansible.builtin.debug:
+    msg: "{{ copied.partitions | selectattr('skipped', 'defined') | map(attribute='reason') }}"
+
+- name: Keep what undoes it in a file, for snapshot_file
+  ansible.builtin.copy:
+    content: "{{ copied.snapshot | ansible.builtin.to_nice_json }}"
+    dest: /var/lib/cc_order/before-the-copy.json
+    mode: "0600"
+
 - name: Give the rolled back colour what was handed over at epoch 7
   streamops.bluegreen.kafka_group_offsets:
     group_id: cc_order_prod_blue
@@ -278,26 +290,37 @@ partitions:
       returned: always
       sample: 1200
     after: {description: "Committed offset afterwards, V(none) when it is removed.", type: int, returned: always, sample: 1234}
-    leader_epoch: {description: Leader epoch stored with it; V(-1) is unknown., type: int, returned: always, sample: 5}
-    metadata: {description: Text stored with it., type: str, returned: always, sample: ''}
     changed: {description: Whether the partition had to be written., type: bool, returned: always, sample: true}
+    leader_epoch:
+      description:
+        - Leader epoch stored with RV(partitions[].after); V(-1) is unknown.
+        - It and RV(partitions[].metadata) are always those that were listed, copied or in the snapshot, else as O(offsets) says.
+          In diff mode both are shown for every change, and M(streamops.bluegreen.kafka_group_offsets_info) reads them.
+      type: int
+      returned: when the offset stays as it is and only these two change
+      sample: 5
+    metadata:
+      description: Text stored with RV(partitions[].after).
+      type: str
+      returned: when the offset stays as it is and only these two change
+      sample: pod-7
     reason:
       description: Where the offset comes from, or the policy that decided and why.
       type: str
-      returned: always
-      sample: as wanted
+      returned: when it is not simply the offset that was listed, copied or in the snapshot
+      sample: "earliest: never committed"
     skipped:
       description:
         - Offsets that are never read because of O(missing) or O(out_of_range), RV(partitions[].lost) included. Not necessarily
           records, because a compacted or transactional log has gaps.
       type: int
-      returned: always
-      sample: 0
+      returned: when there are any
+      sample: 12
     lost:
       description: Offsets that retention had deleted before the group processed them.
       type: int
-      returned: always
-      sample: 0
+      returned: when there are any
+      sample: 5
 lost:
   description:
     - Sum of the offsets that retention had deleted before the group processed them, also of partitions that were faults.
@@ -312,7 +335,7 @@ snapshot:
   returned: success, and on every failure after the plan
   type: dict
   contains:
-    format: {description: Version of this shape., type: int, returned: always, sample: 1}
+    format: {description: Version of this shape., type: int, returned: always, sample: 2}
     group_id: {description: The consumer group., type: str, returned: always, sample: cc_order_prod_green}
     topic_ids:
       description: Kafka's id of each topic.
@@ -320,11 +343,14 @@ snapshot:
       returned: always
       sample: {order-events: 5d7f6b1e-4a36-4bd5-a2f8-0f6bb0f5d8a1}
     offsets:
-      description: Former committed offsets, sorted; C(offset) is V(none) where there was none.
-      type: list
-      elements: dict
+      description:
+        - Former committed offsets by topic, as a text with an entry for each partition, sorted, with a space between two.
+        - C(0:1200@5) is partition 0 with offset 1200 and leader epoch 5. An unknown epoch is left out, as in C(1:1300).
+        - Metadata follows as a JSON string in ASCII, C(2:1400@5="pod-7"), in which a space is C(\u0020).
+        - C(3:-) is a partition that had no committed offset.
+      type: dict
       returned: always
-      sample: [{topic: order-events, partition: 0, offset: 1200, leader_epoch: 5, metadata: ''}]
+      sample: {order-events: '0:1200@5 1:1300 2:1400@5="pod-7" 3:-'}
 evicted:
   description: Static members that were removed from the group.
   returned: when the group had members and was waited for
@@ -366,6 +392,7 @@ faults:
   elements: str
 """
 
+import atexit
 import gc
 import typing as t
 
@@ -382,7 +409,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offs
     SOURCES,
     parse_request,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.remove_group import remove_group
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_offsets import set_offsets
 
 POLICIES = ["fail", "earliest", "latest"]
@@ -396,6 +422,9 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     if snapshot is not None:
         request = request.limited(snapshot)
     if request.remove and not request.topics:
+        # Each call compiles what it imports anew, so what few calls need is imported by them.
+        from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.remove_group import remove_group
+
         return remove_group(ports, request, check=module.check_mode)
     return set_offsets(ports, request, check=module.check_mode)
 
@@ -450,6 +479,8 @@ def main() -> None:
 
 if __name__ == "__main__":
     # Ten thousand partitions are some hundred thousand small objects, all of them needed until this short process ends:
-    # looking for garbage among them again and again took 40 % of its time.
+    # looking for garbage among them again and again took 40 % of its time. Python looks once more when it ends, switched off
+    # or not, except at what is frozen.
     gc.disable()
+    atexit.register(gc.freeze)
     main()

@@ -105,8 +105,8 @@ def test_log_ranges_and_times(adapter: KafkaAdapter, kafka: Kafka) -> None:
     kafka.admin.delete_records([confluent_kafka.TopicPartition(topic, 0, 2)])[
         confluent_kafka.TopicPartition(topic, 0)
     ].result(30)
-    assert adapter.log_ranges(partitions(topic))[first] == LogRange(2, 5)
-    assert adapter.log_ranges([first], read_committed=True) == {first: LogRange(2, 5)}
+    assert adapter.log_ranges(partitions(topic))[first] == LogRange(2, 5, 0)
+    assert adapter.log_ranges([first], read_committed=True) == {first: LogRange(2, 5, 0)}
     assert adapter.offsets_for_time([first], 0) == {first: 2}
     assert adapter.offsets_for_time([first], int(time.time() * 1000) + 3_600_000) == {}
 

@@ -22,7 +22,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
     WITH_SASL,
     WITH_TLS,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_tokens import TokenFile
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError
 
 try:
@@ -144,8 +143,8 @@ def wrong_protocol(host: str, port: int, settings: Settings) -> str | None:
 
 def lapsed_token(settings: Settings) -> str | None:
     """Why a broker may have closed the connection of somebody it let in before."""
-    provider = settings.get("sasl_oauth_token_provider")
-    return provider.lapsed() if isinstance(provider, TokenFile) else None
+    lapsed = getattr(settings.get("sasl_oauth_token_provider"), "lapsed", None)
+    return lapsed() if lapsed is not None else None
 
 
 def mechanisms_of(host: str, port: int, settings: Settings) -> list[str]:

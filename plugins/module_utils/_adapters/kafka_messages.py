@@ -33,15 +33,24 @@ except ImportError:
 
 LATEST = -1
 EARLIEST = -2
+NO_EPOCH = -1
+PLAIN_COMMIT = 7
+PLAIN_LIST_OFFSETS = 5
+"""Newest versions whose rows end without tagged fields. There are none to send, and kafka-python looks for them in every row,
+which takes as long as everything else of it. Later versions add nothing to a commit, nor to the ends of a log."""
 TOPIC_RESOURCE = 2
 BROKER_RESOURCE = 4
+
+Rows = dict[str, list[t.Any]]
+"""A tuple for each partition, by topic. kafka-python takes tuples in the order of a message's fields instead of its objects with
+names, which take five times as long to make; the versions that we send have one order."""
 
 
 def by_topic(partitions: t.Iterable[TopicPartition]) -> dict[str, list[int]]:
     """Partition numbers by topic."""
     grouped: dict[str, list[int]] = {}
-    for tp in partitions:
-        grouped.setdefault(tp.topic, []).append(tp.partition)
+    for name, number in partitions:
+        grouped.setdefault(name, []).append(number)
     return grouped
 
 
@@ -59,23 +68,12 @@ def offset_fetch(group_id: str, partitions: t.Collection[TopicPartition] | None)
 
 def offset_commit(group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> OffsetCommitRequest:
     """A commit by nobody (generation -1, no member id), which the broker takes only for a group without members."""
+    rows: Rows = {}
+    for (name, number), committed in offsets.items():
+        row = (number, committed.offset, committed.leader_epoch, committed.metadata)
+        rows.setdefault(name, []).append(row)
     topic = OffsetCommitRequest.OffsetCommitRequestTopic
-    partition = topic.OffsetCommitRequestPartition
-    topics = [
-        topic(
-            name=name,
-            partitions=[
-                partition(
-                    partition_index=number,
-                    committed_offset=offsets[TopicPartition(name, number)].offset,
-                    committed_leader_epoch=offsets[TopicPartition(name, number)].leader_epoch,
-                    committed_metadata=offsets[TopicPartition(name, number)].metadata,
-                )
-                for number in numbers
-            ],
-        )
-        for name, numbers in by_topic(offsets).items()
-    ]
+    topics = [topic(name=name, partitions=partitions) for name, partitions in rows.items()]
     return OffsetCommitRequest(
         group_id=group_id,
         generation_id_or_member_epoch=-1,
@@ -83,7 +81,7 @@ def offset_commit(group_id: str, offsets: t.Mapping[TopicPartition, CommittedOff
         group_instance_id=None,
         topics=topics,
         min_version=6,
-        max_version=8,
+        max_version=PLAIN_COMMIT,
     )
 
 
@@ -102,13 +100,16 @@ def list_offsets(
     partitions: t.Collection[TopicPartition], timestamp: int, isolation: int, timeout_ms: int
 ) -> ListOffsetsRequest:
     """First offset at or after a time (ms), or LATEST or EARLIEST."""
+    rows: Rows = {}
+    for name, number in partitions:
+        rows.setdefault(name, []).append((number, NO_EPOCH, timestamp))
     topic = ListOffsetsRequest.ListOffsetsTopic
-    partition = topic.ListOffsetsPartition
-    topics = [
-        topic(name=name, partitions=[partition(partition_index=number, timestamp=timestamp) for number in numbers])
-        for name, numbers in by_topic(partitions).items()
-    ]
-    return ListOffsetsRequest(isolation_level=isolation, topics=topics, timeout_ms=timeout_ms, min_version=2)
+    topics = [topic(name=name, partitions=asked) for name, asked in rows.items()]
+    # Only from version 10 on a broker is told how long it may look for a time in remote storage.
+    newest = PLAIN_LIST_OFFSETS if timestamp in (EARLIEST, LATEST) else None
+    return ListOffsetsRequest(
+        isolation_level=isolation, topics=topics, timeout_ms=timeout_ms, min_version=4, max_version=newest
+    )
 
 
 def describe_producers(partitions: t.Collection[TopicPartition]) -> DescribeProducersRequest:

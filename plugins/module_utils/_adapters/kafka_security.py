@@ -14,7 +14,6 @@ import ssl
 import typing as t
 from pathlib import Path
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_tokens
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 
 Settings = t.Mapping[str, t.Any]
@@ -172,6 +171,9 @@ def _token_faults(given: Settings) -> list[str]:
 
 
 def _token_provider(given: Settings) -> t.Any:
+    # Each call of a module compiles what it imports anew, and few connections need tokens.
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_tokens
+
     if path := given.get(FILE):
         return kafka_tokens.TokenFile(path)
     url, client_id, secret = (given[name] for name in ENDPOINT)

@@ -18,8 +18,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     KAFKA_SPEC,
     TIMEOUTS,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Cluster, Consumers, Kafka, Ports
+
+if t.TYPE_CHECKING:
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract
 
 Params = t.Mapping[str, t.Any]
 
@@ -51,13 +53,16 @@ def build_ports(params: Params, namespace: str = "", contract: Contract | None =
     return Ports(
         kafka=t.cast(Kafka, Lazy(lambda: _kafka(params))),
         cluster=t.cast(Cluster, cluster),
-        consumers=t.cast(Consumers, Lazy(lambda: _consumers(api, cluster, where, contract or Contract()))),
+        consumers=t.cast(Consumers, Lazy(lambda: _consumers(api, cluster, where, contract))),
         clock=SystemClock(),
         parallel=ThreadParallel(),
     )
 
 
 def _kafka(params: Params) -> t.Any:
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_package
+
+    kafka_package.postpone()
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 
     settings = {name: params[name] for name in KAFKA_SPEC if name not in TIMEOUTS and params.get(name) is not None}
@@ -76,9 +81,11 @@ def _cluster(api: t.Any, namespace: str) -> t.Any:
     return KubernetesAdapter(api, namespace)
 
 
-def _consumers(api: t.Any, cluster: t.Any, namespace: str, contract: Contract) -> t.Any:
+def _consumers(api: t.Any, cluster: t.Any, namespace: str, contract: Contract | None) -> t.Any:
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import pods
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract
 
+    contract = contract or Contract()
     transport: t.Any
     if contract.transport == "api_proxy":
         transport = pods.ApiProxy(api, namespace, contract.port, contract.scheme)

@@ -36,7 +36,7 @@ def run(module: AnsibleModule, use_case: t.Callable[[], t.Any]) -> t.NoReturn:
     """Run the use case and end the module with its result (a dictionary or a dataclass).
 
     An expected error becomes a failure with the same result keys, as far as they are known. Anything unexpected is left
-    to Ansible, which shows it with a traceback. ``diff`` is returned only in diff mode;
+    to Ansible, which shows it with a traceback. ``diff`` is returned only in diff mode, and may be a function that makes it;
     ``warnings`` become warnings.
     """
     module.no_log_values.update(secrets_of(module.params.get("kubeconfig")))
@@ -64,4 +64,6 @@ def secrets_of(kubeconfig: t.Any) -> set[str]:
 def _shown(module: AnsibleModule, result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     for warning in result.get("warnings", ()):
         module.warn(warning)
-    return {key: value for key, value in result.items() if key != "warnings" and (key != "diff" or module._diff)}  # noqa: SLF001
+    shown = {key: value for key, value in result.items() if key not in ("warnings", "diff")}
+    diff = result.get("diff") if module._diff else None  # noqa: SLF001 - no public name tells the mode
+    return shown if diff is None else {**shown, "diff": diff() if callable(diff) else diff}

@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -21,12 +22,12 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 EARLIEST = "earliest"
 LATEST = "latest"
 FAIL = "fail"
+AS_WANTED = "as wanted"
 MEMBERS_NAMED = 10
 """Members written out in a message; a group can have hundreds."""
 
 
-@dataclass(frozen=True)
-class Desired:
+class Desired(t.NamedTuple):
     """What a partition's committed offset shall be.
 
     offset None: nobody knows, a policy decides. leader_epoch and metadata None: whatever they are now, as long as the
@@ -37,7 +38,7 @@ class Desired:
     leader_epoch: int | None = None
     metadata: str | None = None
     removed: bool = False
-    reason: str = "as wanted"
+    reason: str = AS_WANTED
 
     @classmethod
     def copy_of(cls, committed: CommittedOffset | None) -> Desired:
@@ -47,8 +48,7 @@ class Desired:
         return cls(committed.offset, committed.leader_epoch, committed.metadata)
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(t.NamedTuple):
     """One partition. after None: no committed offset. reason: why after is what it is.
 
     lost: records that retention had deleted before the group read them. skipped: offsets that are never read because of
@@ -85,19 +85,19 @@ class OffsetPlan:
     """Every partition decided, sorted; faults are reasons not to do any of it."""
 
     decisions: tuple[Decision, ...] = ()
-    faults: tuple[Fault, ...] = field(default=())
+    faults: tuple[Fault, ...] = ()
 
-    @property
+    @cached_property
     def writes(self) -> dict[TopicPartition, CommittedOffset]:
         """What has to be committed."""
         return {d.partition: d.after for d in self.decisions if d.after is not None and d.changes}
 
-    @property
+    @cached_property
     def removals(self) -> list[TopicPartition]:
         """Whose committed offset has to be deleted."""
         return [d.partition for d in self.decisions if d.after is None and d.changes]
 
-    @property
+    @cached_property
     def changes(self) -> dict[TopicPartition, CommittedOffset | None]:
         """Both of them: what each partition that changes has afterwards."""
         return {d.partition: d.after for d in self.decisions if d.changes}
@@ -184,9 +184,13 @@ def _outside(offset: int, leader_epoch: int | None, log: LogRange) -> tuple[str,
 
 def _complete(offset: int, wanted: Desired | None, before: CommittedOffset | None) -> CommittedOffset:
     """Fill in what was left open: unchanged where the offset is, else unknown (an old epoch with a new offset is wrong)."""
-    kept = before if before is not None and before.offset == offset else CommittedOffset(offset)
-    epoch = kept.leader_epoch if wanted is None or wanted.leader_epoch is None else wanted.leader_epoch
-    metadata = kept.metadata if wanted is None or wanted.metadata is None else wanted.metadata
+    kept = before if before is not None and before.offset == offset else None
+    epoch = wanted.leader_epoch if wanted is not None else None
+    metadata = wanted.metadata if wanted is not None else None
+    if epoch is None:
+        epoch = kept.leader_epoch if kept else -1
+    if metadata is None:
+        metadata = kept.metadata if kept else ""
     return CommittedOffset(offset, epoch, metadata)
 
 

@@ -24,6 +24,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import (
+    AS_WANTED,
+    Decision,
     OffsetPlan,
     members_refusal,
     plan_offsets,
@@ -195,22 +197,7 @@ def _partly(plan: OffsetPlan, wrong: t.Mapping[TopicPartition, str], result: t.M
 
 
 def result_of(group: Group, topics: t.Mapping[str, Topic], plan: OffsetPlan) -> dict[str, t.Any]:
-    """What a module returns of a plan."""
-    rows = [
-        {
-            "topic": decision.partition.topic,
-            "partition": decision.partition.partition,
-            "before": _offset(decision.before),
-            "after": _offset(decision.after),
-            "leader_epoch": decision.after.leader_epoch if decision.after else -1,
-            "metadata": decision.after.metadata if decision.after else "",
-            "changed": decision.changes,
-            "reason": decision.reason,
-            "skipped": decision.skipped,
-            "lost": decision.lost,
-        }
-        for decision in plan.decisions
-    ]
+    """What a module returns of a plan. ``diff`` is a function, because few calls show it and it takes long for many."""
     changed = [decision for decision in plan.decisions if decision.changes]
     before = {decision.partition: decision.before for decision in changed}
     ids = {name: topics[name].topic_id for name in sorted({tp.topic for tp in before}) if name in topics}
@@ -219,23 +206,41 @@ def result_of(group: Group, topics: t.Mapping[str, Topic], plan: OffsetPlan) -> 
         "group_id": group.group_id,
         "type": group.kind,
         "state": group.state,
-        "partitions": rows,
+        "partitions": [_row(decision) for decision in plan.decisions],
         "lost": sum(decision.lost for decision in plan.decisions),
         "snapshot": GroupSnapshot(group.group_id, before, ids).to_data(),
-        "diff": {
+        "diff": lambda: {
             "before": {str(d.partition): _full(d.before) for d in changed},
             "after": {str(d.partition): _full(d.after) for d in changed},
         },
     }
 
 
+def _row(decision: Decision) -> dict[str, t.Any]:
+    """What always counts, and of the rest what says something: Ansible looks for secrets in every value of every row."""
+    (topic, partition), before, after, reason, skipped, lost = decision
+    row: dict[str, t.Any] = {
+        "topic": topic,
+        "partition": partition,
+        "before": before.offset if before else None,
+        "after": after.offset if after else None,
+        "changed": before != after,
+    }
+    if before and after and before.offset == after.offset and before != after:
+        row["leader_epoch"] = after.leader_epoch
+        row["metadata"] = after.metadata
+    if reason != AS_WANTED:
+        row["reason"] = reason
+    if skipped:
+        row["skipped"] = skipped
+    if lost:
+        row["lost"] = lost
+    return row
+
+
 def _some(texts: t.Sequence[str]) -> str:
     more = f", and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
     return ", ".join(texts[:LISTED]) + more
-
-
-def _offset(committed: CommittedOffset | None) -> int | None:
-    return committed.offset if committed else None
 
 
 def _full(committed: CommittedOffset | None) -> str:

@@ -50,7 +50,7 @@ class OffsetsKafka(FakeKafka):
         self, partitions: t.Collection[TopicPartition], read_committed: bool = False
     ) -> dict[TopicPartition, LogRange]:
         found = super().log_ranges(partitions, read_committed)
-        return {tp: replace(log, epoch=self.logs[tp].epoch) for tp, log in found.items()}
+        return {tp: log._replace(epoch=self.logs[tp].epoch) for tp, log in found.items()}
 
     def list_groups(self) -> list[Group]:
         self._read()

@@ -107,7 +107,7 @@ def test_options_that_do_not_fit(run_module: RunModule, options: dict[str, objec
             ],
         ),
         ({"to": "timestamp", "timestamp": "1795507200"}, ["timestamp 1795507200 looks like seconds"]),
-        ({"snapshot": {"format": 2}}, ["snapshot is no snapshot of a group: format 1 expected, seen 2"]),
+        ({"snapshot": {"format": 3}}, ["snapshot is no snapshot of a group: format 1 or 2 expected, seen 3"]),
         ({"snapshot_file": "/nonexistent"}, ["snapshot_file /nonexistent cannot be read: No such file or directory"]),
         (
             {"snapshot_config_map": "settings", "namespace": "n"},

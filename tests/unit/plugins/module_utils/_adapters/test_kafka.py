@@ -118,12 +118,12 @@ def test_a_partition_that_may_not_be_read_is_an_error(kafka: KafkaAdapter, broke
 
 
 def test_log_ranges(kafka: KafkaAdapter, broker: Broker) -> None:
-    assert kafka.log_ranges([T0, T1]) == {T0: LogRange(5, 100), T1: LogRange(0, 50)}
-    assert kafka.log_ranges([T0], read_committed=True) == {T0: LogRange(5, 99)}
+    assert kafka.log_ranges([T0, T1]) == {T0: LogRange(5, 100, 0), T1: LogRange(0, 50, 0)}
+    assert kafka.log_ranges([T0], read_committed=True) == {T0: LogRange(5, 99, 0)}
     assert kafka.offsets_for_time([T0], 1234) == {}
     asked = broker.requests["MetadataRequest"]
     broker.errors["ListOffsetsRequest"].append(NOT_LEADER)
-    assert kafka.log_ranges([T0]) == {T0: LogRange(5, 100)}
+    assert kafka.log_ranges([T0]) == {T0: LogRange(5, 100, 0)}
     assert broker.requests["MetadataRequest"] == asked + 1, "a lost leader is looked up again"
     kafka.log_ranges([T0])
     assert broker.requests["MetadataRequest"] == asked + 1, "a known leader is not"
@@ -160,7 +160,7 @@ def test_open_transactions_that_may_not_be_read(kafka: KafkaAdapter, broker: Bro
 
 def test_a_partition_without_leader_is_waited_for(kafka: KafkaAdapter, broker: Broker) -> None:
     broker.errors["leader"].append(1)
-    assert kafka.log_ranges([T0]) == {T0: LogRange(5, 100)}
+    assert kafka.log_ranges([T0]) == {T0: LogRange(5, 100, 0)}
 
 
 def test_a_partition_that_does_not_exist_is_named(broker: Broker, connect: Connect) -> None:

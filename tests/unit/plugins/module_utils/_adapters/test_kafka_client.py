@@ -166,3 +166,30 @@ def test_requests_keep_what_they_were_given() -> None:
     fetch = kafka_messages.offset_fetch("g", None)
     seen = type(fetch).decode(fetch.encode(version=8), version=8)
     assert (seen.require_stable, seen.groups[0].topics) == (True, None)
+
+
+def test_what_is_given_as_tuples_arrives_in_its_fields_in_every_version() -> None:
+    """The order in the tuples is that of the message; a new version may have another one."""
+    tps = [TopicPartition("t", 3), TopicPartition("u", 0), TopicPartition("t", 1)]
+    commit = kafka_messages.offset_commit("g", {tp: CommittedOffset(7 + tp.partition, 2, "bg:1") for tp in tps})
+    assert (commit._min_version, commit._max_version) == (6, 7)
+    for version in (6, 7, 8):
+        seen = type(commit).decode(commit.encode(version=version), version=version)
+        assert [(topic.name, [row.partition_index for row in topic.partitions]) for topic in seen.topics] == [
+            ("t", [3, 1]),
+            ("u", [0]),
+        ]
+        row = seen.topics[0].partitions[0]
+        assert (row.committed_offset, row.committed_leader_epoch, row.committed_metadata) == (10, 2, "bg:1")
+    asked = kafka_messages.list_offsets(tps, kafka_messages.EARLIEST, 1, 500)
+    assert (asked._min_version, asked._max_version) == (4, 5)
+    assert kafka_messages.list_offsets(tps, 1795507200000, 1, 500)._max_version is None
+    for version in range(4, asked.max_version + 1):
+        seen = type(asked).decode(asked.encode(version=version), version=version)
+        assert [topic.name for topic in seen.topics] == ["t", "u"]
+        assert [
+            (row.partition_index, row.current_leader_epoch, row.timestamp) for row in seen.topics[0].partitions
+        ] == [
+            (3, -1, -2),
+            (1, -1, -2),
+        ]

@@ -54,6 +54,15 @@ def test_the_diff_is_shown_in_diff_mode_only(end: t.Callable[..., dict[str, t.An
     assert end(lambda: result, diff=True)["diff"] == {"before": "a", "after": "b"}
 
 
+def test_a_diff_is_made_in_diff_mode_only(end: t.Callable[..., dict[str, t.Any]]) -> None:
+    made = []
+    result = {"changed": True, "diff": lambda: made.append(1) or {"before": "a", "after": "b"}}
+    assert "diff" not in end(lambda: result)
+    assert made == []
+    assert end(lambda: result, diff=True)["diff"] == {"before": "a", "after": "b"}
+    assert "diff" not in end(fail(KafkaError("no", result)))
+
+
 def test_warnings_are_warnings(end: t.Callable[..., dict[str, t.Any]]) -> None:
     assert "be careful" in json.dumps(end(lambda: {"changed": False, "warnings": ["be careful"]})["warnings"])
 

@@ -61,9 +61,9 @@ def test_the_table_is_aligned_and_advises() -> None:
     ("info", "minimum", "bad"),
     [
         (GOOD, {"orders": 2}, {}),
-        (replace(GOOD, leader=-1), {"orders": 2}, {"offline partitions": g.NO_GO}),
-        (replace(GOOD, isr=(1,)), {"orders": 2}, {"partitions under min ISR": g.NO_GO}),
-        (replace(GOOD, isr=(1, 2)), {"orders": 2}, {}),
+        (GOOD._replace(leader=-1), {"orders": 2}, {"offline partitions": g.NO_GO}),
+        (GOOD._replace(isr=(1,)), {"orders": 2}, {"partitions under min ISR": g.NO_GO}),
+        (GOOD._replace(isr=(1, 2)), {"orders": 2}, {}),
         (GOOD, {}, {"partitions under min ISR": g.NO_GO}),
     ],
 )
@@ -76,7 +76,7 @@ def test_topic_gates(info: PartitionInfo, minimum: dict[str, int], bad: dict[str
 def test_missing_topics() -> None:
     assert verdicts(g.topic_gates({}, ["orders"], {}))["topics"] == g.NO_GO
     assert verdicts(g.topic_gates({}, [], {}))["topics"] == g.NO_GO
-    behind = g.topic_gates({"orders": Topic("orders", "id", {0: replace(GOOD, isr=(1, 2))})}, [], {"orders": 2})
+    behind = g.topic_gates({"orders": Topic("orders", "id", {0: GOOD._replace(isr=(1, 2))})}, [], {"orders": 2})
     assert verdicts(behind)["partitions with a replica out of sync"] == g.WARN
 
 

@@ -49,7 +49,16 @@ def seeded() -> OffsetsWorld:
 
 
 def call(world: OffsetsWorld, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:
-    return set_offsets(world.ports, request, check)
+    return shown(set_offsets(world.ports, request, check))
+
+
+def remove(world: OffsetsWorld, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:
+    return shown(remove_group(world.ports, request, check))
+
+
+def shown(result: dict[str, t.Any]) -> dict[str, t.Any]:
+    """As in diff mode."""
+    return {**result, "diff": result["diff"]()}
 
 
 def test_check_real_repeat_check(seeded: OffsetsWorld) -> None:
@@ -75,6 +84,55 @@ def test_only_what_differs_is_written(seeded: OffsetsWorld) -> None:
     result = call(seeded, COPY)
     assert [row["changed"] for row in result["partitions"]] == [False, True, True]
     assert [row["before"] for row in result["partitions"]] == [10, 5, None]
+
+
+def test_a_row_says_what_there_is_to_say(seeded: OffsetsWorld) -> None:
+    seeded.kafka.logs[T1] = LogRange(25, 100)
+    rows = call(seeded, replace(COPY, out_of_range="latest", missing="latest"))["partitions"]
+    assert rows == [
+        {
+            "topic": "t",
+            "partition": 0,
+            "before": None,
+            "after": 10,
+            "changed": True,
+        },
+        {
+            "topic": "t",
+            "partition": 1,
+            "before": None,
+            "after": 100,
+            "changed": True,
+            "reason": "latest: offset 20 was deleted by retention, 5 records are lost (log starts at 25)",
+            "skipped": 80,
+            "lost": 5,
+        },
+        {
+            "topic": "t",
+            "partition": 2,
+            "before": None,
+            "after": 100,
+            "changed": True,
+            "reason": "latest: never committed",
+            "skipped": 93,
+        },
+    ]
+    seeded.kafka.offsets["green"][T0] = CommittedOffset(10, 1, "else")
+    assert call(seeded, replace(COPY, out_of_range="latest", missing="latest"))["partitions"][0] == {
+        **rows[0],
+        "before": 10,
+        "leader_epoch": 1,
+        "metadata": "a",
+    }, "only these change, so they are told"
+    gone = call(seeded, OffsetRequest("green", remove=True, topics=("t",)))["partitions"][0]
+    assert gone == {
+        "topic": "t",
+        "partition": 0,
+        "before": 10,
+        "after": None,
+        "changed": True,
+        "reason": "state is absent",
+    }
 
 
 def test_explicit_offsets_leave_the_others_alone(seeded: OffsetsWorld) -> None:
@@ -360,7 +418,7 @@ def test_the_number_of_lost_records_is_told(seeded: OffsetsWorld) -> None:
         call(seeded, COPY)
     assert raised.value.result["lost"] == 35
     done = call(seeded, replace(COPY, out_of_range="earliest"))
-    assert [row["lost"] for row in done["partitions"]] == [5, 30, 0]
+    assert [row.get("lost") for row in done["partitions"]] == [5, 30, None]
     assert done["lost"] == 35
 
 
@@ -390,13 +448,13 @@ def test_a_removal_that_is_refused_in_part(seeded: OffsetsWorld) -> None:
 
 def test_a_group_is_removed(seeded: OffsetsWorld) -> None:
     request = OffsetRequest("blue", remove=True)
-    predicted = remove_group(seeded.ports, request, check=True)
+    predicted = remove(seeded, request, check=True)
     assert (predicted["changed"], seeded.kafka.writes) == (True, 0)
-    done = remove_group(seeded.ports, request)
+    done = remove(seeded, request)
     assert (done["changed"], done["diff"]) == (True, predicted["diff"])
     assert "blue" not in seeded.kafka.known
     for check in (False, True):
-        again = remove_group(seeded.ports, request, check)
+        again = remove(seeded, request, check)
         assert (again["changed"], again["diff"]["before"]) == (False, {})
     assert seeded.kafka.writes == 1
     call(seeded, OffsetRequest("blue", allow_create=True).limited(parse(done["snapshot"], "undo")))
@@ -407,16 +465,16 @@ def test_a_group_in_use_is_not_removed(seeded: OffsetsWorld) -> None:
     request = OffsetRequest("blue", remove=True)
     seeded.kafka.join("blue", "order-1")
     with pytest.raises(GroupNotEmptyError, match=r"order-1.* cannot be deleted"):
-        remove_group(seeded.ports, request)
-    assert "order-1" in remove_group(seeded.ports, request, check=True)["warnings"][0]
+        remove(seeded, request)
+    assert "order-1" in remove(seeded, request, check=True)["warnings"][0]
     seeded.kafka.join("blue")
     seeded.kafka.before_commit = lambda: seeded.kafka.join("blue", "late")
     with pytest.raises(GroupNotEmptyError):
-        remove_group(seeded.ports, request)
+        remove(seeded, request)
     assert seeded.kafka.offsets["blue"] == BLUE
     seeded.kafka.known["blue"] = Group("blue", "share", "Empty")
     with pytest.raises(OffsetsError, match="a share group"):
-        remove_group(seeded.ports, request)
+        remove(seeded, request)
 
 
 def test_what_is_known_already_is_not_read_again(seeded: OffsetsWorld) -> None:
