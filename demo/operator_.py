@@ -98,7 +98,7 @@ def _write_inventory(names: Names, out: Path) -> Path:
 class Producer:
     """The producer as a process of its own; ended by its pid."""
 
-    def __init__(self, place: Place, names: Names, out: Path, rate: int, seconds: int, linger: int) -> None:  # noqa: PLR0913
+    def __init__(self, place: Place, names: Names, out: Path, rate: int, seconds: int, linger: int) -> None:
         self._report = out / "producer.json"
         command = [sys.executable, "-m", "bgtools.producer", "--topic", names.topic, "--rate", str(rate)]
         # Bounded even if we die before we can stop it.
