@@ -24,8 +24,8 @@ from steps import PLANS, Share, Step
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "logs"
-# One more than processors: the unit tests wait for real timeouts during two thirds of their time.
-WORKERS = (os.cpu_count() or 1) + 1
+# Two more than processors: unit tests wait for real timeouts during two thirds of their time.
+WORKERS = (os.cpu_count() or 1) + 2
 # Time that a stopped step gets to clean up before it is killed, in seconds.
 GRACE = 15
 
