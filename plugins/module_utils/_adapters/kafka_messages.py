@@ -15,9 +15,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 try:
     from kafka.protocol.admin import (
         DeleteGroupsRequest,
-        DescribeConfigsRequest,
         DescribeGroupsRequest,
-        DescribeProducersRequest,
         ListGroupsRequest,
     )
     from kafka.protocol.api_message import ApiMessage
@@ -30,6 +28,9 @@ try:
     )
 except ImportError:
     pass  # kafka_client says so before anything here is used
+
+if t.TYPE_CHECKING:
+    from kafka.protocol.admin import DescribeConfigsRequest, DescribeProducersRequest
 
 LATEST = -1
 EARLIEST = -2
@@ -114,6 +115,8 @@ def list_offsets(
 
 def describe_producers(partitions: t.Collection[TopicPartition]) -> DescribeProducersRequest:
     """Every producer the leader of these partitions remembers, with the start of its open transaction."""
+    from kafka.protocol.admin.transactions import DescribeProducersRequest  # late, see kafka_package
+
     topic = DescribeProducersRequest.TopicRequest
     topics = [topic(name=name, partition_indexes=numbers) for name, numbers in by_topic(partitions).items()]
     return DescribeProducersRequest(topics=topics)
@@ -128,6 +131,8 @@ def leave_group(group_id: str, members: t.Collection[str], reason: str) -> Leave
 
 def describe_configs(kind: int, names: t.Collection[str], key: str) -> DescribeConfigsRequest:
     """One configuration value of each topic or broker. kind: TOPIC_RESOURCE or BROKER_RESOURCE."""
+    from kafka.protocol.admin.configs import DescribeConfigsRequest  # late, see kafka_package
+
     resource = DescribeConfigsRequest.DescribeConfigsResource
     resources = [resource(resource_type=kind, resource_name=name, configuration_keys=[key]) for name in names]
     return DescribeConfigsRequest(resources=resources, min_version=1)

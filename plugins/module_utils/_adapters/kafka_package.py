@@ -6,8 +6,9 @@
 
 """kafka-python without what we do not use of it.
 
-Python runs a package's ``__init__`` before any part of it, and that of ``kafka`` imports a producer, a consumer and an admin
-client: a third of the time of the whole import, in every call of a module. Here it waits until somebody asks for one of its names.
+Python runs a package's ``__init__`` before any part of it. That of ``kafka`` imports a producer, a consumer and an admin client,
+those of the protocol build the classes of a hundred messages: half of the time of the whole import, in every call of a module.
+Here they wait until somebody asks for one of their names that is not in the parts we use.
 """
 
 from __future__ import annotations
@@ -19,11 +20,22 @@ import sys
 import types
 import typing as t
 
+USED: dict[str, tuple[str, ...]] = {
+    "kafka": (),
+    "kafka.protocol.admin": ("groups",),
+    "kafka.protocol.consumer": ("offsets", "group"),
+}
+"""Packages that are postponed, and the parts of each that are searched for a name before all of it is run."""
+
 
 class _Package(types.ModuleType):
-    """A package that is found, but not run yet. Asked for a name that it does not have, it is run, and a package like any."""
+    """A package that is found, but not run yet. Asked for a name that its used parts do not have, it is run: one like any."""
 
     def __getattr__(self, name: str) -> t.Any:
+        for part in USED[self.__name__] if not name.startswith("__") else ():
+            found = getattr(importlib.import_module(f"{self.__name__}.{part}"), name, None)
+            if found is not None:
+                return found
         self.__class__ = types.ModuleType  # type: ignore[assignment]
         spec = self.__spec__
         if spec is not None and spec.loader is not None:
@@ -33,12 +45,20 @@ class _Package(types.ModuleType):
 
 def postpone() -> None:
     """Call this before the first import of ``kafka``; later it changes nothing."""
-    spec = None if "kafka" in sys.modules else importlib.util.find_spec("kafka")
-    if spec is None:
+    if "kafka" in sys.modules:
         return
-    package = importlib.util.module_from_spec(spec)
-    package.__class__ = _Package
-    sys.modules["kafka"] = package
+    for name in USED:
+        # Without the library nothing is found; whoever needs it says so.
+        with contextlib.suppress(ModuleNotFoundError):
+            _put(name)
     # ``from kafka import errors`` would ask for a name that is not there yet.
     with contextlib.suppress(ImportError):
         importlib.import_module("kafka.errors")
+
+
+def _put(name: str) -> None:
+    spec = importlib.util.find_spec(name)
+    if spec is not None:
+        package = importlib.util.module_from_spec(spec)
+        package.__class__ = _Package
+        sys.modules[name] = package

@@ -41,9 +41,17 @@ from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 from kafka.protocol.metadata import MetadataRequest
 from kafka.protocol.parser import KafkaProtocol
 from kafka.protocol.sasl import SaslHandshakeRequest
-print(sorted({"kafka.admin", "kafka.consumer", "kafka.coordinator", "kafka.producer"} & set(sys.modules)))
+clients = {"kafka.admin", "kafka.consumer", "kafka.coordinator", "kafka.producer"}
+messages = {"kafka.protocol.admin.acl", "kafka.protocol.admin.topics", "kafka.protocol.consumer.fetch"}
+print(sorted((clients | messages) & set(sys.modules)))
 """
     assert run(code) == "[]"
+
+
+@pytest.mark.parametrize("name", ["CreateTopicsRequest", "DescribeConfigsRequest", "DescribeGroupsRequest"])
+def test_messages_of_other_parts_are_there_when_asked_for(name: str) -> None:
+    code = f"from kafka.protocol.admin import {name}\nimport kafka.protocol.admin as admin\n"
+    assert run(f"kafka_package.postpone()\n{code}print({name}.__name__, admin.{name} is {name})") == f"{name} True"
 
 
 @pytest.mark.parametrize(
