@@ -19,7 +19,6 @@ from tests.bed.playbooks.watching import (
     find_process,
     process_of,
     recap,
-    wait_for,
     with_signal,
 )
 
@@ -39,8 +38,8 @@ def active(stage: Stage) -> tuple[str, str]:
 def killed_while_preparing(stage: Stage) -> None:
     """Kill a switch when its journal is open and nothing is armed."""
     before = stage.app.data(JOURNAL)
-    with PlaybookRun(stage, "switch"):
-        wait_for("the journal of the run", lambda: stage.app.data(JOURNAL) != before)
+    with PlaybookRun(stage, "switch") as run:
+        run.wait_for("the journal of the run", lambda: stage.app.data(JOURNAL) != before)
     assert record(stage)["phase"] == "stable", "killed too late to show anything"
 
 
@@ -50,11 +49,11 @@ def killed_while_pausing(stage: Stage) -> None:
     frozen = process_of(stage.app.pod_names(source)[0])
     journal = stage.app.data(JOURNAL)
     try:
-        with PlaybookRun(stage, "switch", "-e", '{"bg_timeouts": {"pause": 60}}'):
+        with PlaybookRun(stage, "switch", "-e", '{"bg_timeouts": {"pause": 60}}') as run:
             # Preflight has asked the pod by then, and nothing asks it again before it is to pause.
-            wait_for("the journal of the run", lambda: stage.app.data(JOURNAL) != journal)
+            run.wait_for("the journal of the run", lambda: stage.app.data(JOURNAL) != journal)
             with_signal(frozen, signal.SIGSTOP)
-            wait_for("the armed record", lambda: record(stage)["phase"] == "switching")
+            run.wait_for("the armed record", lambda: record(stage)["phase"] == "switching")
     finally:
         with_signal(frozen, signal.SIGCONT)
     found = record(stage)
@@ -67,14 +66,14 @@ def killed_while_activating(stage: Stage) -> None:
     target = "green" if source == "blue" else "blue"
     frozen = 0
     try:
-        with PlaybookRun(stage, "switch"):
-            wait_for("the target's pods", lambda: len(stage.app.pod_names(target)) == 2)
+        with PlaybookRun(stage, "switch") as run:
+            run.wait_for("the target's pods", lambda: len(stage.app.pod_names(target)) == 2)
             frozen_pod = stage.app.pod_names(target)[0]
-            wait_for("its process", lambda: bool(find_process(frozen_pod)))
+            run.wait_for("its process", lambda: bool(find_process(frozen_pod)))
             frozen = find_process(frozen_pod) or 0
-            wait_for("the armed record", lambda: record(stage)["phase"] == "switching")
+            run.wait_for("the armed record", lambda: record(stage)["phase"] == "switching")
             with_signal(frozen, signal.SIGSTOP)
-            wait_for("the flipped record", lambda: record(stage)["active"] == target)
+            run.wait_for("the flipped record", lambda: record(stage)["active"] == target)
         assert record(stage)["phase"] == "switching", "killed too late to show anything"
     finally:
         if frozen:

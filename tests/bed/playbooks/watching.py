@@ -66,6 +66,16 @@ class PlaybookRun:
     def __exit__(self, *_error: object) -> None:
         self.kill()
 
+    def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
+        """As the function, but a playbook that has ended will not show it any more."""
+
+        def seen() -> bool:
+            found = condition()
+            assert found or self._process.poll() is None, f"the run ended before {what} was seen; see {self._log.name}"
+            return found
+
+        wait_for(what, seen)
+
     def kill(self) -> None:
         """SIGKILL to the playbook and to every process below it: workers put themselves into sessions of their own."""
         for pid in [self._process.pid, *descendants(self._process.pid)]:
