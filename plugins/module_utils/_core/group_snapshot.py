@@ -34,8 +34,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets 
 FORMAT = 2
 ENTRY = re.compile(r'(\d+):(?:-|(\d+)(?:@(\d+))?(?:=(".*"))?)', re.ASCII)
 
-Offsets = dict[TopicPartition, CommittedOffset | None]
-Entry = tuple[TopicPartition, CommittedOffset | None]
+Offsets: t.TypeAlias = "dict[TopicPartition, CommittedOffset | None]"
+Entry: t.TypeAlias = "tuple[TopicPartition, CommittedOffset | None]"
 
 
 @dataclass(frozen=True)
