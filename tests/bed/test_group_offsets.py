@@ -231,7 +231,7 @@ def test_edge_3_static_members_of_a_stopped_green(
         set_offsets(ports, copy)
     began = time.monotonic()
     done = set_offsets(ports, replace(copy, evict_static=True))
-    assert time.monotonic() - began < 2.0, "instead of the session timeout of 45 s"
+    assert time.monotonic() - began < 20.0, "instead of the session timeout of 45 s"
     assert [member["instance_id"] for member in done["evicted"]] == ["pod-0"]
     assert offsets_of(admin, copy.group_id) == {(topic, 0): 1, (topic, 1): 2, (topic, 2): 3}
 
