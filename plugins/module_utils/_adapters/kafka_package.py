@@ -7,7 +7,7 @@
 """kafka-python without what we do not use of it.
 
 Python runs a package's ``__init__`` before any part of it. That of ``kafka`` imports a producer, a consumer and an admin client,
-those of the protocol build the classes of a hundred messages: half of the time of the whole import, in every call of a module.
+those of the protocol build the classes of a hundred messages: almost half of the time of the whole import, in every call of a module.
 Here they wait until somebody asks for one of their names that is not in the parts we use.
 """
 
@@ -48,8 +48,8 @@ def postpone() -> None:
     if "kafka" in sys.modules:
         return
     for name in USED:
-        # Without the library nothing is found; whoever needs it says so.
-        with contextlib.suppress(ModuleNotFoundError):
+        # Without the library, or with a broken one, nothing is put here; whoever needs it says so.
+        with contextlib.suppress(ImportError):
             _put(name)
     # ``from kafka import errors`` would ask for a name that is not there yet.
     with contextlib.suppress(ImportError):

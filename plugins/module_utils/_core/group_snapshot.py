@@ -93,7 +93,10 @@ def parse(data: t.Any, where: str) -> GroupSnapshot:
     faults: list[str] = []
     found = (_texts if seen == FORMAT else _rows)(data.get("offsets"), where, faults)
     if not found and not faults:
-        faults.append(f"{where} lists no offsets")
+        wanted = "a text for each topic" if seen == FORMAT else "a list with an entry for each partition"
+        faults.append(
+            f"{where} lists no offsets: format {seen} has {wanted}, seen {type(data.get('offsets')).__name__}"
+        )
     if not isinstance(ids, dict):
         faults.append(f"{where} has no topic_ids, so a topic that was created again would go unnoticed")
     offsets: Offsets = {}
@@ -112,6 +115,8 @@ def _texts(offsets: t.Any, where: str, faults: list[str]) -> list[Entry]:
     """Format 2: a text for each topic."""
     found: list[Entry] = []
     for topic, text in offsets.items() if isinstance(offsets, dict) else ():
+        if not str(text).split():
+            faults.append(f"{where}: topic {topic} has no entries; leave out a topic that shall stay as it is")
         for entry in str(text).split():
             try:
                 number, committed = _read(entry)

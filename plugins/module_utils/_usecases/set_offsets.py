@@ -218,23 +218,23 @@ def result_of(group: Group, topics: t.Mapping[str, Topic], plan: OffsetPlan) -> 
 
 def _row(decision: Decision) -> dict[str, t.Any]:
     """What always counts, and of the rest what says something: Ansible looks for secrets in every value of every row."""
-    (topic, partition), before, after, reason, skipped, lost = decision
+    before, after = decision.before, decision.after
     row: dict[str, t.Any] = {
-        "topic": topic,
-        "partition": partition,
+        "topic": decision.partition.topic,
+        "partition": decision.partition.partition,
         "before": before.offset if before else None,
         "after": after.offset if after else None,
-        "changed": before != after,
+        "changed": decision.changes,
     }
-    if before and after and before.offset == after.offset and before != after:
+    if before and after and before.offset == after.offset and decision.changes:
         row["leader_epoch"] = after.leader_epoch
         row["metadata"] = after.metadata
-    if reason != AS_WANTED:
-        row["reason"] = reason
-    if skipped:
-        row["skipped"] = skipped
-    if lost:
-        row["lost"] = lost
+    if decision.reason != AS_WANTED:
+        row["reason"] = decision.reason
+    if decision.skipped:
+        row["skipped"] = decision.skipped
+    if decision.lost:
+        row["lost"] = decision.lost
     return row
 
 

@@ -87,7 +87,11 @@ def texts(text: object) -> dict[str, t.Any]:
         ({"format": 1, "offsets": [{"topic": "a"}], "topic_ids": {"a": "1"}}, "entry 0 is not as it should be"),
         ({"format": 1, "offsets": ["x"], "topic_ids": {"a": "1"}}, "entry 0 is not as it should be"),
         ({"format": 2, "offsets": {}, "topic_ids": {}}, "lists no offsets"),
-        ({"format": 2, "offsets": [ROW], "topic_ids": {}}, "lists no offsets"),
+        (
+            {"format": 2, "offsets": [ROW], "topic_ids": {}},
+            "lists no offsets: format 2 has a text for each topic, seen list",
+        ),
+        (texts(" "), "topic a has no entries"),
         ({"format": 2, "offsets": {"a": "0:1"}}, "has no topic_ids"),
         ({"format": 2, "offsets": {"b": "0:1"}, "topic_ids": {"a": "1"}}, "topic_ids does not have topic b"),
         (texts("0:1 0:2"), "partition a-0 is listed twice"),
