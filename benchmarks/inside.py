@@ -45,7 +45,7 @@ def main(options: dict[str, t.Any]) -> None:
     seconds = time.perf_counter() - began
     print(
         json.dumps(
-            {"seconds": seconds, "requests": sum(sent.values()), "by_name": sent, "n": len(result["partitions"])}
+            {"seconds": seconds, "requests": sum(sent.values()), "by_name": sent, "n": result["changed_partitions"]}
         )
     )
 

@@ -276,31 +276,44 @@ state:
   returned: success, and on every failure after the plan
   type: str
   sample: Empty
-partitions:
-  description: Every partition that was decided, sorted by topic and partition. In check mode as it would be.
+changed_partitions:
+  description: Number of partitions that had to be written. In check mode that would have to be.
+  returned: success, and on every failure after the plan
+  type: int
+  sample: 3
+before:
+  description:
+    - Committed offset before, of every partition that was decided, by topic and by partition (a text, as keys of JSON are).
+    - V(none) when there was none. Source is Kafka's C(OffsetFetch).
+  returned: success, and on every failure after the plan
+  type: dict
+  sample: {order-events: {'0': 1200, '1': 1300, '2': 1400, '3': null}}
+after:
+  description:
+    - Committed offset afterwards, of the same partitions in the same shape; V(none) when it is removed. In check mode as it
+      would be.
+    - What the broker refused did not get it, see RV(refused).
+  returned: success, and on every failure after the plan
+  type: dict
+  sample: {order-events: {'0': 1234, '1': 1301, '2': 1400, '3': 0}}
+details:
+  description: Partitions of which there is more to say than the two offsets, sorted by topic and partition.
   returned: success, and on every failure after the plan
   type: list
   elements: dict
   contains:
     topic: {description: Topic., type: str, returned: always, sample: order-events}
-    partition: {description: Partition number., type: int, returned: always, sample: 0}
-    before:
-      description: Committed offset before, V(none) when there was none. Source is Kafka's C(OffsetFetch).
-      type: int
-      returned: always
-      sample: 1200
-    after: {description: "Committed offset afterwards, V(none) when it is removed.", type: int, returned: always, sample: 1234}
-    changed: {description: Whether the partition had to be written., type: bool, returned: always, sample: true}
+    partition: {description: Partition number., type: int, returned: always, sample: 3}
     leader_epoch:
       description:
-        - Leader epoch stored with RV(partitions[].after); V(-1) is unknown.
-        - It and RV(partitions[].metadata) are always those that were listed, copied or in the snapshot, else as O(offsets) says.
+        - Leader epoch stored with the offset in RV(after); V(-1) is unknown.
+        - It and RV(details[].metadata) are always those that were listed, copied or in the snapshot, else as O(offsets) says.
           In diff mode both are shown for every change, and M(streamops.bluegreen.kafka_group_offsets_info) reads them.
       type: int
       returned: when the offset stays as it is and only these two change
       sample: 5
     metadata:
-      description: Text stored with RV(partitions[].after).
+      description: Text stored with the offset in RV(after).
       type: str
       returned: when the offset stays as it is and only these two change
       sample: pod-7
@@ -311,7 +324,7 @@ partitions:
       sample: "earliest: never committed"
     skipped:
       description:
-        - Offsets that are never read because of O(missing) or O(out_of_range), RV(partitions[].lost) included. Not necessarily
+        - Offsets that are never read because of O(missing) or O(out_of_range), RV(details[].lost) included. Not necessarily
           records, because a compacted or transactional log has gaps.
       type: int
       returned: when there are any

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
@@ -206,7 +207,9 @@ def result_of(group: Group, topics: t.Mapping[str, Topic], plan: OffsetPlan) -> 
         "group_id": group.group_id,
         "type": group.kind,
         "state": group.state,
-        "partitions": [_row(decision) for decision in plan.decisions],
+        "changed_partitions": len(changed),
+        **_offsets_by_topic(plan.decisions),
+        "details": [row for row in map(_detail, plan.decisions) if row],
         "lost": sum(decision.lost for decision in plan.decisions),
         "snapshot": GroupSnapshot(group.group_id, before, ids).to_data(),
         "diff": lambda: {
@@ -216,26 +219,34 @@ def result_of(group: Group, topics: t.Mapping[str, Topic], plan: OffsetPlan) -> 
     }
 
 
-def _row(decision: Decision) -> dict[str, t.Any]:
-    """What always counts, and of the rest what says something: Ansible looks for secrets in every value of every row."""
+def _offsets_by_topic(decisions: t.Sequence[Decision]) -> dict[str, dict[str, dict[str, int | None]]]:
+    """Offsets before and after, by topic and partition; partitions are texts, as keys of JSON are.
+
+    Ansible looks for secrets in every value of a result, and a row of its own for each partition would be six of them.
+    """
+    before: dict[str, dict[str, int | None]] = {}
+    after: dict[str, dict[str, int | None]] = {}
+    for topic, group in itertools.groupby(decisions, key=lambda decision: decision.partition.topic):
+        of_topic = [(str(each.partition.partition), each.before, each.after) for each in group]
+        before[topic] = {number: was.offset if was else None for number, was, _now in of_topic}
+        after[topic] = {number: now.offset if now else None for number, _was, now in of_topic}
+    return {"before": before, "after": after}
+
+
+def _detail(decision: Decision) -> dict[str, t.Any]:
+    """What there is to say of a partition beside its offsets; empty when there is nothing."""
     before, after = decision.before, decision.after
-    row: dict[str, t.Any] = {
-        "topic": decision.partition.topic,
-        "partition": decision.partition.partition,
-        "before": before.offset if before else None,
-        "after": after.offset if after else None,
-        "changed": decision.changes,
-    }
-    if before and after and before.offset == after.offset and decision.changes:
-        row["leader_epoch"] = after.leader_epoch
-        row["metadata"] = after.metadata
+    said: dict[str, t.Any] = {}
+    if decision.changes and before and after and before.offset == after.offset:
+        said = {"leader_epoch": after.leader_epoch, "metadata": after.metadata}
     if decision.reason != AS_WANTED:
-        row["reason"] = decision.reason
+        said["reason"] = decision.reason
     if decision.skipped:
-        row["skipped"] = decision.skipped
+        said["skipped"] = decision.skipped
     if decision.lost:
-        row["lost"] = decision.lost
-    return row
+        said["lost"] = decision.lost
+    tp = decision.partition
+    return {"topic": tp.topic, "partition": tp.partition, **said} if said else {}
 
 
 def _some(texts: t.Sequence[str]) -> str:

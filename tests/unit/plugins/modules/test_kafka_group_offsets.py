@@ -161,8 +161,8 @@ def test_the_snapshot_of_a_hand_over(seeded: OffsetsWorld, run_module: RunModule
 def test_to_a_time(seeded: OffsetsWorld, run_module: RunModule) -> None:
     seeded.kafka.times = {T0: 4}
     result = run_module(module, seeded.ports, group_id="blue", to="timestamp", timestamp="2026-11-24T08:00:00+01:00")
-    assert [row["after"] for row in result["partitions"]] == [4, 100]
-    assert result["partitions"][1]["reason"] == "end of the log: no record at or after 2026-11-24T08:00:00+01:00"
+    assert result["after"] == {"t": {"0": 4, "1": 100}}
+    assert result["details"][1]["reason"] == "end of the log: no record at or after 2026-11-24T08:00:00+01:00"
 
 
 def test_a_group_is_removed(seeded: OffsetsWorld, run_module: RunModule) -> None:

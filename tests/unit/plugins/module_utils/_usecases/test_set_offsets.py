@@ -82,57 +82,34 @@ def test_check_real_repeat_check(seeded: OffsetsWorld) -> None:
 def test_only_what_differs_is_written(seeded: OffsetsWorld) -> None:
     seeded.kafka.seed("green", {T0: BLUE[T0], T1: CommittedOffset(5)})
     result = call(seeded, COPY)
-    assert [row["changed"] for row in result["partitions"]] == [False, True, True]
-    assert [row["before"] for row in result["partitions"]] == [10, 5, None]
+    assert result["changed_partitions"] == 2
+    assert result["before"] == {"t": {"0": 10, "1": 5, "2": None}}
+    assert result["after"] == {"t": {"0": 10, "1": 20, "2": 7}}
 
 
-def test_a_row_says_what_there_is_to_say(seeded: OffsetsWorld) -> None:
+def test_what_there_is_to_say_of_a_partition_is_said(seeded: OffsetsWorld) -> None:
     seeded.kafka.logs[T1] = LogRange(25, 100)
-    rows = call(seeded, replace(COPY, out_of_range="latest", missing="latest"))["partitions"]
-    assert rows == [
-        {
-            "topic": "t",
-            "partition": 0,
-            "before": None,
-            "after": 10,
-            "changed": True,
-        },
+    copy = replace(COPY, out_of_range="latest", missing="latest")
+    done = call(seeded, copy)
+    assert done["after"] == {"t": {"0": 10, "1": 100, "2": 100}}
+    assert done["details"] == [
         {
             "topic": "t",
             "partition": 1,
-            "before": None,
-            "after": 100,
-            "changed": True,
             "reason": "latest: offset 20 was deleted by retention, 5 records are lost (log starts at 25)",
             "skipped": 80,
             "lost": 5,
         },
-        {
-            "topic": "t",
-            "partition": 2,
-            "before": None,
-            "after": 100,
-            "changed": True,
-            "reason": "latest: never committed",
-            "skipped": 93,
-        },
+        {"topic": "t", "partition": 2, "reason": "latest: never committed", "skipped": 93},
     ]
     seeded.kafka.offsets["green"][T0] = CommittedOffset(10, 1, "else")
-    assert call(seeded, replace(COPY, out_of_range="latest", missing="latest"))["partitions"][0] == {
-        **rows[0],
-        "before": 10,
-        "leader_epoch": 1,
-        "metadata": "a",
-    }, "only these change, so they are told"
-    gone = call(seeded, OffsetRequest("green", remove=True, topics=("t",)))["partitions"][0]
-    assert gone == {
-        "topic": "t",
-        "partition": 0,
-        "before": 10,
-        "after": None,
-        "changed": True,
-        "reason": "state is absent",
-    }
+    again = call(seeded, copy)
+    assert (again["changed_partitions"], again["before"]["t"]["0"], again["after"]["t"]["0"]) == (1, 10, 10)
+    only_these = {"topic": "t", "partition": 0, "leader_epoch": 1, "metadata": "a"}
+    assert again["details"][0] == only_these, "only these change, so they are told"
+    gone = call(seeded, OffsetRequest("green", remove=True, topics=("t",)))
+    assert gone["after"] == {"t": {"0": None, "1": None, "2": None}}
+    assert gone["details"][0] == {"topic": "t", "partition": 0, "reason": "state is absent"}
 
 
 def test_explicit_offsets_leave_the_others_alone(seeded: OffsetsWorld) -> None:
@@ -211,7 +188,7 @@ def test_faults_stop_everything(seeded: OffsetsWorld) -> None:
     assert "t-0: offset 10 was deleted" in raised.value.message
     assert "t-2: no committed offset" in raised.value.message
     assert seeded.kafka.writes == 0
-    assert [row["partition"] for row in raised.value.result["partitions"]] == [1]
+    assert raised.value.result["after"] == {"t": {"1": 20}}
 
 
 def test_what_does_not_exist_is_listed(seeded: OffsetsWorld) -> None:
@@ -268,8 +245,8 @@ def test_places_in_the_log(seeded: OffsetsWorld, kind: str) -> None:
     assert {committed.leader_epoch for committed in seeded.kafka.offsets["blue"].values()} == {-1}, (
         "epochs are not kept"
     )
-    assert done["partitions"][0]["reason"] == reason
-    assert (done["diff"], done["partitions"]) == (predicted["diff"], predicted["partitions"])
+    assert done["details"][0]["reason"] == reason
+    assert all(done[key] == predicted[key] for key in ("diff", "before", "after", "details"))
     assert call(seeded, request)["changed"] is (kind == "shift")
 
 
@@ -306,7 +283,7 @@ def test_the_returned_snapshot_undoes_a_change(seeded: OffsetsWorld) -> None:
     undo = OffsetRequest("green").limited(parse(json.loads(json.dumps(done["snapshot"])), "undo"))
     undone = call(seeded, undo)
     assert seeded.kafka.offsets["green"] == before
-    assert [row["after"] for row in undone["partitions"]] == [3, None, None]
+    assert undone["after"] == {"t": {"0": 3, "1": None, "2": None}}
     assert call(seeded, undo)["changed"] is False
     call(seeded, OffsetRequest("green").limited(parse(undone["snapshot"], "redo")))
     assert seeded.kafka.offsets["green"] == {**BLUE, T2: CommittedOffset(7)}
@@ -357,7 +334,7 @@ def test_members_are_waited_for_and_what_they_committed_counts(seeded: OffsetsWo
 
     clock.sleep = leave_after_a_second  # type: ignore[method-assign]
     done = call(seeded, replace(COPY, wait_empty=5.0))
-    assert done["partitions"][0]["before"] == 4
+    assert done["before"]["t"]["0"] == 4
     assert (kafka.offsets["green"][T0], done["evicted"]) == (BLUE[T0], [])
 
     kafka.offsets["green"][T0] = CommittedOffset(4)
@@ -418,7 +395,7 @@ def test_the_number_of_lost_records_is_told(seeded: OffsetsWorld) -> None:
         call(seeded, COPY)
     assert raised.value.result["lost"] == 35
     done = call(seeded, replace(COPY, out_of_range="earliest"))
-    assert [row.get("lost") for row in done["partitions"]] == [5, 30, None]
+    assert [row.get("lost") for row in done["details"]] == [5, 30, None]
     assert done["lost"] == 35
 
 
