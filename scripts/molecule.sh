@@ -21,4 +21,9 @@ fi
 python -m testbed up
 environment=$(python -m testbed env)
 eval "$environment"
-exec molecule --base-config molecule/config.yml test "${workers[@]}" "$@"
+molecule=(molecule --base-config molecule/config.yml)
+"${molecule[@]}" test "${workers[@]}" "$@" && exit
+status=$?
+# A scenario that failed has left its application and its producer at work. Neither is a reason to hide the failure.
+"${molecule[@]}" cleanup "$@" || echo "molecule.sh: not everything that the failed scenarios made is gone" >&2
+exit "$status"
