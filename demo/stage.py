@@ -30,7 +30,7 @@ from demo.place import BUILD, DemoError, Names, Place, find_place
 BOUND = 900
 """Seconds after which a producer ends by itself, should nobody be left to stop it."""
 
-LINGER = 250
+LINGER = 1000
 """Milliseconds. Bursts spare the machine: each batch is a write, a ledger entry and a commit, three times replicated."""
 
 

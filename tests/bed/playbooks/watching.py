@@ -49,7 +49,7 @@ def wait_for(what: str, condition: Callable[[], bool], seconds: float = 240) -> 
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"never seen: {what}"
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 class PlaybookRun:
