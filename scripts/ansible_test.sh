@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run ansible-test in the staged copy (scripts/stage.sh). Usage: scripts/ansible_test.sh ARGUMENT...
+# Run ansible-test in the staged copy (scripts/stage.sh, same STAGE). Usage: scripts/ansible_test.sh ARGUMENT...
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,8 +14,10 @@ print(get_venv_packages(python)["pip"].replace(".", "_"))')
 cache=$HOME/.ansible/test/cache
 if [[ ! -e $cache/get_pip_$version.py ]]; then
     mkdir -p "$cache"
-    cp scripts/get_pip.py "$cache/get_pip_$version.py"
+    # In one step: another run may look at the same time.
+    cp scripts/get_pip.py "$cache/.get_pip.$$"
+    mv "$cache/.get_pip.$$" "$cache/get_pip_$version.py"
 fi
 
-cd .cache/stage/ansible_collections/streamops/bluegreen
+cd "${STAGE:-.cache/stage}/ansible_collections/streamops/bluegreen"
 exec ansible-test "$@"

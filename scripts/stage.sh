@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Copy the files that git tracks or would track, with the dependencies beside them, to
-# .cache/stage/ansible_collections/streamops/bluegreen: ansible-test insists on that path and refuses symbolic links.
-# What git ignores is not there, so nothing can come to depend on it.
+# $STAGE/ansible_collections/streamops/bluegreen: ansible-test insists on that path and refuses symbolic links.
+# What git ignores is not there, so nothing can come to depend on it. STAGE is .cache/stage unless it is set: two runs of
+# ansible-test at the same time need two copies.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-stage=.cache/stage
+stage=${STAGE:-.cache/stage}
 target=$stage/ansible_collections/streamops/bluegreen
 
 mkdir -p "$target/tests"
