@@ -95,6 +95,30 @@ def test_order(run_plan, tmp_path):
     assert (tmp_path / "order").read_text().split() == ["first", "second", "alone"]
 
 
+def test_a_background_step_waits_for_what_it_needs_and_nobody_alone_overtakes_it(run_plan, tmp_path):
+    status, out = run_plan(
+        Step("build", f"sleep 0.3; echo build >>{tmp_path}/order", share=Share.BACKGROUND),
+        Step("use", f"echo use >>{tmp_path}/order; sleep 0.2", after=("build",), share=Share.BACKGROUND),
+        Step("alone", f"echo alone >>{tmp_path}/order", share=Share.ALONE),
+    )
+    assert (status, (tmp_path / "order").read_text().split()) == (0, ["build", "use", "alone"])
+    status, out = run_plan(
+        Step("build", "false", share=Share.BACKGROUND), Step("use", "true", after=("build",), share=Share.BACKGROUND)
+    )
+    assert status == 1
+    assert "not run: use" in out
+
+
+def test_the_pool_gives_way(run_plan, tmp_path):
+    run_plan(
+        Step("pool", f"nice >{tmp_path}/pool"),
+        Step("background", f"nice >{tmp_path}/background", share=Share.BACKGROUND),
+        Step("alone", f"nice >{tmp_path}/alone", share=Share.ALONE),
+    )
+    niceness = {path.name: int(path.read_text()) for path in tmp_path.iterdir() if path.is_file()}
+    assert niceness["pool"] > niceness["background"] == niceness["alone"]
+
+
 def test_a_failure_keeps_the_machine_from_the_long_steps_but_cleans_up(run_plan, tmp_path):
     status, out = run_plan(
         Step("build", "sleep 60", share=Share.BACKGROUND),
