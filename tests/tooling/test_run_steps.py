@@ -116,7 +116,8 @@ def test_the_pool_gives_way(run_plan, tmp_path):
         Step("alone", f"nice >{tmp_path}/alone", share=Share.ALONE),
     )
     niceness = {path.name: int(path.read_text()) for path in tmp_path.iterdir() if path.is_file()}
-    assert niceness["pool"] > niceness["background"] == niceness["alone"]
+    ours = os.nice(0)
+    assert niceness == {"pool": min(19, ours + 10), "background": ours, "alone": ours}
 
 
 def test_a_failure_keeps_the_machine_from_the_long_steps_but_cleans_up(run_plan, tmp_path):
