@@ -85,6 +85,8 @@ def test_only_what_differs_is_written(seeded: OffsetsWorld) -> None:
     assert result["changed_partitions"] == 2
     assert result["before"] == {"t": {"0": 10, "1": 5, "2": None}}
     assert result["after"] == {"t": {"0": 10, "1": 20, "2": 7}}
+    only = [{"topic": "t", "partition": 2, "reason": "earliest: never committed"}]
+    assert result["details"] == only, "of the others the two offsets say it all"
 
 
 def test_what_there_is_to_say_of_a_partition_is_said(seeded: OffsetsWorld) -> None:
