@@ -19,6 +19,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from steps import PLANS, Share, Step
 
@@ -29,11 +30,14 @@ WORKERS = (os.cpu_count() or 1) + 2
 # Time that a stopped step gets to clean up before it is killed, in seconds.
 GRACE = 15
 
+# Steps as they end, None for a signal. Its put may interrupt its get, which that of queue.Queue may not.
+Ended: TypeAlias = "queue.SimpleQueue[Process | None]"
+
 
 class Process:
     """A step that is running, as the leader of a process group of its own."""
 
-    def __init__(self, step: Step, ended: queue.Queue[Process]) -> None:
+    def __init__(self, step: Step, ended: Ended) -> None:
         self.step = step
         self._ended = ended
         self.log = LOGS / (re.sub(r"\W+", "-", step.name) + ".log")
@@ -101,7 +105,7 @@ class Run:
     absent: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
     pool_failed: bool = False
-    ended: queue.Queue[Process] = field(default_factory=queue.Queue)
+    ended: Ended = field(default_factory=queue.SimpleQueue)
 
     def execute(self) -> None:
         """Run the plan to its end."""
@@ -111,7 +115,14 @@ class Run:
             if self._only_background_left():
                 return
             if self.running:
-                self._finish(self.ended.get())
+                ended = self.ended.get()
+                if ended is None:
+                    raise KeyboardInterrupt
+                self._finish(ended)
+
+    def interrupt(self, *_signal: object) -> None:
+        """Handle a signal: it is acted upon where every step that was started is known and can be stopped."""
+        self.ended.put(None)
 
     def stop(self) -> None:
         """Stop what is running and run the steps that clean up."""
@@ -119,7 +130,7 @@ class Run:
             process.stop()
             self.blocked.append(process.step.name)
         self.running.clear()
-        self.ended = queue.Queue()  # the stopped ones still report to the old queue
+        self.ended = queue.SimpleQueue()  # the stopped ones still report to the old queue
         self.waiting = [step for step in self.waiting if step.always]
         if self.waiting:
             self.execute()
@@ -188,7 +199,8 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     run = Run(list(PLANS[plan]))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, run.interrupt)
     interrupted = False
     try:
         run.execute()
