@@ -206,6 +206,9 @@ def main() -> int:
         run.execute()
     except KeyboardInterrupt:
         interrupted = True
+    # Ctrl-C reaches a run below .ci/run twice, as SIGINT and as SIGTERM: the second must not end the cleaning up.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     run.stop()
     seconds = time.monotonic() - started
     print(f"{plan}: {len(run.passed)} steps ok, {len(run.failed)} failed in {seconds:.0f} s")

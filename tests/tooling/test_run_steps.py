@@ -14,6 +14,7 @@ import pytest
 import run_steps
 import steps
 from steps import Share, Step
+from tests import conftest
 
 
 @pytest.fixture
@@ -143,7 +144,14 @@ def test_a_failed_long_step_does_not_hide_the_next(run_plan):
     assert "2 steps ok, 1 failed" in out
 
 
-def test_a_signal_stops_what_runs_and_cleans_up(tmp_path):
+def wait_until_exists(path):
+    deadline = time.monotonic() + 30
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_signal_stops_what_runs_and_cleans_up(tmp_path, again):
     scripts = Path(run_steps.__file__).parent
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "env.sh").touch()
@@ -151,19 +159,26 @@ def test_a_signal_stops_what_runs_and_cleans_up(tmp_path):
     (tmp_path / "scripts" / "steps.py").write_text(
         (scripts / "steps.py").read_text()
         + f'\nPLANS["trial"] = (Step("slow", "touch {tmp_path}/started; sleep 60"),'
-        + f' Step("clean", "touch {tmp_path}/clean", share=Share.ALONE, always=True))\n'
+        + f' Step("clean", "touch {tmp_path}/cleaning; sleep 0.3; touch {tmp_path}/clean",'
+        + " share=Share.ALONE, always=True))\n"
     )
     command = [sys.executable, str(tmp_path / "scripts" / "run_steps.py"), "trial"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 30
-        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until_exists(tmp_path / "started")
         os.kill(process.pid, signal.SIGTERM)
+        if again:
+            wait_until_exists(tmp_path / "cleaning")
+            os.kill(process.pid, signal.SIGINT)
         out = process.communicate(timeout=30)[0]
     assert process.returncode == 1
     assert "interrupted" in out
     assert "not run: slow" in out
     assert (tmp_path / "clean").exists()
+
+
+def test_the_files_that_begin_are_there():
+    folder = Path(conftest.__file__).parent
+    assert [name for name in conftest.LONGEST_FIRST if not (folder / name).is_file()] == []
 
 
 @pytest.mark.parametrize("plan", steps.PLANS)
