@@ -75,6 +75,17 @@ def test_pause_waits_for_the_brokers_acknowledgement(kafka, active):
     assert states[-1] == (State.DRAINED, True, 0)
 
 
+def test_a_pod_reports_before_it_goes_to_sleep(active, monkeypatch):
+    seen = []
+    # Who gave the command waits for the report, and after a pause nobody processes meanwhile.
+    monkeypatch.setattr(active.contract, "await_decision", lambda serial, seconds: seen.append(active.now.state))
+    active.send("pause", 7)
+    active.worker.step()
+    active.send("prepare", 8)
+    active.worker.step()
+    assert seen == [State.DRAINED, State.STANDBY]
+
+
 def test_leave_group_drains_first(kafka, active):
     kafka.produce(0, 3)
     active.send("pause", 7, leave_group=True)

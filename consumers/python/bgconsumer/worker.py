@@ -99,6 +99,10 @@ class Worker(threading.Thread):
         self._publish(reached)
         self.last_step = time.monotonic()
         if self._give_up_at is None:
+            if reached and want.target is not State.ACTIVE and self._settled:
+                # A parked pod has nothing to fetch: it sleeps until the next decision and looks after its group meanwhile.
+                # After the report, never before it: an operator waits for that, and nobody processes meanwhile.
+                self._contract.await_decision(want.serial, PARKED_SECONDS)
             return False
         if time.monotonic() > self._give_up_at:
             raise TimeoutError(f"not drained in time: {self._last_error or 'no error reported'}")
@@ -147,13 +151,14 @@ class Worker(threading.Thread):
         self._set_joined(want.joined)
         if want.target is State.FENCED:
             self._member.close()
-        # A parked pod has nothing to fetch: it sleeps until the next decision and looks after its group meanwhile.
-        settled = self._adopted or not self._joined
         # Outside of the group too: a client that is told to leave while it joins leaves in a later poll, or never.
-        self._member.poll(0 if settled else POLL_SECONDS)
-        if settled:
-            self._contract.await_decision(want.serial, PARKED_SECONDS)
+        self._member.poll(0 if self._settled else POLL_SECONDS)
         return True
+
+    @property
+    def _settled(self) -> bool:
+        """The group has nothing under way for this pod: an assignment was taken over, or none is wanted."""
+        return self._adopted or not self._joined
 
     def _halt(self) -> None:
         self._running = None
