@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help venv collections check format unit test test-full sanity molecule demo bench-offsets bench-pause bed-up bed-down release clean
+.PHONY: help venv collections check format unit test test-full sanity molecule demo bench-offsets bench-pause bench-direct bed-up bed-down release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ bench-offsets: collections ## Copy a group's offsets with the module and with Ka
 bench-pause: collections ## Pause 10 to 100 pods with the module and with a loop of tasks; writes build/bench/pause.json
 	@$(IN_ENV) python -m testbed up
 	@$(IN_ENV) PYTHONPATH="$$ANSIBLE_COLLECTIONS_PATH" python -m benchmarks.pause
+
+bench-direct: collections ## Run playbooks with modules in the worker and with packed ones; writes build/bench/direct.json
+	@$(IN_ENV) python -m testbed up
+	@$(IN_ENV) PYTHONPATH="$$ANSIBLE_COLLECTIONS_PATH" python -m benchmarks.direct
 
 bed-up: collections ## Start the test bed: real Kafka and real Kubernetes (first time: about ten minutes)
 	@$(IN_ENV) python -m testbed up

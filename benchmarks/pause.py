@@ -14,7 +14,6 @@ import argparse
 import base64
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from typing import Any
 import yaml
 
 import testbed
+from benchmarks.spread import spread
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build/bench/pause.json"
@@ -157,16 +157,6 @@ def _file(user: dict[str, Any], cluster: dict[str, Any], name: str) -> str:
             {"bench_cert": "client-certificate", "bench_key": "client-key", "bench_ca": "certificate-authority"}[name]
         ]
     )
-
-
-def spread(values: list[float]) -> dict[str, float | int]:
-    """Number of runs, and their least, middle and greatest value in seconds."""
-    return {
-        "runs": len(values),
-        "min": round(min(values), 3),
-        "median": round(statistics.median(values), 3),
-        "max": round(max(values), 3),
-    }
 
 
 def measure(bench: Bench, pods: int, runs: int) -> dict[str, Any]:

@@ -1,0 +1,16 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Starts the module of the same name. Everything else is in the module."""
+
+from __future__ import annotations
+
+from ansible_collections.streamops.bluegreen.plugins.modules import bg_handover
+from ansible_collections.streamops.bluegreen.plugins.plugin_utils.direct_execution import DirectAction
+
+
+class ActionModule(DirectAction):
+    """The module without a process of its own, where that makes no difference."""
+
+    module = bg_handover
