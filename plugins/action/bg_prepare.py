@@ -11,6 +11,6 @@ from ansible_collections.streamops.bluegreen.plugins.plugin_utils.direct_executi
 
 
 class ActionModule(DirectAction):
-    """The module without a process of its own, where that makes no difference."""
+    """Calls the module without packing it, where that makes no difference."""
 
     module = bg_prepare

@@ -42,7 +42,7 @@ class ActionModule(DirectExecution):
 
     def _wait(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         interval = self._interval()
-        # A group without members is waited for in the middle of a hand-over: no start of a process comes between then.
+        # A group without members is waited for in the middle of a hand-over: no start of the module comes between then.
         seconds = interval if self._task.args.get("until") == "empty" else min(interval, FIRST)
         result: dict[str, t.Any] = {}
         resume = None

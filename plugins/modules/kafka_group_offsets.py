@@ -490,10 +490,15 @@ def main() -> None:
     run(module, lambda: use_case(module))
 
 
-if __name__ == "__main__":
+def main_of_a_process() -> None:
+    """Entry point of a process that ends with it."""
     # Ten thousand partitions are some hundred thousand small objects, all of them needed until this short process ends:
     # looking for garbage among them again and again took 40 % of its time. Python looks once more when it ends, switched off
     # or not, except at what is frozen.
     gc.disable()
     atexit.register(gc.freeze)
     main()
+
+
+if __name__ == "__main__":
+    main_of_a_process()

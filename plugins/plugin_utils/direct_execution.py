@@ -4,25 +4,34 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Runs a module in the worker of its task where that makes no difference but time.
+"""Runs a module in a fork of Ansible's worker, where that makes no difference but time.
 
 Ansible packs a module and what it imports into an archive, starts a Python, and that unpacks and imports all of it again: a
-second for each task on a busy control node. A worker is a copy of the controller, which has imported everything already.
+second for each task on a busy control node. A worker is a fork of the controller, which has imported everything already, and so
+is a fork of the worker. It is a process of the module's own all the same: whatever a module leaves behind ends with it.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import io
 import json
 import logging
+import multiprocessing
+import os
+import signal
 import sys
+import traceback
 import types
 import typing as t
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ansible import constants
+from ansible.errors import AnsibleError
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
@@ -33,10 +42,11 @@ from ansible.vars.clean import remove_internal_keys
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_package
 
 try:
+    from ansible.module_utils import _internal
     from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
 
-    # Ansible made this hook for collections that run modules in the worker.
-    POSSIBLE = hasattr(AnsibleModule, "_record_module_result")
+    # Ansible made the hook for collections that run modules without packing them.
+    POSSIBLE = hasattr(AnsibleModule, "_record_module_result") and hasattr(_internal, "is_controller")
 except ImportError:
     POSSIBLE = False
 
@@ -76,9 +86,15 @@ class DirectExecution(ActionBase):
             and not task.async_val
             and not any(task.environment or ())
             and not constants.config.get_config_value("DEFAULT_KEEP_REMOTE_FILES")  # somebody wants to see the archive
-            and boolean(self._templar.template(variables.get(SWITCH, True)))
-            and is_this_python(self._interpreter(variables))
+            and self._is_wanted(variables)
         )
+
+    def _is_wanted(self, variables: Variables) -> bool:
+        try:
+            wanted = boolean(self._templar.template(variables.get(SWITCH, True)))
+            return wanted and is_this_python(self._interpreter(variables))
+        except AnsibleError:
+            return False  # e.g. default(omit), for which Ansible has a meaning when it packs
 
     def _interpreter(self, variables: Variables) -> t.Any:
         host = self._task.delegate_to
@@ -88,10 +104,11 @@ class DirectExecution(ActionBase):
 
     def _execute_directly(self, module_args: Variables | None, variables: Variables) -> Result:
         name = self._task.action
-        display.vvv(f"{name} runs in the worker of its task", host=variables.get("inventory_hostname"))
+        display.vvv(f"{name} runs in a fork of the worker", host=variables.get("inventory_hostname"))
         options = dict(self._task.args if module_args is None else module_args)
         self._update_module_args(name, options, variables)
-        result = run_in_this_process(self.module, options)
+        # Ansible starts a local module in the folder of the playbook.
+        result = run_in_a_fork(self.module, options, self._loader.get_basedir())
         remove_internal_keys(result)
         return result
 
@@ -109,12 +126,37 @@ def is_this_python(interpreter: t.Any) -> bool:
         return False
 
 
-def run_in_this_process(module: types.ModuleType, options: Variables) -> Result:
+def run_in_a_fork(module: types.ModuleType, options: Variables, folder: str) -> Result:
     """What the module answers to these options, which are Ansible's own as well.
 
-    Both ways take the form they have between processes, so that neither side sees an object of the other.
+    Both ways take the form they have between processes, so that neither side sees an object of the other. folder: where its
+    relative paths begin.
     """
-    answers: list[Result] = []
+    forks = multiprocessing.get_context("fork")
+    answers, answering = forks.Pipe(duplex=False)
+    process = forks.Process(
+        target=_be_the_module, args=(module, _as_text(options, "CONTROLLER_TO_MODULE"), folder, answering)
+    )
+    process.start()
+    answering.close()
+    try:
+        answer = answers.recv_bytes()
+    except EOFError:
+        process.join()
+        ended = {"failed": True, "msg": f"The module ended without an answer (exit code {process.exitcode})"}
+        return {**ended, "changed": False}
+    finally:
+        # A task whose time is over leaves by an exception; the module must not go on behind its back.
+        process.terminate()
+        process.join()
+        answers.close()
+    return _as_received(answer, "MODULE_TO_CONTROLLER")
+
+
+def _be_the_module(module: types.ModuleType, options: bytes, folder: str, answering: Connection) -> t.NoReturn:
+    """All that a process of the module's own would do, and nothing that the worker would do at its end."""
+    _forget_the_controller()
+    answers: list[bytes] = []
     received = _as_received(options, "CONTROLLER_TO_MODULE")
 
     class Module(AnsibleModule):
@@ -122,40 +164,43 @@ def run_in_this_process(module: types.ModuleType, options: Variables) -> Result:
             self.params = received
 
         def _record_module_result(self, o: Result) -> None:
-            answers.append(_as_received(o, "MODULE_TO_CONTROLLER"))
+            answers.append(_as_text(o, "MODULE_TO_CONTROLLER"))
 
-    with _replaced(module, "AnsibleModule", Module), _unheard(), contextlib.suppress(SystemExit):
-        module.main()
-    return answers[0]
+    vars(module)["AnsibleModule"] = Module
+    try:
+        os.chdir(folder)
+        with contextlib.suppress(SystemExit):
+            getattr(module, "main_of_a_process", module.main)()
+    except Exception as error:  # noqa: BLE001  the process must answer, as one that Ansible started
+        failed = {"failed": True, "msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
+        answers.append(_as_text(failed, "MODULE_TO_CONTROLLER"))
+    finally:
+        # Here files go that hold keys for as long as a connection may need them.
+        atexit._run_exitfuncs()  # noqa: SLF001
+        if answers:
+            answering.send_bytes(answers[0])
+        # Threads that still wait for somebody's answer end here, too.
+        os._exit(0)
 
 
-def _as_received(data: Variables, direction: str) -> Result:
-    way = Direction[direction]
-    text = json.dumps(dict(data), cls=get_module_encoder(PROFILE, way))
-    received: Result = json.loads(text, cls=get_module_decoder(PROFILE, way))
+def _forget_the_controller() -> None:
+    """Neither its signal handlers nor its exit functions are the module's, and nobody hears what libraries complain of."""
+    _internal.is_controller = False  # so that warnings go into the answer
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    atexit._clear()  # noqa: SLF001 - as multiprocessing does since Python 3.14
+    gc.freeze()  # to look for garbage in what the controller made would copy it
+    logging.disable(logging.CRITICAL)  # Ansible's own log would take it
+    sys.stdout = sys.stderr = io.StringIO()
+
+
+def _as_text(data: Variables, direction: str) -> bytes:
+    return json.dumps(dict(data), cls=get_module_encoder(PROFILE, Direction[direction])).encode()
+
+
+def _as_received(text: bytes, direction: str) -> Result:
+    received: Result = json.loads(text, cls=get_module_decoder(PROFILE, Direction[direction]))
     return received
-
-
-@contextlib.contextmanager
-def _replaced(module: types.ModuleType, name: str, value: t.Any) -> t.Iterator[None]:
-    before = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, before)
-
-
-@contextlib.contextmanager
-def _unheard() -> t.Iterator[None]:
-    """What libraries log or complain of in a process of a module's own, nobody hears. Here Ansible's log would take it."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _import_libraries() -> None:
