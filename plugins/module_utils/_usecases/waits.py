@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NotReadyError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.gates import NO_GO, ownership_gate
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, Pod, TopicPartition
@@ -80,13 +81,17 @@ def _not_joined(ctx: RunContext, colour: str, pods: t.Sequence[Pod], partitions:
     statuses, silent = ask(ctx.ports, ctx.app, pods)
     if silent:
         return "; ".join(silent.values())
-    unsettled = [
-        f"{status.pod} ({status.member_state})" for status in statuses.values() if status.member_state != "stable"
-    ]
+    unsettled = [_joining(status) for status in statuses.values() if status.member_state != "stable"]
     if unsettled:
         return f"pods that have not joined group {ctx.group(colour)}: {', '.join(unsettled)}"
     gate = ownership_gate(statuses, group_of(ctx, colour), partitions, colour)
     return gate.advice if gate.verdict == NO_GO else ""
+
+
+def _joining(status: PodStatus) -> str:
+    """Where the pod is with its group, and what its client complained of last: that may be why."""
+    said = f"; last error: {status.last_error}" if status.last_error else ""
+    return f"{status.pod} ({status.member_state}{said})"
 
 
 def wait_stopped(ctx: RunContext, colour: str, timeout: float) -> None:

@@ -243,7 +243,7 @@ def test_each_run_is_a_process_of_its_own(tmp_path: Path) -> None:
     # A worker has handlers of its own for these.
     before = {number: signal.signal(number, print) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        answers = [run_in_a_fork(module, {}, str(tmp_path)) for _ in range(2)]
+        answers = [run_in_a_fork(module, {}, str(tmp_path)) for attempt in range(2)]
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
