@@ -1,10 +1,12 @@
 """The real client against librdkafka's own mock cluster: offsets, metadata, exact starts, membership."""
 
+import threading
 import time
 
 import pytest
 from confluent_kafka import Producer
 
+from bgconsumer import confluent_client
 from bgconsumer.confluent_client import ConfluentMember, consumer_config
 from bgconsumer.ledger import Entry, Ledger, producer_config
 from bgconsumer.model import Committed, TopicPartition
@@ -146,3 +148,66 @@ def test_ledger_messages_can_be_audited(bootstrap):
     assert (row.tp, row.offset, row.colour, row.pod, row.epoch) == ((TOPIC, 1), 41, "blue", "pod-1", 6)
     assert before <= row.ns <= time.time_ns()
     reader.close()
+
+
+class Client:
+    """In the place of librdkafka's: known to its group from a moment of our choice, never assigned."""
+
+    made: list["Client"]
+
+    def __init__(self, config):
+        self.config, self.known, self.closed = config, False, threading.Event()
+        Client.made.append(self)
+
+    def subscribe(self, topics, **callbacks):
+        self.topics = topics
+
+    def unsubscribe(self):
+        self.topics = []
+
+    def memberid(self):
+        return "id" if self.known else None
+
+    def poll(self, timeout):
+        return None
+
+    def close(self):
+        self.closed.set()
+
+
+@pytest.fixture
+def joining(monkeypatch):
+    monkeypatch.setattr(Client, "made", [], raising=False)
+    monkeypatch.setattr(confluent_client, "Consumer", Client)
+    monkeypatch.setattr(confluent_client, "KNOWN_SECONDS", 0.05)
+    member = ConfluentMember({"group.id": "g"}, [TOPIC])
+    member.join()
+    return member
+
+
+def test_a_client_that_stays_unknown_to_its_group_is_replaced(joining):
+    joining.poll(0)
+    assert len(Client.made) == 1
+    time.sleep(0.06)
+    joining.poll(0)
+    first, second = Client.made
+    assert first.closed.wait(10)
+    assert (second.config, second.topics, second.closed.is_set()) == ({"group.id": "g"}, [TOPIC], False)
+    assert "joining with a new client" in joining.last_error
+    joining.poll(0)  # and that one has its time, too
+    assert len(Client.made) == 2
+    time.sleep(0.06)
+    joining.poll(0)
+    assert len(Client.made) == 3
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_client_that_waits_for_its_group_or_has_left_it_is_kept(joining, known):
+    if known:
+        Client.made[0].known = True
+        joining.poll(0)
+    else:
+        joining.leave()
+    time.sleep(0.06)
+    joining.poll(0)
+    assert len(Client.made) == 1

@@ -8,6 +8,7 @@ on its one-second tick.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Mapping
 
@@ -19,6 +20,9 @@ from bgconsumer.ports import KafkaTemporaryError, PartitionsLostError, Record
 
 REQUEST_SECONDS = 5.0
 LEAVE_SECONDS = 5.0
+KNOWN_SECONDS = 15.0
+"""Until the coordinator has given a member id, which it does at once, whatever the group waits for. librdkafka 2.16 forgets its
+question for the coordinator when that went to a bootstrap address it is just replacing, and then waits for ever."""
 
 # The broker's ways of saying that another generation of the group owns the partitions now.
 _LOST = {
@@ -55,8 +59,10 @@ class ConfluentMember:
     """`bgconsumer.ports.GroupMember` on a real broker. One thread only."""
 
     def __init__(self, config: Mapping[str, object], topics: list[str]) -> None:
-        self._consumer = Consumer(dict(config))
+        self._config = dict(config)
+        self._consumer = Consumer(self._config)
         self._topics = topics
+        self._unknown_since: float | None = None
         self._fetching = False
         self._closed = False
         self.generation = 0
@@ -68,13 +74,28 @@ class ConfluentMember:
 
     def join(self) -> None:
         """Subscribe; the assignment arrives in a later poll."""
+        self._unknown_since = time.monotonic()
         self._consumer.subscribe(
             self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
 
+    def _renew_unknown(self) -> None:
+        """Begin anew with another client when this one does not become known to the group."""
+        if self._unknown_since is None:
+            return
+        if self._consumer.memberid():
+            self._unknown_since = None
+        elif time.monotonic() - self._unknown_since > KNOWN_SECONDS:
+            self.last_error = f"no member id within {KNOWN_SECONDS:.0f} s; joining with a new client"
+            # It may never end to close.
+            threading.Thread(target=self._consumer.close, name="given-up", daemon=True).start()
+            self._consumer = Consumer(self._config)
+            self.join()
+
     def leave(self) -> None:
         """Leave the group; the broker gives the partitions to others or sees an empty group."""
         deadline = time.monotonic() + LEAVE_SECONDS
+        self._unknown_since = None
         self._consumer.unsubscribe()
         while self.assigned is not None and time.monotonic() < deadline:
             self._consumer.poll(0.01)  # serves the revocation that precedes the LeaveGroup request
@@ -113,6 +134,7 @@ class ConfluentMember:
         assert not self._fetching, "a record polled here would be lost; use fetch()"
         if not self._closed:
             self._note(self._consumer.poll(timeout))
+            self._renew_unknown()
 
     def fetch(self, limit: int, timeout: float) -> list[Record]:
         """Up to ``limit`` records; waits for the first one only."""

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 REQUEST_SECONDS = 10.0
+KNOWN_SECONDS = 3.0
 Ends = dict[int, tuple[int, int]]
 
 
@@ -51,11 +52,16 @@ def _wait_for_leaders(admin: AdminClient, topic: str, partitions: int) -> None:
 
 
 def partitions_of(client: AdminClient | Consumer, topic: str) -> list[int]:
-    """Partition numbers of ``topic``."""
-    metadata = client.list_topics(topic, timeout=REQUEST_SECONDS).topics[topic]
-    if metadata.error is not None:
-        raise ToolError(f"topic {topic}: {metadata.error.str()}")
-    return sorted(metadata.partitions)
+    """Partition numbers of ``topic``. A broker may hear of a new one a little later than the others."""
+    deadline = time.monotonic() + KNOWN_SECONDS
+    while True:
+        metadata = client.list_topics(topic, timeout=REQUEST_SECONDS).topics[topic]
+        if metadata.error is None:
+            return sorted(metadata.partitions)
+        unknown = metadata.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+        if not unknown or time.monotonic() > deadline:
+            raise ToolError(f"topic {topic}: {metadata.error.str()}")
+        time.sleep(0.1)
 
 
 def reader(bootstrap: str) -> Consumer:
