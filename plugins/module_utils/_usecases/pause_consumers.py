@@ -41,8 +41,8 @@ POLL = 0.1
 """Seconds between two rounds."""
 AGAIN = 1.0
 """Seconds a pod has to show what it was told, before it is told again."""
-LEAST = 0.1
-"""Seconds a request may take even when the time is almost over."""
+LEAST = 0.5
+"""Seconds a request may take even when the time is almost over: the last one shall say what is wrong, not that it was cut off."""
 GONE = ("Succeeded", "Failed")
 """Phases without a process, for good."""
 
