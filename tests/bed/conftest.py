@@ -88,6 +88,21 @@ class Kafka:
             pytest.fail(f"the records of {topic} could not be written")
         return topic
 
+    def commit(self, group: str, rows: list[confluent_kafka.TopicPartition]) -> None:
+        """Commit from outside of the group. Its coordinator may hear of a new topic a little later than who made it."""
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.servers, "group.id": group})
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                consumer.commit(offsets=rows, asynchronous=False)
+                break
+            except confluent_kafka.KafkaException as error:
+                unknown = error.args[0].code() == confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART
+                if not unknown or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
+        consumer.close()
+
     def join(self, group: str, topic: str, protocol: str = "classic", **settings: t.Any) -> confluent_kafka.Consumer:
         """A member of the group that owns every partition."""
         consumer = confluent_kafka.Consumer(

@@ -121,10 +121,7 @@ SLOW = {"enable.auto.commit": "false", "auto.offset.reset": "earliest", "queued.
 
 def commit(kafka: Kafka, group: str, topic: str, *offsets: int) -> None:
     """Offsets of the first partitions, as an application commits them."""
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka.servers, "group.id": group})
-    rows = [confluent_kafka.TopicPartition(topic, number, offset) for number, offset in enumerate(offsets)]
-    consumer.commit(offsets=rows, asynchronous=False)
-    consumer.close()
+    kafka.commit(group, [confluent_kafka.TopicPartition(topic, *row) for row in enumerate(offsets)])
 
 
 def test_a_barrier_ends_while_the_lag_never_does(kafka: Kafka, wait: Wait, name: str) -> None:

@@ -26,10 +26,7 @@ BLUE = "order-consumer-blue"
 
 def seed(kafka: Kafka, group: str, topic: str) -> None:
     """Commit offsets 1 and 2 of the first two partitions with leader epoch and metadata, as an application does."""
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka.servers, "group.id": group})
-    rows = [confluent_kafka.TopicPartition(topic, number, number + 1, "mine", 0) for number in range(2)]
-    consumer.commit(offsets=rows, asynchronous=False)
-    consumer.close()
+    kafka.commit(group, [confluent_kafka.TopicPartition(topic, number, number + 1, "mine", 0) for number in range(2)])
 
 
 def test_kafka_group_offsets(ansible: Ansible, kafka: Kafka, name: str) -> None:
