@@ -51,7 +51,7 @@ bench-pause: collections ## Pause 10 to 100 pods with the module and with a loop
 	@$(IN_ENV) python -m testbed up
 	@$(IN_ENV) PYTHONPATH="$$ANSIBLE_COLLECTIONS_PATH" python -m benchmarks.pause
 
-bench-direct: collections ## Run playbooks with modules in the worker and with packed ones; writes build/bench/direct.json
+bench-direct: collections ## Run playbooks with modules in a fork of the worker and with packed ones; writes build/bench/direct.json
 	@$(IN_ENV) python -m testbed up
 	@$(IN_ENV) PYTHONPATH="$$ANSIBLE_COLLECTIONS_PATH" python -m benchmarks.direct
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long playbooks take whose modules run in the worker of their task, and whose modules are packed as usual.
+"""How long playbooks take whose modules run in a fork of the worker, and whose modules are packed as usual.
 
 On a real application at rest; one playbook at a time, the two ways by turns. Writes build/bench/direct.json. Needs the test bed;
 takes about two minutes.

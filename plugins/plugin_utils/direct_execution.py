@@ -54,6 +54,10 @@ PROFILE = "legacy"
 """How Ansible writes what it hands to modules in Python, and what these answer."""
 SWITCH = "bg_direct_execution"
 """Variable that turns it off."""
+DIED = (
+    "Module {} ended without an answer (exit code {}): it was killed, perhaps because memory ran out. What it had done by then "
+    "is not known; run the same again, it begins with what it finds"
+)
 ADAPTERS = ("kafka", "api_server", "kubernetes", "pods")
 
 Result = dict[str, t.Any]
@@ -143,8 +147,7 @@ def run_in_a_fork(module: types.ModuleType, options: Variables, folder: str) -> 
         answer = answers.recv_bytes()
     except EOFError:
         process.join()
-        ended = {"failed": True, "msg": f"The module ended without an answer (exit code {process.exitcode})"}
-        return {**ended, "changed": False}
+        return {"failed": True, "msg": DIED.format(module.__name__.rpartition(".")[2], process.exitcode)}
     finally:
         # A task whose time is over leaves by an exception; the module must not go on behind its back.
         process.terminate()
@@ -155,19 +158,18 @@ def run_in_a_fork(module: types.ModuleType, options: Variables, folder: str) -> 
 
 def _be_the_module(module: types.ModuleType, options: bytes, folder: str, answering: Connection) -> t.NoReturn:
     """All that a process of the module's own would do, and nothing that the worker would do at its end."""
-    _forget_the_controller()
     answers: list[bytes] = []
-    received = _as_received(options, "CONTROLLER_TO_MODULE")
 
     class Module(AnsibleModule):
         def _load_params(self) -> None:
-            self.params = received
+            self.params = _as_received(options, "CONTROLLER_TO_MODULE")
 
         def _record_module_result(self, o: Result) -> None:
             answers.append(_as_text(o, "MODULE_TO_CONTROLLER"))
 
-    vars(module)["AnsibleModule"] = Module
     try:
+        _forget_the_controller()
+        vars(module)["AnsibleModule"] = Module
         os.chdir(folder)
         with contextlib.suppress(SystemExit):
             getattr(module, "main_of_a_process", module.main)()
@@ -175,12 +177,14 @@ def _be_the_module(module: types.ModuleType, options: bytes, folder: str, answer
         failed = {"failed": True, "msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
         answers.append(_as_text(failed, "MODULE_TO_CONTROLLER"))
     finally:
-        # Here files go that hold keys for as long as a connection may need them.
-        atexit._run_exitfuncs()  # noqa: SLF001
-        if answers:
-            answering.send_bytes(answers[0])
-        # Threads that still wait for somebody's answer end here, too.
-        os._exit(0)
+        try:
+            # Here files go that hold keys for as long as a connection may need them.
+            atexit._run_exitfuncs()  # noqa: SLF001
+            if answers:
+                answering.send_bytes(answers[0])
+        finally:
+            # Threads that still wait for somebody's answer end here, too, and also when the worker is gone.
+            os._exit(0 if answers else 1)
 
 
 def _forget_the_controller() -> None:

@@ -160,7 +160,10 @@ class Client:
         Client.made.append(self)
 
     def subscribe(self, topics, **callbacks):
-        self.topics = topics
+        self.topics, self.callbacks = topics, callbacks
+
+    def unassign(self):
+        self.unassigned = True
 
     def unsubscribe(self):
         self.topics = []
@@ -211,3 +214,12 @@ def test_a_client_that_waits_for_its_group_or_has_left_it_is_kept(joining, known
     time.sleep(0.06)
     joining.poll(0)
     assert len(Client.made) == 1
+
+
+def test_a_client_that_was_given_up_decides_nothing_any_more(joining):
+    time.sleep(0.06)
+    joining.poll(0)
+    old, generation = Client.made[0], joining.generation
+    old.callbacks["on_assign"](old, [])
+    old.callbacks["on_revoke"](old, [])
+    assert (joining.assigned, joining.generation, old.unassigned) == (None, generation, True)

@@ -113,6 +113,9 @@ class ConfluentMember:
         self._forget()
 
     def _on_assign(self, consumer: Consumer, partitions: list[Tp]) -> None:
+        if consumer is not self._consumer:
+            consumer.unassign()  # given up, and heard all the same while it is closed
+            return
         consumer.assign([])  # fetch nothing until the consumer thread has found out from where
         self._forget()
         self.member_id = consumer.memberid() or ""
@@ -120,7 +123,8 @@ class ConfluentMember:
 
     def _on_revoke(self, consumer: Consumer, partitions: list[Tp]) -> None:
         consumer.unassign()
-        self._forget()
+        if consumer is self._consumer:
+            self._forget()
 
     def _forget(self) -> None:
         self.generation += 1
