@@ -26,7 +26,7 @@ from testbed import (
     supervision,
     teardown,
 )
-from testbed.processes import CommandError
+from testbed.processes import CommandError, processor_seconds
 from testbed.progress import Progress
 from testbed.settings import Settings
 
@@ -83,6 +83,16 @@ def env() -> dict[str, str]:
         BedError: there is no complete bed.
     """
     return _with_path(recorded_environment())
+
+
+def broker_seconds() -> float:
+    """Processor time of the broker that has had the least so far; 0.0 when one does not run.
+
+    A Java process that started a moment ago spends most of it on compiling what it runs often.
+    """
+    running = supervision.running()
+    parts = [running.get(f"kafka-{number}") for number in range(1, settings.BROKER_COUNT + 1)]
+    return min(processor_seconds(part.pid) if part else 0.0 for part in parts)
 
 
 def recorded_environment() -> dict[str, str]:

@@ -61,9 +61,22 @@ def start_time(pid: int) -> int | None:
 
     A pid alone proves nothing, because the kernel gives it out again; pid and start time together do.
     """
+    fields = _fields(pid)
+    return int(fields[19]) if fields else None
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process has had so far, 0.0 when there is no such process (or only a zombie)."""
+    fields = _fields(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
+def _fields(pid: int) -> list[str] | None:
+    """What the kernel says about a process, from its state on (proc_pid_stat(5), field 3)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
+    # The name of the program comes before, in parentheses, and may hold anything.
     fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+    return None if fields[0] in "ZX" else fields

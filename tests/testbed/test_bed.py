@@ -63,6 +63,10 @@ def waiting_reason(name):
     return next((status["state"].get("waiting", {}).get("reason") for status in statuses), None)
 
 
+def test_processor_time_of_the_brokers_is_read():
+    assert 1.0 < testbed.broker_seconds() < 100_000
+
+
 def test_every_part_is_healthy():
     assert {result.part.name: result.problem for result in health.check_all(CHOSEN) if result.problem} == {}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
-from testbed import bed, processes, state
+from testbed import bed, processes, state, supervision
 from testbed.state import Record, Standing
 
 
@@ -70,6 +71,27 @@ def test_a_zombie_does_not_count_as_running(sleeper):
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
     assert processes.start_time(sleeper.pid) is None
+
+
+def test_processor_time_is_counted_and_is_none_for_a_zombie(sleeper):
+    before = processes.processor_seconds(os.getpid())
+    until = time.process_time() + 0.05
+    while time.process_time() < until:
+        pass
+    assert 0.02 <= processes.processor_seconds(os.getpid()) - before < 5
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert processes.processor_seconds(sleeper.pid) == 0.0
+
+
+def test_the_broker_that_had_the_least_counts_and_one_that_is_not_there_had_nothing(monkeypatch):
+    used = {11: 30.0, 12: 20.0, 13: 25.0}
+    running = {f"kafka-{number}": supervision.Running("RUNNING", 10 + number) for number in (1, 2, 3)}
+    monkeypatch.setattr(bed, "processor_seconds", used.__getitem__)
+    monkeypatch.setattr(supervision, "running", lambda: running)
+    assert bed.broker_seconds() == 20.0
+    del running["kafka-2"]
+    assert bed.broker_seconds() == 0.0
 
 
 def test_record_survives_writing_and_reading(tmp_path, sleeper):

@@ -1,0 +1,56 @@
+"""When the demonstration begins its runs: on warm brokers, and never later than it promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+import testbed
+from demo import __main__ as demo
+from demo.place import Place
+
+OURS = Place("kubeconfig", "broker:9092", "image", "Never", "", own_bed=True)
+THEIRS = Place("kubeconfig", "broker:9092", "image", "IfNotPresent", "", own_bed=False)
+
+
+@dataclass
+class Brokers:
+    """Brokers that use so much of a processor, in a world whose clock only sleeping moves."""
+
+    share: float
+    now: float = 1000.0
+    used: float = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.used += seconds * self.share
+
+
+@pytest.fixture
+def brokers(monkeypatch):
+    made = Brokers(share=0.7)
+    monkeypatch.setattr(testbed, "broker_seconds", lambda: made.used)
+    monkeypatch.setattr(demo.time, "sleep", made.sleep)
+    monkeypatch.setattr(demo.time, "monotonic", lambda: made.now)
+    return made
+
+
+def test_it_waits_until_the_brokers_are_warm(brokers, capsys):
+    demo.wait_warm(OURS, since=1000.0)
+    assert demo.WARM <= brokers.used < demo.WARM + 0.5
+    assert capsys.readouterr().out.splitlines()[-1] == f"demo: {brokers.now - 1000:.0f} s of traffic"
+
+
+def test_it_counts_the_traffic_before_it(brokers):
+    brokers.share = 0.0
+    demo.wait_warm(OURS, since=970.0)
+    assert brokers.now == 970.0 + demo.TRAFFIC
+
+
+@pytest.mark.parametrize(("place", "used"), [(OURS, demo.WARM), (THEIRS, 0.0)])
+def test_it_does_not_wait_for_warm_brokers_nor_for_those_of_others(brokers, place, used, capsys):
+    brokers.used = used
+    demo.wait_warm(place, since=1000.0)
+    assert brokers.now == 1000.0
+    assert capsys.readouterr().out == ""
