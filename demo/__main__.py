@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import time
 from typing import Any
@@ -138,6 +139,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the application and its topics where they are")
     options = parser.parse_args()
+    # As Ctrl-C does: the producer is ended and everything is taken away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         place, names = find_place(), new_names()
         shutil.rmtree(OUT, ignore_errors=True)

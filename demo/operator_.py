@@ -95,6 +95,11 @@ def _write_inventory(names: Names, out: Path) -> Path:
     return path
 
 
+def pid_file(out: Path) -> Path:
+    """Where the pid of the producer is recorded."""
+    return out / "producer.pid"
+
+
 class Producer:
     """The producer as a process of its own; ended by its pid."""
 
@@ -106,11 +111,8 @@ class Producer:
         self._process = subprocess.Popen(
             command, env=python_environment(place), stdout=subprocess.DEVNULL, start_new_session=True
         )
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+        # At once, for whoever has to end it when we were killed.
+        pid_file(out).write_text(str(self._process.pid), encoding="utf-8")
 
     def stop(self) -> dict[str, Any]:
         """End it and answer what the brokers acknowledged."""

@@ -4,7 +4,7 @@
 
 """One example application on a cluster, with its topics, its producer and its operator: for the demonstration and for tests.
 
-``python -m demo.stage up|audit|down TAG`` is the same for molecule, which has no Python of ours in its hands.
+``python -m demo.stage up|audit|down|stop TAG`` is the same for molecule, which has no Python of ours in its hands.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 from demo.application import Application
 from demo.audits import Audits
-from demo.operator_ import Operator, Producer, create_topics, delete_topics_and_groups
+from demo.operator_ import Operator, Producer, create_topics, delete_topics_and_groups, pid_file
 from demo.place import BUILD, DemoError, Names, Place, find_place
 
 BOUND = 900
@@ -94,14 +94,13 @@ def _up(stage: Stage, options: argparse.Namespace) -> int:
         _down(stage, options)
     stage.build(options.replicas)
     _ = stage.operator
-    producer = stage.produce(options.rate)
-    (stage.out / "producer.pid").write_text(str(producer.pid), encoding="utf-8")
+    stage.produce(options.rate)
     return 0
 
 
 def _audit(stage: Stage, _options: argparse.Namespace) -> int:
     """Stop the producer, wait until everything is processed, and judge: 0 only for nothing lost and nothing twice."""
-    _end(int((stage.out / "producer.pid").read_text(encoding="utf-8")))
+    stop_producer(stage.out)
     report = stage.audits.audit("all", None, None, wait=90)
     summary: dict[str, Any] = {key: report[key]["count"] for key in ("lost", "duplicated", "outOfOrder")}
     print(json.dumps({**summary, "processed": report["processed"], "changes": len(report["changes"])}))
@@ -109,15 +108,15 @@ def _audit(stage: Stage, _options: argparse.Namespace) -> int:
 
 
 def _down(stage: Stage, _options: argparse.Namespace) -> int:
-    recorded = stage.out / "producer.pid"
-    if recorded.exists():
-        _end(int(recorded.read_text(encoding="utf-8")))
+    if pid_file(stage.out).exists():
+        stop_producer(stage.out)
     stage.remove()
     return 0
 
 
-def _end(pid: int) -> None:
+def stop_producer(out: Path) -> None:
     """End the recorded producer; one that is gone, or whose pid is another program's by now, is left alone."""
+    pid = int(pid_file(out).read_text(encoding="utf-8"))
     command = Path(f"/proc/{pid}/cmdline")
     if command.exists() and b"bgtools.producer" in command.read_bytes():
         os.kill(pid, signal.SIGTERM)
@@ -130,11 +129,14 @@ def _end(pid: int) -> None:
 def main() -> int:
     """Command line for molecule."""
     parser = argparse.ArgumentParser(prog="python -m demo.stage", description=__doc__)
-    parser.add_argument("what", choices=["up", "audit", "down"])
+    parser.add_argument("what", choices=["up", "audit", "down", "stop"], help="stop: end the producer, nothing else")
     parser.add_argument("tag", help="distinguishes this application from others, e.g. the scenario's name")
     parser.add_argument("--replicas", type=int, default=2)
     parser.add_argument("--rate", type=int, default=100, help="records a second")
     options = parser.parse_args()
+    if options.what == "stop":
+        stop_producer(BUILD / "stage" / options.tag)
+        return 0
     stage = Stage(find_place(bring_up=False), Names(options.tag), BUILD / "stage" / options.tag)
     try:
         return {"up": _up, "audit": _audit, "down": _down}[options.what](stage, options)

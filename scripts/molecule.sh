@@ -18,6 +18,16 @@ if [[ "$*" == *--all* ]]; then
     workers=(--workers 2 --continue-on-failure)
 fi
 
+# Producers have sessions of their own, so a signal for this group does not reach them.
+# shellcheck disable=SC2329  # the trap calls it
+stop_producers() {
+    for recorded in build/stage/*/producer.pid; do
+        [[ ! -e "$recorded" ]] || python -m demo.stage stop "$(basename "$(dirname "$recorded")")" &
+    done
+    wait
+}
+trap 'stop_producers; exit 143' TERM INT
+
 python -m testbed up
 environment=$(python -m testbed env)
 eval "$environment"

@@ -1,13 +1,18 @@
-"""When the demonstration begins its runs: on warm brokers, and never later than it promises."""
+"""When the demonstration begins its runs (on warm brokers, and never later than it promises), and how its producer ends."""
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
 
 import testbed
 from demo import __main__ as demo
+from demo import stage
+from demo.operator_ import pid_file
 from demo.place import Place
 
 OURS = Place("kubeconfig", "broker:9092", "image", "Never", "", own_bed=True)
@@ -54,3 +59,16 @@ def test_it_does_not_wait_for_warm_brokers_nor_for_those_of_others(brokers, plac
     demo.wait_warm(place, since=1000.0)
     assert brokers.now == 1000.0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("word", "ended"), [("bgtools.producer", -signal.SIGTERM), ("another program", None)])
+def test_only_a_producer_is_ended(tmp_path, word, ended):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", word])
+    try:
+        pid_file(tmp_path).write_text(str(process.pid))
+        stage.stop_producer(tmp_path)
+        assert process.poll() == ended
+    finally:
+        process.kill()
+        process.wait()
+    stage.stop_producer(tmp_path)

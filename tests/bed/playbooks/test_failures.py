@@ -64,20 +64,27 @@ def killed_while_activating(stage: Stage) -> None:
     """Kill a switch that has flipped the record and waits for a target pod that does not answer."""
     source = record(stage)["active"]
     target = "green" if source == "blue" else "blue"
-    frozen = 0
+    # From the armed to the flipped record it takes 50 ms; a source pod that does not answer holds the run there.
+    holding = process_of(stage.app.pod_names(source)[0])
+    frozen = [holding]
+    journal = stage.app.data(JOURNAL)
     try:
         with PlaybookRun(stage, "switch") as run:
+            # Preflight has asked the source's pods by then.
+            run.wait_for("the journal of the run", lambda: stage.app.data(JOURNAL) != journal)
+            with_signal(holding, signal.SIGSTOP)
             run.wait_for("the target's pods", lambda: len(stage.app.pod_names(target)) == 2)
-            frozen_pod = stage.app.pod_names(target)[0]
-            run.wait_for("its process", lambda: bool(find_process(frozen_pod)))
-            frozen = find_process(frozen_pod) or 0
+            target_pod = stage.app.pod_names(target)[0]
+            run.wait_for("its process", lambda: bool(find_process(target_pod)))
             run.wait_for("the armed record", lambda: record(stage)["phase"] == "switching")
-            with_signal(frozen, signal.SIGSTOP)
+            frozen.append(process_of(target_pod))
+            with_signal(frozen[-1], signal.SIGSTOP)
+            with_signal(holding, signal.SIGCONT)
             run.wait_for("the flipped record", lambda: record(stage)["active"] == target)
         assert record(stage)["phase"] == "switching", "killed too late to show anything"
     finally:
-        if frozen:
-            with_signal(frozen, signal.SIGCONT)
+        for process in frozen:
+            with_signal(process, signal.SIGCONT)
 
 
 def test_a_killed_run_is_finished_or_undone(stage: Stage) -> None:
