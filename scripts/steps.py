@@ -120,8 +120,7 @@ BED = (
         share=Share.ALONE,
         show=True,
     ),
-    # These mostly wait, too: beside what only computes, but not beside the tests that cut off brokers.
-    Step("molecule", "scripts/molecule.sh --all", after=("bed faults",), timeout=1500, share=Share.BACKGROUND),
+    Step("molecule", "scripts/molecule.sh --all", after=("bed up",), timeout=1500, share=Share.ALONE),
     Step("demo", "python -m demo", after=("bed up",), needs="demo", timeout=600, share=Share.ALONE),
     Step("bed down", "python -m testbed down", needs="testbed/cli.py", timeout=300, share=Share.ALONE, always=True),
 )
