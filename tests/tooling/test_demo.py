@@ -63,12 +63,15 @@ def test_it_does_not_wait_for_warm_brokers_nor_for_those_of_others(brokers, plac
 
 @pytest.mark.parametrize(("word", "ended"), [("bgtools.producer", -signal.SIGTERM), ("another program", None)])
 def test_only_a_producer_is_ended(tmp_path, word, ended):
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", word])
+    program = "import time; print('started', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", program, word], stdout=subprocess.PIPE)
     try:
+        # For a moment a new program has no command line yet.
+        assert process.stdout.readline() == b"started\n"
         pid_file(tmp_path).write_text(str(process.pid))
         stage.stop_producer(tmp_path)
         assert process.poll() == ended
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     stage.stop_producer(tmp_path)
