@@ -28,6 +28,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
 from demo.audits import JAVA, WITNESS
+from testbed import metadata
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,6 +81,7 @@ class Kafka:
         topic = f"{self.name}-{suffix}"
         self.admin.create_topics([NewTopic(topic, partitions, 3)])[topic].result(30)
         self._topics.append(topic)
+        self.wait_known(topic, partitions)
         producer = confluent_kafka.Producer({"bootstrap.servers": self.servers})
         for partition in range(partitions):
             for number in range(records):
@@ -88,19 +90,19 @@ class Kafka:
             pytest.fail(f"the records of {topic} could not be written")
         return topic
 
-    def commit(self, group: str, rows: list[confluent_kafka.TopicPartition]) -> None:
-        """Commit from outside of the group. Its coordinator may hear of a new topic a little later than who made it."""
-        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.servers, "group.id": group})
+    def wait_known(self, topic: str, partitions: int) -> None:
+        """Wait until every broker has heard of a new topic, as it may be any of them that is asked next."""
         deadline = time.monotonic() + 10
-        while True:
-            try:
-                consumer.commit(offsets=rows, asynchronous=False)
-                break
-            except confluent_kafka.KafkaException as error:
-                unknown = error.args[0].code() == confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART
-                if not unknown or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.1)
+        for server in self.servers.split(","):
+            host, port = server.rsplit(":", 1)
+            while metadata.partitions_known_to(host, int(port), topic) < partitions:
+                assert time.monotonic() < deadline, f"{server} never heard of topic {topic}"
+                time.sleep(0.05)
+
+    def commit(self, group: str, rows: list[confluent_kafka.TopicPartition]) -> None:
+        """Commit from outside of the group."""
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.servers, "group.id": group})
+        consumer.commit(offsets=rows, asynchronous=False)
         consumer.close()
 
     def join(self, group: str, topic: str, protocol: str = "classic", **settings: t.Any) -> confluent_kafka.Consumer:

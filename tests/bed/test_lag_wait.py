@@ -94,11 +94,23 @@ class Producing(Load):
         super().__init__(per_second)
         self._producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers})
         self._topic, self._partitions = topic, partitions
+        self._delivered = 0
 
     def step(self) -> None:
         for partition in range(self._partitions):
-            self._producer.produce(self._topic, b"x", partition=partition)
+            self._producer.produce(self._topic, b"x", partition=partition, on_delivery=self._count)
         self._producer.poll(0)
+
+    def _count(self, error: confluent_kafka.KafkaError | None, _record: confluent_kafka.Message) -> None:
+        assert error is None, error
+        self._delivered += 1
+
+    def wait_under_way(self, records: int) -> None:
+        """Brokers that have other work take the first records late, and a lag shrinks meanwhile."""
+        deadline = time.monotonic() + 30
+        while self._delivered < records:
+            assert time.monotonic() < deadline, f"only {self._delivered} records were taken"
+            time.sleep(0.02)
 
     def end(self) -> None:
         assert self._producer.flush(30) == 0
@@ -116,7 +128,13 @@ class Consuming(Load):
             self._consumer.commit(asynchronous=False)
 
 
-SLOW = {"enable.auto.commit": "false", "auto.offset.reset": "earliest", "queued.min.messages": "50"}
+SLOW = {
+    "enable.auto.commit": "false",
+    "auto.offset.reset": "earliest",
+    "queued.min.messages": "50",
+    # Else a fetch brings all there is of one partition, and who is slower than the producers reaches the others ever later.
+    "max.partition.fetch.bytes": "4096",
+}
 
 
 def commit(kafka: Kafka, group: str, topic: str, *offsets: int) -> None:
@@ -128,7 +146,8 @@ def test_a_barrier_ends_while_the_lag_never_does(kafka: Kafka, wait: Wait, name:
     topic = kafka.topic(partitions=3, records=150)
     commit(kafka, name, topic, 0, 0, 0)
     consumer = kafka.join(name, topic, **SLOW)
-    with Producing(kafka, topic, 3, per_second=250), Consuming(consumer, 25, per_second=10):
+    with Producing(kafka, topic, 3, per_second=250) as producing, Consuming(consumer, 25, per_second=10):
+        producing.wait_under_way(records=300)
         behind, said = seen_at_timeout(wait, timeout=3.0, max_lag=10)
         done = wait(until="barrier", timeout=60.0)
     assert "still has a lag of" in said

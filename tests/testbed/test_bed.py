@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 
 import pytest
 from kafka import KafkaAdminClient
+from kafka.admin import NewTopic
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
 import testbed
@@ -61,6 +63,21 @@ def waiting_reason(name):
     pod = json.loads(kubectl("get", "pod", name, "--output=json"))
     statuses = pod["status"].get("containerStatuses", [])
     return next((status["state"].get("waiting", {}).get("reason") for status in statuses), None)
+
+
+def test_a_broker_is_asked_for_a_topic():
+    servers = testbed.env()["KAFKA_BOOTSTRAP_SERVERS"].split(",")
+    admin = KafkaAdminClient(bootstrap_servers=servers)
+    name = f"testbed-selftest-{time.time_ns()}"
+    admin.create_topics([NewTopic(name, 3, 1)])
+    try:
+        for server in servers:
+            address, port = server.rsplit(":", 1)
+            wait_for(partial(metadata.partitions_known_to, address, int(port), name), 3)
+            assert metadata.partitions_known_to(address, int(port), f"{name}-other") == 0
+    finally:
+        admin.delete_topics([name])
+        admin.close()
 
 
 def test_processor_time_of_the_brokers_is_read():
