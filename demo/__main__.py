@@ -26,8 +26,8 @@ RATE = 1000
 SETTLE = 3.0
 """Seconds between two runs, so that each audit window holds records of both colours."""
 WARM = 28.0
-"""Processor seconds after which a broker of the test bed has compiled what it runs often: later it compiled at a tenth of
-the pace, in the runs that were looked at."""
+"""Processor seconds after which a broker of the test bed has compiled most of what it runs often: three quarters or more of
+all that it compiled, in the demonstration that was looked at."""
 TRAFFIC = 75.0
 """Seconds of traffic after which the runs begin in any case: a faster machine needs less processor time."""
 RUNS = (

@@ -65,7 +65,7 @@ class Stage:
         producer = Producer(self.place, self.names, self.out, rate, BOUND, linger)
         try:
             self.audits.wait_caught_up("blue", 120)
-        except DemoError:
+        except BaseException:  # a signal too: nobody else knows of it yet
             producer.stop()
             raise
         return producer

@@ -13,7 +13,7 @@ import testbed
 from demo import __main__ as demo
 from demo import stage
 from demo.operator_ import pid_file
-from demo.place import Place
+from demo.place import Names, Place
 
 OURS = Place("kubeconfig", "broker:9092", "image", "Never", "", own_bed=True)
 THEIRS = Place("kubeconfig", "broker:9092", "image", "IfNotPresent", "", own_bed=False)
@@ -28,6 +28,7 @@ class Brokers:
     used: float = 0.0
 
     def sleep(self, seconds: float) -> None:
+        assert self.now < 2000.0, "it waits for ever"
         self.now += seconds
         self.used += seconds * self.share
 
@@ -59,6 +60,29 @@ def test_it_does_not_wait_for_warm_brokers_nor_for_those_of_others(brokers, plac
     demo.wait_warm(place, since=1000.0)
     assert brokers.now == 1000.0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("reason", [stage.DemoError("it does not keep up"), KeyboardInterrupt(), SystemExit(143)])
+def test_a_producer_does_not_outlive_the_wait_for_blue(tmp_path, monkeypatch, reason):
+    ended = []
+
+    class Producer:
+        def __init__(self, *_arguments):
+            pass
+
+        def stop(self):
+            ended.append(self)
+
+    def wait_caught_up(*_arguments):
+        raise reason
+
+    monkeypatch.setattr(stage, "Application", lambda *_arguments: None)  # it would ask for a cluster
+    monkeypatch.setattr(stage, "Producer", Producer)
+    made = stage.Stage(OURS, Names("tag"), tmp_path)
+    monkeypatch.setattr(made.audits, "wait_caught_up", wait_caught_up)
+    with pytest.raises(type(reason)):
+        made.produce(100)
+    assert len(ended) == 1
 
 
 @pytest.mark.parametrize(("word", "ended"), [("bgtools.producer", -signal.SIGTERM), ("another program", None)])
