@@ -24,6 +24,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     Pod,
     Reply,
     Right,
+    Scaler,
     StoredObject,
     Topic,
     TopicPartition,
@@ -44,10 +45,15 @@ class Kafka(t.Protocol):
     def committed(
         self, group_id: str, partitions: t.Collection[TopicPartition]
     ) -> dict[TopicPartition, CommittedOffset]:
-        """Committed offsets of the named partitions (stable ones: open transactions are waited for).
+        """Committed offsets of the named partitions. A partition without a commit is missing; one that may not be read is an error.
 
-        A partition without a commit is missing from the answer; a partition that may not be read is an error.
+        Raises ``PendingOffsetsError`` when offsets of one are part of an open transaction: whoever may wait asks again.
         """
+
+    def committed_or_pending(
+        self, group_id: str, partitions: t.Collection[TopicPartition]
+    ) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
+        """As ``committed``, for a look: the last decided commits, and the partitions that have one pending beside it."""
 
     def committed_topics(self, group_id: str) -> set[str]:
         """Topics for which the group has at least one committed offset."""
@@ -114,12 +120,6 @@ class Cluster(t.Protocol):
         Everything beside it stays: binary data, labels, annotations, owners.
         """
 
-    def config_maps(self, prefix: str) -> list[str]:
-        """Names of the ConfigMaps that begin with ``prefix``."""
-
-    def delete_config_map(self, name: str) -> None:
-        """Delete; gone already is fine."""
-
     def lease(self, name: str) -> LeaseState | None:
         """The Lease read fresh, or None."""
 
@@ -133,7 +133,17 @@ class Cluster(t.Protocol):
         """Set the wanted replicas. May be repeated."""
 
     def pods(self, workload: Workload) -> list[Pod]:
-        """Every pod the workload owns, all phases, terminating ones included (found by owner, not by label)."""
+        """The workload's pods that have or may get a process, terminating ones included (found by owner, not by label).
+
+        A pod that ended (phase Succeeded or Failed, e.g. evicted) is not among them: Kubernetes keeps the object, never
+        runs it again and does not count it.
+        """
+
+    def ended_pods(self, workload: Workload) -> list[str]:
+        """Pods of the workload that ended and are still listed, readable: ``name (Evicted)``."""
+
+    def scalers(self, workloads: t.Collection[str]) -> list[Scaler]:
+        """What scales these workloads (names) by itself: HorizontalPodAutoscalers, and KEDA's ScaledObjects where installed."""
 
     def denied(self, rights: t.Collection[Right]) -> list[str]:
         """Of the wanted rights those we lack, readable: ``patch deployments/scale.apps order-consumer-blue``."""

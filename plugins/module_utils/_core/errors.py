@@ -33,6 +33,18 @@ class KafkaError(BlueGreenError):
     """Kafka refused or could not be reached within the timeout."""
 
 
+class PendingOffsetsError(KafkaError):
+    """Offsets of these partitions are part of a transaction that is still open: their commits are not decided yet."""
+
+    def __init__(self, group_id: str, partitions: t.Collection[t.Any]) -> None:
+        self.group_id = group_id
+        self.partitions = frozenset(partitions)
+        named = ", ".join(sorted(map(str, self.partitions))[:5])
+        super().__init__(
+            f"Offsets of group {group_id} are part of an open transaction for {len(self.partitions)} partitions ({named})"
+        )
+
+
 class ClusterError(BlueGreenError):
     """The Kubernetes API server refused or could not be reached within the timeout."""
 

@@ -124,21 +124,41 @@ class Pod:
     terminating: bool = False
     problem: str = ""
     """Why it cannot run, in Kubernetes' own words (``ErrImagePull: ...``), or empty."""
+    ended: str = ""
+    """How a container of a terminating pod ended, where it did not end by itself (``exit code 137``), or empty."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A Deployment or StatefulSet. replicas is what is wanted, ready what is there."""
+    """A Deployment or StatefulSet. replicas is what is wanted, grace the seconds its pods are given to stop."""
 
     kind: str
     name: str
     uid: str
     replicas: int
-    ready: int = 0
-    labels: t.Mapping[str, str] = field(default_factory=dict)
-    annotations: t.Mapping[str, str] = field(default_factory=dict)
     selector: str = ""
     """Its label selector; makes lists shorter, ownership decides."""
+    outdated: str = ""
+    """Why pods of an older template may be among its pods (``0 of 2 pods run its template, the rollout is paused``), or empty."""
+    scaled_by: tuple[str, ...] = ()
+    """Field managers other than ours that own ``spec.replicas``."""
+    grace: int = 30
+    ordered: bool = False
+    """Whether its pods stop one after the other (a StatefulSet with OrderedReady)."""
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """A HorizontalPodAutoscaler or a ScaledObject of KEDA. least: the replicas it goes down to; paused: it does nothing now."""
+
+    kind: str
+    name: str
+    workload: str
+    least: int = 1
+    paused: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} (of {self.workload}, at least {self.least})"
 
 
 @dataclass(frozen=True)
