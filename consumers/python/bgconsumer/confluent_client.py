@@ -12,12 +12,16 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicCollection
 from confluent_kafka import TopicPartition as Tp
+from confluent_kafka.admin import AdminClient
 
 from bgconsumer.model import Committed, TopicPartition, commit_epoch, commit_metadata
 from bgconsumer.ports import KafkaTemporaryError, PartitionsLostError, Record
 
+_CONNECTION = ("bootstrap.", "client.id", "security.", "ssl.", "sasl.", "socket.")
+NO_TOPIC_ID = "A" * 22
+"""Sixteen zero bytes, which a broker without topic ids sends."""
 REQUEST_SECONDS = 5.0
 LEAVE_SECONDS = 5.0
 KNOWN_SECONDS = 15.0
@@ -61,6 +65,7 @@ class ConfluentMember:
     def __init__(self, config: Mapping[str, object], topics: list[str]) -> None:
         self._config = dict(config)
         self._consumer = Consumer(self._config)
+        self._admin: AdminClient | None = None
         self._topics = topics
         self._unknown_since: float | None = None
         self._fetching = False
@@ -209,6 +214,27 @@ class ConfluentMember:
                 raise KafkaTemporaryError(f"log start of {tp.topic}-{tp.partition} not read: {error}") from error
             result[tp] = low
         return result
+
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Ids of the topics, by which one that was created again is known; brokers before 2.8 have none."""
+        wanted = sorted(topics)
+        if not wanted:
+            return {}
+        if self._admin is None:
+            self._admin = AdminClient(
+                {key: value for key, value in self._config.items() if key.startswith(_CONNECTION)}
+            )
+        found = {}
+        try:
+            for name, answer in self._admin.describe_topics(
+                TopicCollection(wanted), request_timeout=REQUEST_SECONDS
+            ).items():
+                topic_id = str(answer.result().topic_id)
+                if topic_id != NO_TOPIC_ID:
+                    found[name] = topic_id
+        except KafkaException as error:
+            raise KafkaTemporaryError(f"topics not described: {error}") from error
+        return found
 
     def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
         """Commit and wait for the broker's answer for every partition."""

@@ -47,12 +47,14 @@ class Api:
             return f"the active record was not read yet: {now.record_error or 'no answer so far'}"
         return "fenced" if now.state is State.FENCED else None
 
-    def post(self, path: str, body: bytes, epoch: str | None, token: str | None) -> Answer:
+    def post(self, path: str, body: bytes, epoch: str | None, token: str | None, pod: str | None = None) -> Answer:
         name = path.removeprefix(f"{BASE}/")
         if not path.startswith(f"{BASE}/") or name not in commands.NAMES:
             raise ContractError(404, "not_found", f"no such command: {path}")
         if self._config.token and not hmac.compare_digest(self._config.token.encode(), (token or "").encode()):
             raise ContractError(401, "unauthorised", "header X-BG-Token is missing or wrong")
+        if pod is not None and pod != self._config.pod:
+            raise ContractError(421, "misdirected", f"{name}: this is pod {self._config.pod}, the command is for {pod}")
         if not self._config.kafka_enabled:
             raise ContractError(503, "kafka_disabled", "KAFKA_ENABLED is 0")
         try:
@@ -90,7 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # what was not read would be taken for the next request
             raise ContractError(400, "bad_request", f"request body: {error}") from error
         path = self.path.partition("?")[0]
-        return self.api.post(path, body, self.headers.get("X-BG-Epoch"), self.headers.get("X-BG-Token"))
+        return self.api.post(
+            path, body, self.headers.get("X-BG-Epoch"), self.headers.get("X-BG-Token"), self.headers.get("X-BG-Pod")
+        )
 
     def _sized_body(self) -> bytes:
         return self._read(self.headers.get("Content-Length", "0"), 10, MAX_BODY_BYTES)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import enum
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 COLOURS = ("blue", "green")
@@ -47,7 +50,24 @@ class Committed:
     epoch: int | None
 
 
-Handoff = Mapping[TopicPartition, int]
+@dataclass(frozen=True)
+class Handoff:
+    """What the colour was handed when it became active: where each partition begins, and the ids of the topics then.
+
+    The id tells a topic that was created again since: offsets of the old one mean nothing there.
+    """
+
+    offsets: Mapping[TopicPartition, int] = field(default_factory=dict)
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self, tp: TopicPartition, topic_id: str | None) -> int | None:
+        """Where the partition of the topic with this id (`None`: not known) begins, `None` when nothing says so."""
+        known = self.topic_ids.get(tp.topic)
+        same = topic_id is None or known is None or known == topic_id
+        return self.offsets.get(tp) if same else None
+
+
+NOTHING_HANDED = Handoff()
 
 
 class ContractError(Exception):
@@ -65,11 +85,17 @@ class RecordError(Exception):
 
 @dataclass(frozen=True)
 class ActiveRecord:
-    """The part of the ConfigMap ``<app>-active-version`` that pods obey."""
+    """The part of the ConfigMap ``<app>-active-version`` that pods obey.
+
+    ``activated_epoch`` is the epoch at which ``active`` became active: its present reign. ``snapshot`` names the ConfigMap
+    that holds what it was handed then; empty when its group's commits alone tell where it stands.
+    """
 
     active: str
     epoch: int
     phase: str
+    activated_epoch: int = 0
+    snapshot: str = ""
 
     @classmethod
     def from_data(cls, data: Mapping[str, object]) -> ActiveRecord:
@@ -82,9 +108,12 @@ class ActiveRecord:
             faults.append(f"phase is {phase!r}, expected one of {', '.join(PHASES)}")
         if not re.fullmatch(r"\d{1,18}", epoch):
             faults.append(f"epoch is {epoch!r}, expected a whole number of at least 0")
+        activated = str(data.get("activated-epoch") or epoch)
+        if not re.fullmatch(r"\d{1,18}", activated):
+            faults.append(f"activated-epoch is {activated!r}, expected a whole number of at least 0")
         if faults:
             raise RecordError("active record: " + "; ".join(faults))
-        return cls(active=active, epoch=int(epoch), phase=phase)
+        return cls(active, int(epoch), phase, int(activated), str(data.get("snapshot") or ""))
 
 
 def commit_metadata(epoch: int) -> str:
@@ -98,14 +127,34 @@ def commit_epoch(metadata: str | None) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def start_offset(committed: Committed | None, handoff: int | None, epoch: int, earliest: int) -> int:
-    """First offset of a partition to process in ``epoch``; ``earliest`` is used when nothing else is known.
+def counts(committed: Committed | None, reign: int) -> bool:
+    """Whether a commit tells where the colour stands in the reign that began at epoch ``reign``.
 
-    A commit made in this very epoch is the application's own progress and wins over the hand-off: a pod that
-    takes over a partition later must not go back to where the epoch began.
+    One that is marked with an older epoch does not. One without a mark does: somebody set it on purpose.
     """
-    if committed is not None and committed.epoch == epoch:
+    return committed is not None and (committed.epoch is None or committed.epoch >= reign)
+
+
+def start_offset(committed: Committed | None, handed: int | None, reign: int, earliest: int) -> int:
+    """First offset of a partition to process: the commit of this reign, else what was handed over, else any commit, else
+    the start of the log (``earliest``).
+    """
+    if committed is not None and (handed is None or counts(committed, reign)):
         return committed.offset
-    if handoff is not None:
-        return handoff
-    return earliest if committed is None else committed.offset
+    return earliest if handed is None else handed
+
+
+def parse_snapshot(record: ActiveRecord, chunks: Sequence[Mapping[str, object]]) -> Handoff:
+    """What the ConfigMaps of a snapshot hold; raise `RecordError` unless they are whole and those of the record's reign."""
+    name = record.snapshot
+    try:
+        written = {(str(chunk["epoch"]), str(chunk["run-id"])) for chunk in chunks}
+        if written != {(str(record.activated_epoch), str(chunks[0]["run-id"]))} or chunks[0]["target"] != record.active:
+            raise RecordError(f"snapshot {name} is not that of {record.active} at epoch {record.activated_epoch}")
+        body = json.loads(zlib.decompress(base64.b64decode("".join(str(chunk["offsets"]) for chunk in chunks))))
+        offsets = {
+            TopicPartition(topic, int(row[0])): int(row[1]) for topic, rows in body["topics"].items() for row in rows
+        }
+        return Handoff(offsets, {str(topic): str(known) for topic, known in body["topic_ids"].items()})
+    except (KeyError, IndexError, TypeError, ValueError, zlib.error) as error:
+        raise RecordError(f"snapshot {name} is not whole: {error!r}") from error

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 
 from bgconsumer.contract import Contract
-from bgconsumer.model import Committed, State, TopicPartition, start_offset
+from bgconsumer.model import Committed, State, TopicPartition, counts, start_offset
 from bgconsumer.ports import GroupMember, KafkaTemporaryError, PartitionsLostError, Processor
 from bgconsumer.view import REBALANCING, STABLE, UNJOINED, Desired, MemberView, PartitionView
 
@@ -53,6 +53,7 @@ class Worker(threading.Thread):
         self._member = member
         self._processor = processor
         self._partitions: dict[TopicPartition, Partition] = {}
+        self._topic_ids: dict[str, str] = {}
         self._generation = member.generation
         self._want = contract.desired
         self._adopted = False
@@ -121,6 +122,7 @@ class Worker(threading.Thread):
         self._contract.assigned()
         committed = self._member.committed(self._member.assigned)
         earliest = self._member.earliest(tp for tp in self._member.assigned if tp not in committed)
+        self._topic_ids = self._member.topic_ids({tp.topic for tp in self._member.assigned})
         partitions = {}
         for tp in self._member.assigned:
             known = committed.get(tp)
@@ -181,8 +183,13 @@ class Worker(threading.Thread):
 
     def _start(self, want: Desired) -> None:
         """Commit where this activation starts, then fetch from there. Nothing is processed before the commit."""
+        handoff = self._contract.handoff(want.reign)
+        if handoff is None and not all(counts(part.committed, want.reign) for part in self._partitions.values()):
+            self._last_error = "where to begin is not known: the snapshot that the active record names was not read yet"
+            return
         for tp, part in self._partitions.items():
-            start = start_offset(part.committed, want.handoff.get(tp), want.epoch, part.position)
+            handed = handoff.start(tp, self._topic_ids.get(tp.topic)) if handoff else None
+            start = start_offset(part.committed, handed, want.reign, part.position)
             if part.epoch != want.epoch:
                 part.start, part.first = start, None
             part.position, part.epoch = start, want.epoch

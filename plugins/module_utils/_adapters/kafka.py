@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import base64
 import typing as t
+import uuid
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_commits as commits
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_messages as messages
@@ -74,7 +76,7 @@ class KafkaAdapter:
                     p.partition_index: PartitionInfo(p.leader_id, tuple(p.replica_nodes), tuple(p.isr_nodes))
                     for p in row.partitions
                 }
-                found[row.name] = Topic(row.name, str(row.topic_id), partitions)
+                found[row.name] = Topic(row.name, id_text(row.topic_id), partitions)
             return found
 
         return self._kafka.call(f"describe the topics {', '.join(sorted(names))}", work)
@@ -250,3 +252,8 @@ class KafkaAdapter:
             group = Group(group_id, "unknown", "unknown")
         members = [member.member_id for member in group.members]
         return GroupNotEmptyError(members_refusal(group, verb), {"group_id": group_id, "members": members})
+
+
+def id_text(topic_id: uuid.UUID) -> str:
+    """A topic id as Kafka's own tools and clients write it: pods compare it with what theirs says."""
+    return base64.urlsafe_b64encode(topic_id.bytes).decode().rstrip("=")

@@ -21,10 +21,8 @@ NOTHING = "nothing"
 """The wanted colour is active and settled."""
 START = "start"
 """Move the work from the active colour to the other one (also after a run that was killed before its flip)."""
-ACTIVATE = "activate"
-"""The record was flipped, some pods may not have been told: tell them, then verify and settle."""
 SETTLE = "settle"
-"""Every pod took over; the run was not closed."""
+"""The wanted colour is active, and that it is well at work was not proven yet, or the run not closed."""
 ABORT = "abort"
 """A hand-over was armed but not flipped, and the active colour is the wanted one: let it go on."""
 CLEAN_UP = "clean_up"
@@ -50,10 +48,6 @@ def decide(record: ActiveRecord, unfinished: Run | None, target: str) -> Decisio
             reason += f"; run {unfinished.run_id} ({unfinished.direction} to {unfinished.target}) did not end and is taken over"
         return Decision(START, source, target, reason)
     standby = record.standby
-    if record.flipped:
-        return Decision(
-            ACTIVATE, standby, target, f"{target} was made active at epoch {record.epoch}, its pods may not know yet"
-        )
     if record.armed:
         return Decision(
             ABORT, standby, target, f"a hand-over to {standby} was armed at epoch {record.epoch} and did not happen"
@@ -92,7 +86,7 @@ def rollback_target(record: ActiveRecord, journal: Journal, now: str) -> Rollbac
         return RollbackTarget(unfinished.target)
     if record.armed:
         return RollbackTarget(record.standby if record.phase == phase_of("rollback") else record.active)
-    if unfinished and not record.flipped and record.phase == "stable" and unfinished.source == record.active:
+    if unfinished and record.phase == "stable" and unfinished.source == record.active:
         return RollbackTarget(record.active)
     if not record.previous:
         return RollbackTarget(record.active, "nothing was ever switched: the record has no previous-version")

@@ -110,9 +110,13 @@ class ApiServer:
 
     def read_record_as(self, process: Process) -> t.Mapping[str, str] | None:
         """A pod reads the record; None when it can't."""
+        return self.read_config_map_as(process, self.record_name)
+
+    def read_config_map_as(self, process: Process, name: str) -> t.Mapping[str, str] | None:
+        """A pod reads a ConfigMap; None when it can't."""
         self.scheduler.sleep(0.001 + self.rng.random() * 0.004)
         blind = process.name in self.unreadable_for
-        stored = None if blind else self.config_maps.get(self.record_name)
+        stored = None if blind else self.config_maps.get(name)
         self.scheduler.sleep(0.001 + self.rng.random() * 0.004)
         return stored.data if stored else None
 
@@ -122,8 +126,7 @@ class ApiServer:
         found = self.workloads.get(name)
         if found is None:
             return None
-        ready = sum(pod.shown.ready for pod in self.pods.values() if pod.colour == found.colour)
-        return Workload("Deployment", name, f"uid-{name}", found.replicas, ready)
+        return Workload("Deployment", name, f"uid-{name}", found.replicas, grace=int(GRACE))
 
     def pods_of(self, colour: str) -> list[SimPod]:
         return [pod for pod in self.pods.values() if pod.colour == colour]

@@ -208,6 +208,9 @@ class GroupMember:
         self.broker.check_up()
         return {tp: self.broker.log(tp).start for tp in wanted}
 
+    def topic_ids(self, topics: t.Iterable[str]) -> dict[str, str]:
+        return {name: self._topic_ids[name] for name in topics if name in self._topic_ids}
+
     def commit(self, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit and wait for the answer."""
         self._travel()

@@ -22,6 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     LogRange,
     Pod,
     Reply,
+    Scaler,
     StoredObject,
     Topic,
     TopicPartition,
@@ -152,6 +153,15 @@ class SimKafka:
 
         return self._call("committed", effect, group_id)
 
+    def committed_or_pending(
+        self, group_id: str, partitions: t.Collection[TopicPartition]
+    ) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
+        return self.committed(group_id, partitions), frozenset()
+
+    def list_groups(self) -> list[Group]:
+        groups = self._broker.groups
+        return self._call("list_groups", lambda: [groups[name].describe() for name in sorted(groups)])
+
     def committed_topics(self, group_id: str) -> set[str]:
         group = self._broker.groups.get(group_id)
         return self._call("committed_topics", lambda: {tp.topic for tp in (group.offsets if group else ())}, group_id)
@@ -240,12 +250,6 @@ class SimCluster:
             writes=True,
         )
 
-    def config_maps(self, prefix: str) -> list[str]:
-        return self._call("config_maps", lambda: [n for n in self._api.config_maps if n.startswith(prefix)], prefix)
-
-    def delete_config_map(self, name: str) -> None:
-        self._call("delete_config_map", lambda: self._api.config_maps.pop(name, None), name, writes=True)
-
     def lease(self, name: str) -> LeaseState | None:
         return self._call("lease", lambda: self._api.leases.get(name), name)
 
@@ -267,6 +271,12 @@ class SimCluster:
     def pods(self, workload: Workload) -> list[Pod]:
         colour = self._api.workloads[workload.name].colour
         return self._call("pods", lambda: [pod.shown for pod in self._api.pods_of(colour)], workload.name)
+
+    def ended_pods(self, workload: Workload) -> list[str]:
+        return self._call("ended_pods", list, workload.name)
+
+    def scalers(self, workloads: t.Collection[str]) -> list[Scaler]:
+        return self._call("scalers", list)
 
     def denied(self, rights: t.Collection[t.Any]) -> list[str]:
         return self._call("denied", lambda: list(self._api.denied))
