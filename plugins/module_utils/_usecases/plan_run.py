@@ -33,6 +33,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.obse
     observe,
 )
 
+REBALANCING = ("PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling")
+"""States of a group that end by themselves, and in which nobody can tell who owns what."""
+REBALANCE_WAIT = 15.0
+"""Seconds for which a look is repeated while the source's group rebalances."""
+LOOK_AGAIN = 0.5
+"""Seconds between two of these looks."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -51,11 +58,17 @@ class Plan:
 def plan_run(ports: Ports, app: Application, mode: str, direction: str, target: str = "") -> Plan:
     """Look at everything and judge. Without ``target`` a switch goes to the other colour, a rollback to the one before."""
     check_rights(ports, app, mode)
-    seen = observe(ports, app, mode, surroundings=True)
-    decision = decide(
-        seen.stored.record, seen.journal.unfinished, choose_target(seen, direction, target, ports.clock.now())
-    )
-    return Plan(seen, decision, judge(app, mode, direction, seen, decision))
+    deadline = ports.clock.monotonic() + REBALANCE_WAIT
+    while True:
+        seen = observe(ports, app, mode, surroundings=True)
+        decision = decide(
+            seen.stored.record, seen.journal.unfinished, choose_target(seen, direction, target, ports.clock.now())
+        )
+        plan = Plan(seen, decision, judge(app, mode, direction, seen, decision))
+        passing = seen.colours[decision.source].group.state in REBALANCING and decision.action == decisions.START
+        if plan.verdict == gates.GO or not passing or ports.clock.monotonic() >= deadline:
+            return plan
+        ports.clock.sleep(LOOK_AGAIN)
 
 
 def choose_target(seen: Observation, direction: str, target: str, now: str) -> str:
