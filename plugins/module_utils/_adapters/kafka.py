@@ -32,6 +32,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     GroupNotEmptyError,
     KafkaError,
     OffsetsError,
+    PendingOffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -92,25 +93,39 @@ class KafkaAdapter:
     def committed(
         self, group_id: str, partitions: t.Collection[TopicPartition]
     ) -> dict[TopicPartition, CommittedOffset]:
-        """Committed offsets of the named partitions (stable ones: open transactions are waited for).
+        """Committed offsets of the named partitions. A partition without a commit is missing; one that may not be read is an error.
 
-        A partition without a commit is missing from the answer; a partition that may not be read is an error.
+        Raises ``PendingOffsetsError`` when offsets of one are part of an open transaction: whoever may wait asks again.
         """
-        return self._fetch(group_id, partitions) if partitions else {}
+        return self._decided(group_id, partitions) if partitions else {}
+
+    def committed_or_pending(
+        self, group_id: str, partitions: t.Collection[TopicPartition]
+    ) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
+        """As ``committed``, for a look: the last decided commits, and the partitions that have one pending beside it."""
+        if not partitions:
+            return {}, frozenset()
+        what = f"read the committed offsets of group {group_id}"
+        return self._kafka.call(what, lambda: commits.fetch_or_pending(self._kafka, group_id, partitions))
 
     def committed_topics(self, group_id: str) -> set[str]:
         """Topics for which the group has at least one committed offset."""
-        return {tp.topic for tp in self._fetch(group_id, None)}
+        what = f"read the committed offsets of group {group_id}"
+        found, pending = self._kafka.call(what, lambda: commits.fetch_or_pending(self._kafka, group_id, None))
+        return {tp.topic for tp in (*found, *pending)}
 
     def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
         """Every committed offset (stable ones) of the topics we may describe; a broker is silent about the others."""
-        return self._fetch(group_id, None)
+        return self._decided(group_id, None)
 
-    def _fetch(
+    def _decided(
         self, group_id: str, partitions: t.Collection[TopicPartition] | None
     ) -> dict[TopicPartition, CommittedOffset]:
         what = f"read the committed offsets of group {group_id}"
-        return self._kafka.call(what, lambda: commits.fetch(self._kafka, group_id, partitions))
+        found, pending = self._kafka.call(what, lambda: commits.fetch(self._kafka, group_id, partitions))
+        if pending:
+            raise PendingOffsetsError(group_id, pending)
+        return found
 
     def list_groups(self) -> list[Group]:
         """Type and state of every group we may describe, sorted by name, without members."""

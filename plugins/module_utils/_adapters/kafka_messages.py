@@ -55,15 +55,20 @@ def by_topic(partitions: t.Iterable[TopicPartition]) -> dict[str, list[int]]:
     return grouped
 
 
-def offset_fetch(group_id: str, partitions: t.Collection[TopicPartition] | None) -> OffsetFetchRequest:
-    """Committed offsets of the named partitions, or of all the broker lets us see (None). Names, not topic ids: v8."""
+def offset_fetch(
+    group_id: str, partitions: t.Collection[TopicPartition] | None, stable: bool = True
+) -> OffsetFetchRequest:
+    """Committed offsets of the named partitions, or of all the broker lets us see (None). Names, not topic ids: v8.
+
+    stable: partitions whose offsets an open transaction holds are an error, else they are as last decided.
+    """
     group = OffsetFetchRequest.OffsetFetchRequestGroup
     topics = None
     if partitions is not None:
         topic = group.OffsetFetchRequestTopics
         topics = [topic(name=name, partition_indexes=numbers) for name, numbers in by_topic(partitions).items()]
     return OffsetFetchRequest(
-        groups=[group(group_id=group_id, topics=topics)], require_stable=True, min_version=8, max_version=8
+        groups=[group(group_id=group_id, topics=topics)], require_stable=stable, min_version=8, max_version=8
     )
 
 

@@ -193,10 +193,18 @@ def source_gates(workload: Workload | None, pods: t.Sequence[Pod], name: str, ro
             f"{role} pods ready",
             f"{ready} of {wanted}" if workload else f"{name} not found",
             "all",
-            wanted > 0 and ready == wanted,
-            problems or "repair the active colour first",
+            0 < wanted <= ready,
+            problems or _no_pods(role, wanted),
         )
     ]
+
+
+def _no_pods(role: str, wanted: int) -> str:
+    if wanted:
+        return "repair the active colour first"
+    return f"the {role} colour wants no pods, so nobody processes: scale it up" + (
+        ", or switch to the other colour in cold mode" if role == "active" else ""
+    )
 
 
 def contract_gates(

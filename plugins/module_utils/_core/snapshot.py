@@ -29,10 +29,10 @@ CHUNK = 512 * 1024
 
 SLOTS = ("a", "b")
 """A new snapshot takes the slot that the record does not name: fixed names, so that pods may be given the right to read them."""
-PARTITIONS_PER_CHUNK = 40_000
-"""What one part holds at least; 50,000 partitions were seen to take 292 to 524 KiB."""
+PARTITIONS_PER_CHUNK = 25_000
+"""What one part holds at least."""
 MOST_CHUNKS = 8
-"""Parts of one snapshot, 300,000 partitions or more; a fixed number, because each name is one that rights are given for."""
+"""Parts of one snapshot, 200,000 partitions or more; a fixed number, because each name is one that rights are given for."""
 
 
 def snapshot_name(app: str, slot: str) -> str:

@@ -214,15 +214,16 @@ def _surroundings(
             "transactions": lambda: open_transactions(ports.kafka, ports.clock, partitions),
             "scalers": lambda: _scalers(ports, app),
             "others": lambda: _other_groups(ports, app, views),
-            **{
-                colour: lambda group=view.group.group_id: ports.kafka.committed_topics(group) - names
-                for colour, view in views.items()
-            },
+            **{colour: _committed_topics(ports, view.group.group_id) for colour, view in views.items()},
         }
     )
     return Surroundings(
-        found["transactions"], found["scalers"], {colour: found[colour] for colour in views}, found["others"]
+        found["transactions"], found["scalers"], {colour: found[colour] - names for colour in views}, found["others"]
     )
+
+
+def _committed_topics(ports: Ports, group: str) -> t.Callable[[], set[str]]:
+    return lambda: ports.kafka.committed_topics(group)
 
 
 def _scalers(ports: Ports, app: Application) -> tuple[Scaler, ...] | None:

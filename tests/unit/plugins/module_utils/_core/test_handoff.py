@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import (
+    as_seeds,
     commit_epoch,
     hand_off,
+    is_older,
     not_drained,
     range_faults,
+    unmarked,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -48,9 +51,11 @@ def commit(offset: int, mark: str = "") -> CommittedOffset:
         (commit(30, "bg:8"), commit(40), 30, ""),
         (commit(50, "bg:6"), commit(40), 40, "not processed since"),
         (commit(40, "bg:6"), commit(40), 40, "not processed since"),
-        # Commits without a mark only ever move forward from what was handed over.
+        (commit(30, "bg:0"), commit(40), 40, "not processed since"),
+        (commit(50, "bg:6"), None, 50, ""),
+        # Commits without a mark were set on purpose, also back.
         (commit(50), commit(40), 50, ""),
-        (commit(30), commit(40), 40, "not processed since"),
+        (commit(30), commit(40), 30, ""),
         (commit(40, "something else"), commit(40), 40, ""),
     ],
 )
@@ -61,6 +66,13 @@ def test_hand_off(committed: CommittedOffset | None, handed: CommittedOffset | N
     assert found.offsets[TP].offset == wanted
     assert decided in found.decided.get(TP, "")
     assert bool(found.decided) == bool(decided)
+
+
+def test_seeds_never_count_after_a_flip_and_commits_without_a_mark_do() -> None:
+    seeds = as_seeds({TP: CommittedOffset(30, 4, ""), OTHER: CommittedOffset(31, 4, "bg:9")})
+    assert seeds == {TP: CommittedOffset(30, 4, "bg:0"), OTHER: CommittedOffset(31, 4, "bg:0")}
+    assert all(is_older(seed, 1) for seed in seeds.values())
+    assert unmarked({**seeds, TopicPartition("orders", 2): commit(5, "note")}) == [TopicPartition("orders", 2)]
 
 
 def test_commits_travel_verbatim() -> None:
