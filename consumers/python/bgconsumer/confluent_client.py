@@ -191,7 +191,8 @@ class ConfluentMember:
             return {}
         try:
             answers = self._consumer.committed(wanted, timeout=REQUEST_SECONDS)
-        except KafkaException as error:
+        except (KafkaException, UnicodeDecodeError) as error:
+            # The client takes metadata that does not end with a zero byte for text up to the next one in memory.
             raise KafkaTemporaryError(f"committed offsets not read: {error}") from error
         result = {}
         for answer in answers:

@@ -16,7 +16,8 @@ PHASES = ("stable", "switching", "rolling-back", "verifying")
 # A pod that starts in one of these phases may take up work; in the others a run is between two colours.
 STARTING_PHASES = ("stable", "verifying")
 
-_COMMIT_METADATA = re.compile(r"bg:(\d{1,18})")
+_MARK = "bg:"
+_WHOLE_MARK = re.compile(r"bg:(\d{1,18});", re.ASCII)
 
 
 class State(enum.StrEnum):
@@ -118,13 +119,18 @@ class ActiveRecord:
 
 def commit_metadata(epoch: int) -> str:
     """Text stored beside a committed offset."""
-    return f"bg:{epoch}"
+    return f"{_MARK}{epoch};"
 
 
 def commit_epoch(metadata: str | None) -> int | None:
-    """Epoch named by commit metadata, `None` for any other text."""
-    match = _COMMIT_METADATA.fullmatch(metadata or "")
-    return int(match.group(1)) if match else None
+    """Epoch that commit metadata begins with, `None` where it has no mark; one that is not whole is older than any reign.
+
+    The mark ends with a semicolon, because clients were seen to read past the end of metadata.
+    """
+    if not (metadata or "").startswith(_MARK):
+        return None
+    match = _WHOLE_MARK.match(metadata or "")
+    return int(match.group(1)) if match else 0
 
 
 def counts(committed: Committed | None, reign: int) -> bool:

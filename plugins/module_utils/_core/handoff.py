@@ -21,14 +21,21 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
 )
 
-# confluent-kafka for Python counts the terminating zero byte into the metadata it sends.
-_MARK = re.compile(r"bg:([0-9]{1,15})\x00?")
+MARK = "bg:"
+_WHOLE = re.compile(r"bg:([0-9]{1,15});")
+_SEED = "bg:0;\x00"
+"""confluent-kafka for Python reads metadata to a zero byte, past its end where it has none; its own commits have one."""
 
 
 def commit_epoch(committed: CommittedOffset) -> int | None:
-    """The epoch a pod was active in when it wrote this commit (metadata ``bg:<epoch>``), or None."""
-    found = _MARK.fullmatch(committed.metadata or "")
-    return int(found.group(1)) if found else None
+    """The epoch a pod was active in when it wrote this commit, or None where the commit has no mark.
+
+    Metadata begins with ``bg:<epoch>;``, what follows is the application's. A mark that is not whole is older than every reign.
+    """
+    if not committed.metadata.startswith(MARK):
+        return None
+    found = _WHOLE.match(committed.metadata)
+    return int(found.group(1)) if found else 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def unmarked(committed: t.Mapping[TopicPartition, CommittedOffset]) -> list[Topi
 
 def as_seeds(offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, CommittedOffset]:
     """The offsets as they are written to a group that stands by: marked as older than every reign."""
-    return {tp: committed._replace(metadata="bg:0") for tp, committed in offsets.items()}
+    return {tp: committed._replace(metadata=_SEED) for tp, committed in offsets.items()}
 
 
 def range_faults(

@@ -443,7 +443,7 @@ class ModelPod(Container):
 
     def _commit(self, partitions: list[TopicPartition], epoch: int | None = None) -> None:
         """Commit positions and wait for the broker, as long as it takes while the partitions are ours."""
-        mark = f"bg:{epoch if epoch is not None else self.seen.activated_epoch}"
+        mark = f"bg:{epoch if epoch is not None else self.seen.activated_epoch};"
         offsets = {tp: CommittedOffset(self.partitions[tp].position, -1, mark) for tp in partitions}
         self.pending = len(offsets)
         while offsets:
