@@ -14,7 +14,7 @@ from bgconsumer.contract import Contract
 from bgconsumer.model import ContractError, State
 
 BASE = "/actuator/kafka"
-MAX_BODY_BYTES = 4 * 1024 * 1024  # a hand-off of 20,000 partitions is about 600 kB
+MAX_BODY_BYTES = 64 * 1024  # commands are a few fields
 
 Answer = tuple[int, dict[str, Any]]
 
