@@ -184,9 +184,7 @@ def test_record_of_the_configmap():
     data = {"active": "green", "epoch": "12", "phase": "rolling-back", "previous-version": "blue"}
     assert ActiveRecord.from_data(data) == ActiveRecord("green", 12, "rolling-back", 12)
     whole = {**data, "activated-epoch": "9", "snapshot": "order-consumer-bg-snapshot-b"}
-    assert ActiveRecord.from_data(whole) == ActiveRecord(
-        "green", 12, "rolling-back", 9, "order-consumer-bg-snapshot-b"
-    )
+    assert ActiveRecord.from_data(whole) == ActiveRecord("green", 12, "rolling-back", 9, "order-consumer-bg-snapshot-b")
 
 
 def test_a_record_that_was_written_back_starts_nobody():

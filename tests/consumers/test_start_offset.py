@@ -11,7 +11,7 @@ from tests.consumers.fakes import TOPIC, tp
     [
         (Committed(70, 8), 50, 70),  # own progress of this reign beats where the reign began
         (Committed(40, 8), 50, 40),  # also when it is behind, which only this reign can have written
-        (Committed(70, 9), 50, 70),  # so does progress of a later epoch: a run was given up since, the colour is the same
+        (Committed(70, 9), 50, 70),  # so does that of a later epoch of the reign
         (Committed(70, 7), 50, 50),  # progress of an older reign does not
         (Committed(70, 0), 50, 50),  # nor what a run seeded
         (Committed(70, None), 50, 70),  # a commit without a mark was set on purpose

@@ -221,7 +221,9 @@ class Worker(threading.Thread):
             self._topic_ids = self._member.topic_ids(known)
         for topic, was in known.items():
             if was is not None and topic not in self._topic_ids:
-                raise KafkaTemporaryError(f"where to begin is not known: the broker does not tell the id of topic {topic}")
+                raise KafkaTemporaryError(
+                    f"where to begin is not known: the broker does not tell the id of topic {topic}"
+                )
         starts = {tp: handoff.start(tp, self._topic_ids.get(tp.topic)) for tp in new}
         return {tp: start for tp, start in starts.items() if start is not None}
 

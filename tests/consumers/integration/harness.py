@@ -107,17 +107,21 @@ class Application:
 
     def write_snapshot(self, target: str, epoch: int, offsets: dict[str, dict[str, int]]) -> str:
         """What the target is handed, in the slot that the record does not name; its name."""
+        name = free_slot(self.name, self.snapshot)
+        for index, chunk in reversed(list(enumerate(self.snapshot_parts(target, epoch, offsets)))):
+            self._write(self.directory / f"{chunk_name(name, index)}.json", chunk)
+        return name
+
+    def snapshot_parts(self, target: str, epoch: int, offsets: dict[str, dict[str, int]]) -> list[dict[str, str]]:
+        """The data of its ConfigMaps."""
         handed = {
             EngineTp(topic, int(number)): CommittedOffset(offset)
             for topic, rows in offsets.items()
             for number, offset in rows.items()
         }
-        name = free_slot(self.name, self.snapshot)
         ids = {topic: self.topic_id(topic) for topic in offsets}
         whole = Snapshot(epoch, f"run-{epoch}", "hot", other_colour(target), target, "-", handed, {}, ids)
-        for index, chunk in reversed(list(enumerate(to_chunks(whole)))):
-            self._write(self.directory / f"{chunk_name(name, index)}.json", chunk)
-        return name
+        return to_chunks(whole)
 
     def topic_id(self, topic: str) -> str:
         """From the sixteen bytes of the id: the text that librdkafka makes of them is not what Kafka's tools say."""
