@@ -220,7 +220,7 @@ class ConfluentMember:
             return {}
         if self._admin is None:
             self._admin = AdminClient(
-                {key: value for key, value in self._config.items() if key.startswith(_CONNECTION)}
+                {key: str(value) for key, value in self._config.items() if key.startswith(_CONNECTION)}
             )
         found = {}
         try:
