@@ -60,7 +60,7 @@ class Cluster:
     def set_record(self, active: str, epoch: int, phase: str, **more: str) -> None:
         data = {"data": {"active": active, "epoch": str(epoch), "phase": phase, **more}}
         name = "order-consumer-active-version"
-        self.must("patch", "configmap", name, "--type=merge", "-p", json.dumps(data), operator=True)
+        self.must("patch", "configmap", name, "--type=merge", "-p", json.dumps(data))
 
     def create_config_map(self, name: str, data: dict[str, str]) -> None:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
