@@ -16,12 +16,10 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Tp
 from confluent_kafka.admin import AdminClient
 
-from bgconsumer.model import Committed, TopicPartition, commit_epoch, commit_metadata
+from bgconsumer.model import NO_TOPIC_ID, Committed, TopicPartition, commit_epoch, commit_metadata
 from bgconsumer.ports import KafkaTemporaryError, PartitionsLostError, Record
 
 _CONNECTION = ("bootstrap.", "client.id", "security.", "ssl.", "sasl.", "socket.")
-NO_TOPIC_ID = "A" * 22
-"""Sixteen zero bytes, which a broker without topic ids sends."""
 REQUEST_SECONDS = 5.0
 LEAVE_SECONDS = 5.0
 KNOWN_SECONDS = 15.0
@@ -223,14 +221,14 @@ class ConfluentMember:
             return {}
         if self._admin is None:
             self._admin = AdminClient(
-                {key: value for key, value in self._config.items() if key.startswith(_CONNECTION)}
+                {key: str(value) for key, value in self._config.items() if key.startswith(_CONNECTION)}
             )
         found = {}
         try:
             for name, answer in self._admin.describe_topics(
                 TopicCollection(wanted), request_timeout=REQUEST_SECONDS
             ).items():
-                topic_id = str(answer.result().topic_id)
+                topic_id = id_text(str(answer.result().topic_id))
                 if topic_id != NO_TOPIC_ID:
                     found[name] = topic_id
         except KafkaException as error:
@@ -251,6 +249,11 @@ class ConfluentMember:
             raise PartitionsLostError(f"commit refused: {errors[0].str()}")
         if errors:
             raise KafkaTemporaryError(f"commit not acknowledged: {errors[0].str()}")
+
+
+def id_text(librdkafka: str) -> str:
+    """A topic id as Kafka's tools and the snapshot write it: librdkafka takes the other two characters of base64."""
+    return librdkafka.translate(str.maketrans("+/", "-_"))
 
 
 def _at(positions: Mapping[TopicPartition, int]) -> list[Tp]:

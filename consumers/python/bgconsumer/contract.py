@@ -150,11 +150,14 @@ class Contract:
             self._check(command)
             self._epoch, self._epoch_source = command.epoch, "http"
             if command.name == "resume":
-                self._woken_at = self._clock()
+                if self._woken_at is None:  # or repeating it faster than the record is read would put it off for ever
+                    self._woken_at = self._clock()
                 self.read_wanted.set()
-            elif not self._repeats(command):
-                self._decided = True
-                self._apply(command)
+            else:
+                self._woken_at = None  # the last command counts, also when nothing has to change for it
+                if not self._repeats(command):
+                    self._decided = True
+                    self._apply(command)
             self._changed.notify_all()
 
     def _repeats(self, command: Command) -> bool:
@@ -270,7 +273,7 @@ class Contract:
     def terminate(self) -> None:
         """SIGTERM: drain and leave the group; no command brings the pod back."""
         with self._changed:
-            self._terminating = True
+            self._terminating = self._decided = True  # the first record must not start it either
             self._set(State.DRAINED, joined=False)
             self._changed.notify_all()
 

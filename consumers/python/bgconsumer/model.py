@@ -18,6 +18,9 @@ STARTING_PHASES = ("stable", "verifying")
 
 _MARK = "bg:"
 _WHOLE_MARK = re.compile(r"bg:(\d{1,18});", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+NO_TOPIC_ID = "A" * 22
+"""Sixteen zero bytes, which stand for the id of a topic where brokers know none."""
 
 
 class State(enum.StrEnum):
@@ -61,11 +64,14 @@ class Handoff:
     offsets: Mapping[TopicPartition, int] = field(default_factory=dict)
     topic_ids: Mapping[str, str] = field(default_factory=dict)
 
+    def topic_id(self, topic: str) -> str | None:
+        """Id that the topic had then, `None` where that is not told."""
+        known = self.topic_ids.get(topic)
+        return None if known == NO_TOPIC_ID else known
+
     def start(self, tp: TopicPartition, topic_id: str | None) -> int | None:
-        """Where the partition of the topic with this id (`None`: not known) begins, `None` when nothing says so."""
-        known = self.topic_ids.get(tp.topic)
-        same = topic_id is None or known is None or known == topic_id
-        return self.offsets.get(tp) if same else None
+        """Where the partition of the topic that has this id now begins, `None` when nothing says so."""
+        return self.offsets.get(tp) if self.topic_id(tp.topic) in (None, topic_id) else None
 
 
 NOTHING_HANDED = Handoff()
@@ -107,11 +113,14 @@ class ActiveRecord:
             faults.append(f"active is {active!r}, expected blue or green")
         if phase not in PHASES:
             faults.append(f"phase is {phase!r}, expected one of {', '.join(PHASES)}")
-        if not re.fullmatch(r"\d{1,18}", epoch):
+        if not _WHOLE_NUMBER.fullmatch(epoch):
             faults.append(f"epoch is {epoch!r}, expected a whole number of at least 0")
         activated = str(data.get("activated-epoch") or epoch)
-        if not re.fullmatch(r"\d{1,18}", activated):
+        if not _WHOLE_NUMBER.fullmatch(activated):
             faults.append(f"activated-epoch is {activated!r}, expected a whole number of at least 0")
+        elif not faults and int(activated) > int(epoch):
+            # What a manifest leaves that is applied again: it knows active and epoch, and nothing of activated-epoch.
+            faults.append(f"epoch {epoch} is older than activated-epoch {activated}: somebody wrote the record back")
         if faults:
             raise RecordError("active record: " + "; ".join(faults))
         return cls(active, int(epoch), phase, int(activated), str(data.get("snapshot") or ""))
@@ -161,6 +170,9 @@ def parse_snapshot(record: ActiveRecord, chunks: Sequence[Mapping[str, object]])
         offsets = {
             TopicPartition(topic, int(row[0])): int(row[1]) for topic, rows in body["topics"].items() for row in rows
         }
-        return Handoff(offsets, {str(topic): str(known) for topic, known in body["topic_ids"].items()})
-    except (KeyError, IndexError, TypeError, ValueError, zlib.error) as error:
+        ids = {str(topic): str(known) for topic, known in body["topic_ids"].items()}
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, zlib.error) as error:
         raise RecordError(f"snapshot {name} is not whole: {error!r}") from error
+    if any(offset < 0 for offset in offsets.values()):
+        raise RecordError(f"snapshot {name} holds an offset below 0")
+    return Handoff(offsets, ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,10 +18,10 @@ from bgconsumer.model import NOTHING_HANDED, ActiveRecord, Handoff, RecordError,
 READ_SECONDS = 1.0
 TIMEOUT_SECONDS = 2.0
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-
 MOST_CHUNKS = 8
 """ConfigMaps of one snapshot: the first is named in the record, the others are ``<name>-1`` and so on."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,240}")
 
 
 class RecordSource(Protocol):
@@ -33,9 +34,13 @@ class RecordSource(Protocol):
 
 def read_chunks(record: ActiveRecord, read: Callable[[str], Mapping[str, Any]]) -> Handoff:
     """All parts of the record's snapshot; the first says how many there are."""
+    if not _NAME.fullmatch(record.snapshot):
+        raise RecordError(f"snapshot {record.snapshot!r} is no name of a ConfigMap")  # nor part of an address
     first = read(record.snapshot)
-    count = int(str(first.get("chunks") or "1")) if str(first.get("chunks") or "1").isdigit() else 1
-    rest = [read(f"{record.snapshot}-{index}") for index in range(1, min(count, MOST_CHUNKS))]
+    chunks = str(first.get("chunks", ""))
+    if chunks not in map(str, range(1, MOST_CHUNKS + 1)):
+        raise RecordError(f"snapshot {record.snapshot} has {chunks!r} chunks, expected 1 to {MOST_CHUNKS}")
+    rest = [read(f"{record.snapshot}-{index}") for index in range(1, int(chunks))]
     return parse_snapshot(record, [first, *rest])
 
 
@@ -123,26 +128,27 @@ class RecordReader(threading.Thread):
     def read_once(self) -> None:
         """One read. The lease counts from before the request, the latest moment the answer can vouch for."""
         started = time.monotonic()
+        missing: str | None = None
         try:
             record = self._source.read()
-            handoff, missing = self._handoff_of(record)
-            self._contract.observe_record(record, started, handoff)
+            # What the record says counts at once, however long its snapshot takes to be read.
+            self._contract.observe_record(record, started, self._known_of(record))
+            if self._known_of(record) is None:
+                self._known = ((record.snapshot, record.activated_epoch), self._source.read_snapshot(record))
+                self._contract.observe_record(record, started, self._known_of(record))
         except RecordError as error:
             missing = str(error)
+        except Exception as error:  # noqa: BLE001  a thread that ends here would stop the pod for good, a minute later
+            missing = f"unexpected {error!r}"
         if missing is not None:
             self._contract.record_failed(missing)
             if self._failing != missing:  # say it once, not every second
                 self._log(f"active record not read: {missing}")
         self._failing = missing
 
-    def _handoff_of(self, record: ActiveRecord) -> tuple[Handoff | None, str | None]:
-        """What this colour was handed, read once a reign; and why it could not be read."""
+    def _known_of(self, record: ActiveRecord) -> Handoff | None:
+        """What this colour was handed, `None` as long as that was not read; it is read once a reign."""
         if not record.snapshot or record.active != self._colour:
-            return NOTHING_HANDED, None
+            return NOTHING_HANDED
         key = (record.snapshot, record.activated_epoch)
-        if self._known is None or self._known[0] != key:
-            try:
-                self._known = (key, self._source.read_snapshot(record))
-            except RecordError as error:
-                return None, str(error)
-        return self._known[1], None
+        return self._known[1] if self._known is not None and self._known[0] == key else None
