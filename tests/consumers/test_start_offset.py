@@ -51,11 +51,18 @@ def test_a_snapshot_counts_for_the_topic_it_was_taken_of(then, now, expected):
     assert handoff.start(tp(1), now) is None
 
 
-@pytest.mark.parametrize("metadata", ["", None, "bg:", "bg:-1", "bg:7 ", "bg:7x", "7", "BG:7", "bg:²", "bg:7\0\0"])
+@pytest.mark.parametrize("metadata", ["", None, "7", "BG:7;", " bg:7;", "note"])
 def test_foreign_metadata_names_no_epoch(metadata):
     assert commit_epoch(metadata) is None
 
 
+@pytest.mark.parametrize("metadata", ["bg:", "bg:7", "bg:-1;", "bg:7 ;", "bg:7x;", "bg:²;", "bg:0\x8b", "bg:7\0;"])
+def test_a_mark_that_is_not_whole_is_older_than_every_reign(metadata):
+    """A client that reads past the end of metadata must not turn a seed into a commit that counts."""
+    assert commit_epoch(metadata) == 0
+
+
 def test_metadata_round_trip():
     assert commit_epoch(commit_metadata(12)) == 12
-    assert commit_epoch("bg:12\0") == 12, "as confluent-kafka for Python writes it, and others read it"
+    assert commit_epoch("bg:12;\0") == 12, "as confluent-kafka for Python writes it, and others read it"
+    assert commit_epoch("bg:12;note of the application") == 12

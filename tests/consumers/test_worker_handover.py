@@ -259,6 +259,20 @@ def test_what_was_known_of_a_topic_is_asked_again_after_a_rebalance(kafka):
     assert pod.offsets(0) == pod.offsets(1) == list(range(10))
 
 
+def test_a_commit_of_an_older_reign_is_not_taken_for_progress_in_another_topic(kafka):
+    """Of a topic that was created again the broker drops the commits; until it did, nobody knows where to begin."""
+    kafka.topic_ids[TOPIC] = "second-id"
+    committed(kafka, "green")[tp(0)] = Committed(4, 3)
+    pod = Pod(kafka, "green", "green-1")
+    pod.record("green", 8, handed=handing(6, 8))
+    assert pod.steps(3).state is State.ACTIVATING
+    assert "commit of an older reign" in pod.contract.snapshot().view.last_error
+    assert pod.ledger.rows == []
+    del committed(kafka, "green")[tp(0)]
+    assert pod.steps().active
+    assert pod.offsets(0) == pod.offsets(1) == list(range(10))
+
+
 def test_ids_of_topics_that_are_not_told_keep_the_pod_from_starting(kafka):
     pod = standby(kafka)
     pod.worker._topic_ids = {}
