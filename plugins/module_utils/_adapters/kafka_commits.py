@@ -26,9 +26,9 @@ PARTITION_BYTES = 63
 """Measured size of one committed partition in that batch, without group, topic and metadata."""
 TOO_LARGE = frozenset({-1, 10, 18, 28})
 """What brokers answer to a commit above message.max.bytes; Kafka 4.3 says UNKNOWN (-1) for every partition."""
-UNSTABLE = 88
-"""UNSTABLE_OFFSET_COMMIT: the offset is part of a transaction that is still open."""
 NO_TOPIC = frozenset({3, 17, 29})
+UNSTABLE_OFFSET_COMMIT = 88
+"""What the broker says of a partition, for a stable read, while one of its offsets is part of an open transaction."""
 
 Offsets = t.Mapping[TopicPartition, CommittedOffset]
 Codes = dict[TopicPartition, int]
@@ -36,9 +36,11 @@ Codes = dict[TopicPartition, int]
 
 async def fetch(
     connection: KafkaConnection, group_id: str, partitions: t.Collection[TopicPartition] | None, stable: bool = True
-) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
-    """Committed offsets of the named partitions, or of all that may be described (None), and the partitions whose offsets are
-    part of an open transaction. Those are left out; with ``stable`` False they are as last decided.
+) -> tuple[dict[TopicPartition, CommittedOffset], set[TopicPartition]]:
+    """Committed offsets of the named partitions, or of all that may be described (None); those that are not decided yet.
+
+    stable: of a partition that has an offset in an open transaction the broker tells only that. Otherwise it tells what was
+    committed before, and of no transaction.
     """
     node = (await connection.coordinators([group_id]))[group_id]
     answer = (await connection.send(messages.offset_fetch(group_id, partitions, stable), node)).groups[0]
@@ -48,26 +50,14 @@ async def fetch(
     for topic in answer.topics:
         name = topic.name
         for row in topic.partitions:
-            if row.error_code == UNSTABLE:
+            if row.error_code == UNSTABLE_OFFSET_COMMIT:
                 pending.add(TopicPartition(name, row.partition_index))
-                continue
-            if row.error_code:
+            elif row.error_code:
                 check(row.error_code, f"partition {name}-{row.partition_index}")
             if row.committed_offset >= 0:
                 found[TopicPartition(name, row.partition_index)] = CommittedOffset(
                     row.committed_offset, row.committed_leader_epoch, row.metadata or ""
                 )
-    return found, frozenset(pending)
-
-
-async def fetch_or_pending(
-    connection: KafkaConnection, group_id: str, partitions: t.Collection[TopicPartition] | None
-) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
-    """As ``fetch``, and for pending partitions what was decided last."""
-    found, pending = await fetch(connection, group_id, partitions)
-    if pending:
-        decided, _none = await fetch(connection, group_id, pending, stable=False)
-        found.update(decided)
     return found, pending
 
 
