@@ -102,6 +102,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+way_back:
+  description:
+    - What may be typed now, derived from the stored state, the way back first. An empty C(playbook) means that there is nothing to do.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    playbook: {description: "C(rollback), C(switch) or empty.", type: str, returned: always, sample: rollback}
+    to: {description: "Colour to name with C(bg_to), empty for none.", type: str, returned: always, sample: ""}
+    does: {description: What it does., type: str, returned: always, sample: "goes back to blue, until 2026-01-01T04:00:00Z"}
 critical_ms:
   description: Milliseconds from the first pause to the last activation.
   returned: success, when not in check mode

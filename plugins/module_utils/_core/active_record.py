@@ -121,8 +121,8 @@ class ActiveRecord:
             return ""
         try:
             age = (_time(now) - _time(self.switch_timestamp)).total_seconds()
-        except ValueError:
-            return f"switch-timestamp {self.switch_timestamp!r} is not an RFC 3339 time, so the rollback window cannot be judged"
+        except (ValueError, TypeError):  # a time without a zone can't be compared
+            return f"switch-timestamp {self.switch_timestamp!r} is not an RFC 3339 time with a zone: the rollback window can't be judged"
         if age <= self.rollback_window:
             return ""
         return (

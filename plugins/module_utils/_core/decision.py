@@ -88,6 +88,9 @@ def rollback_target(record: ActiveRecord, journal: Journal, now: str) -> Rollbac
         return RollbackTarget(record.standby if record.phase == phase_of("rollback") else record.active)
     if unfinished and record.phase == "stable" and unfinished.source == record.active:
         return RollbackTarget(record.active)
+    if given_up(record, journal) is not None:
+        # What the operator saw last was that run: "undo it" can't mean to move to the colour whose switch has just failed.
+        return RollbackTarget(record.active)
     if not record.previous:
         return RollbackTarget(record.active, "nothing was ever switched: the record has no previous-version")
     if not record.rollback_allowed:
@@ -104,6 +107,13 @@ def rollback_target(record: ActiveRecord, journal: Journal, now: str) -> Rollbac
     if expired and not unfinished and record.phase == "stable":
         return RollbackTarget(record.previous, expired)
     return RollbackTarget(record.previous)
+
+
+def given_up(record: ActiveRecord, journal: Journal) -> Run | None:
+    """The switch that was the last run and did not happen, so that the colour it should have left goes on; else None."""
+    last = journal.current
+    aborted = last is not None and last.status == "aborted" and last.direction == "switch"
+    return last if aborted and last is not None and last.source == record.active and not record.armed else None
 
 
 def _switch_that_activated(record: ActiveRecord, journal: Journal) -> Run | None:

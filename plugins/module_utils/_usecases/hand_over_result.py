@@ -17,6 +17,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import free_slot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import doubts
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext
 
@@ -61,6 +63,7 @@ def as_result(
         "critical_ms": round(sum(row.ms or 0 for row in ctx.steps.rows if row.name in CRITICAL), 1),
         "offsets": by_topic(handoff.offsets) if handoff else {},
         "decided": {str(tp): why for tp, why in sorted(handoff.decided.items())} if handoff else {},
+        "way_back": as_ways(way_back(ctx.stored.record, ctx.journal, ctx.ports.clock.now())),
         **doubts(ctx),
     }
 

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates, lag
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import (
@@ -25,6 +25,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import range_faults
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import strangers
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Member
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import (
     ColourView,
@@ -48,6 +50,7 @@ class Plan:
     seen: Observation
     decision: Decision
     gates: list[gates.Gate]
+    now: str = ""
 
     @property
     def verdict(self) -> str:
@@ -64,7 +67,7 @@ def plan_run(ports: Ports, app: Application, mode: str, direction: str, target: 
         decision = decide(
             seen.stored.record, seen.journal.unfinished, choose_target(seen, direction, target, ports.clock.now())
         )
-        plan = Plan(seen, decision, judge(app, mode, direction, seen, decision))
+        plan = Plan(seen, decision, judge(app, mode, direction, seen, decision), ports.clock.now())
         passing = seen.colours[decision.source].group.state in REBALANCING and decision.action == decisions.START
         if plan.verdict == gates.GO or not passing or ports.clock.monotonic() >= deadline:
             return plan
@@ -212,9 +215,7 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
     """JSON-ready: decision, gates, table, verdict and the facts they rest on."""
     seen = plan.seen
     lags = {
-        colour: {
-            str(tp): seen.ranges[tp].end - view.committed[tp].offset for tp in seen.partitions if tp in view.committed
-        }
+        colour: {str(row.partition): row.lag for row in lag.lags(view.committed, seen.ranges) if row.lag is not None}
         for colour, view in seen.colours.items()
     }
     return {
@@ -224,6 +225,7 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
         "verdict": plan.verdict,
         "summary": summary(plan),
         "record": seen.stored.record.to_data(),
+        "way_back": as_ways(way_back(seen.stored.record, seen.journal, plan.now)),
         "lock_holder": seen.lock.holder if seen.lock else "",
         "unfinished_run": seen.journal.unfinished.run_id if seen.journal.unfinished else "",
         "partitions": len(seen.partitions),
@@ -262,10 +264,11 @@ def summary(plan: Plan) -> list[str]:
 
 
 def _lag_text(plan: Plan, view: ColourView) -> str:
-    missing = [tp for tp in plan.seen.partitions if tp not in view.committed]
-    if missing:
-        return f"unknown ({len(missing)} partitions without a commit)"
-    return f"{sum(plan.seen.ranges[tp].end - view.committed[tp].offset for tp in plan.seen.partitions)} records"
+    rows = lag.lags(view.committed, plan.seen.ranges)
+    total = lag.total_lag(rows)
+    if total is None:
+        return f"unknown ({len(lag.uncommitted(rows))} partitions with records and no commit)"
+    return f"{total} records"
 
 
 def _colour_result(view: ColourView, lags: dict[str, int], partitions: int) -> dict[str, t.Any]:

@@ -16,6 +16,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.applicat
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError, OffsetsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import same_logs
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import Observation, observe
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import at_work_gates, strangers_in
@@ -142,6 +144,7 @@ def settle(ports: Ports, app: Application, request: Request, check: bool = False
         "decision": decisions.as_result(decision),
         "record": (record.settle() if changed else record).to_data(),
         "record_before": dict(ctx.found),
+        "way_back": as_ways(way_back(ctx.stored.record, ctx.journal, ports.clock.now())),
     }
 
 

@@ -22,10 +22,12 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import StoredObject
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
     MOST_CHUNKS,
+    SLOTS,
     Snapshot,
     chunk_name,
     free_slot,
     from_chunks,
+    snapshot_name,
     to_chunks,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
@@ -117,6 +119,20 @@ class State:
             if len(chunks) >= int(chunks[0].get("chunks") or 1):
                 break
         return from_chunks(name, chunks)
+
+    def newest_epoch(self) -> int:
+        """The newest epoch that the journal and the snapshots know of: the record was there once. 0 where there is nothing."""
+        epochs = [0]
+        try:
+            journal = self.journal()
+            epochs += [run.base_epoch + 2 for run in (journal.current, *journal.history) if run is not None]
+        except InvalidSettingsError:
+            pass  # nonsense in the journal stops whoever needs the journal
+        for slot in SLOTS:
+            found = self._ports.cluster.config_map(snapshot_name(self._app, slot))
+            text = found.data.get("epoch", "") if found else ""
+            epochs.append(int(text) if text.isdigit() else 0)
+        return max(epochs)
 
     def reserve_snapshot(self, record: ActiveRecord, chunks: int) -> None:
         """Make sure that the ConfigMaps of the slot that the record does not name exist, and remember their versions.

@@ -114,7 +114,7 @@ def test_a_topic_that_changed_during_a_hand_over_is_named() -> None:
     changed_topics(before, dict(before))
     with pytest.raises(OffsetsError, match="Topic b disappeared"):
         changed_topics(before, {"a": before["a"]})
-    with pytest.raises(OffsetsError, match="Topic a was deleted and created again .*id 1 is now 9"):
+    with pytest.raises(OffsetsError, match=r"Topic a was deleted and created again .*id 1 is now 9"):
         changed_topics(before, {**before, "a": Topic("a", "9", {})})
 
 
