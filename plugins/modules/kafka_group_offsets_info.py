@@ -173,8 +173,7 @@ total_lag:
 pending:
   description:
     - Partitions with an offset that is part of an open transaction, sorted. They have no lag until it ends.
-    - A partition for which nothing else was ever committed is only seen when its topic is listed in O(topics) or owned by a
-      member.
+    - A broker lists no partition for which nothing else was ever committed; it is seen when its topic is listed in O(topics).
   returned: success with O(group_id)
   type: list
   elements: dict
