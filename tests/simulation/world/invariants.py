@@ -39,11 +39,13 @@ def nothing_skipped(world: World) -> list[str]:
     """2: every offset of every log is processed. Call it when the logs are drained."""
     broken = []
     logs = _by_log(world)
-    for tp in world.broker.partitions():
+    for tp in world.partitions():
         topic_id = world.broker.topics[tp.topic].topic_id
         done = {entry.offset for entry in logs.get((topic_id, tp), [])}
         log = world.broker.log(tp)
-        lost = [offset for offset in range(log.first, log.end(world.scheduler.now)) if offset not in done]
+        nobody_can = log.trimmed.union(log.markers)
+        offsets = range(log.first, log.end(world.scheduler.now))
+        lost = [offset for offset in offsets if offset not in done and offset not in nobody_can]
         if lost:
             broken.append(f"{tp}: {len(lost)} offsets were not processed, the first is {lost[0]}")
     return broken
@@ -79,7 +81,7 @@ def at_work(world: World, colour: str) -> list[str]:
     """Every partition is owned by a pod of the active colour that processes; no pod of the other one does."""
     group = world.broker.group(world.group(colour))
     owned = {tp for member in group.members.values() for tp in member.assignment}
-    broken = [f"{tp} has no owner in {colour}" for tp in world.broker.partitions() if tp not in owned]
+    broken = [f"{tp} has no owner in {colour}" for tp in world.partitions() if tp not in owned]
     if not world.contract:
         return broken
     for container in world.cluster.containers():
