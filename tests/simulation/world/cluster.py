@@ -159,9 +159,7 @@ class ApiServer:
         found = self.workloads.get(name)
         if found is None:
             return None
-        return Workload(
-            "Deployment", name, f"uid-{name}", found.replicas, grace=int(GRACE), scaled_by=found.scaled_by
-        )
+        return Workload("Deployment", name, f"uid-{name}", found.replicas, grace=int(GRACE), scaled_by=found.scaled_by)
 
     def pods_of(self, colour: str) -> list[SimPod]:
         """Pods that have or may get a process."""

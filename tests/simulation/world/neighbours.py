@@ -219,5 +219,3 @@ class GitOps(Autoscaler):
             workload = self.world.cluster.workloads[self.world.app.colours[colour].workload]
             if workload.replicas != replicas:
                 self.world.cluster.scale(workload.name, replicas)
-
-

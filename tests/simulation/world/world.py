@@ -28,12 +28,15 @@ APP = "order-consumer"
 
 @dataclass(frozen=True)
 class Write:
-    """A call that changed something, and what was stored at that moment."""
+    """A call that changed something, and what was stored at that moment. replicas: of the workload, where it scales."""
 
     call: Call
     when: float
     lock_holder: str
     journalled: bool
+    active: str
+    phase: str
+    replicas: int
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class World:
     def __init__(
         self,
         seed: int = 0,
+        *,
         partitions: int = 4,
         replicas: int = 2,
         standby: int = 0,
@@ -159,7 +163,11 @@ class World:
         """Write down what the stored state was when a write took effect."""
         if call.writes:
             unfinished = '"status": "running"' in self._stored_run()
-            self.writes.append(Write(call, self.scheduler.now, self.lock_holder, unfinished))
+            stored = self.cluster.config_maps.get(self.cluster.record_name)
+            active, phase = (stored.data.get("active", ""), stored.data.get("phase", "")) if stored else ("blue", "")
+            workload = self.cluster.workloads[call.arguments[0]] if call.name == "scale" else None
+            replicas = workload.replicas if workload else 0
+            self.writes.append(Write(call, self.scheduler.now, self.lock_holder, unfinished, active, phase, replicas))
 
     def had_no_effect(self, call: Call) -> None:
         """The service refused it."""
