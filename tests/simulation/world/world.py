@@ -113,7 +113,7 @@ class World:
             return False
         blue = self.broker.group(self.group("blue"))
         stable = not self._pod.joins or (blue.state == "Stable" and len(blue.members) == self.replicas("blue"))
-        busy = all(container.member.fetching for container in self.cluster.containers("blue"))
+        busy = not self._pod.joins or all(one.member.fetching for one in self.cluster.containers("blue"))
         return stable and busy and all(pod.shown.ready for pod in self.cluster.pods.values())
 
     def _make_container(self, colour: str, name: str) -> Container:
