@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Inside
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, drive, hot, run_context
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from tests.simulation.world import invariants
@@ -85,7 +86,7 @@ def test_offsets_are_handed_over_exactly(monkeypatch, scenario, module, shift, s
         return replace(found, offsets=shifted)
 
     monkeypatch.setattr(run_context, "hand_off", wrong)
-    monkeypatch.setattr(run_context, "range_faults", lambda *_facts: [])
+    monkeypatch.setattr(run_context, "inside_log", lambda offsets, *_facts: Inside(offsets, {}, []))
     assert any(says in fault for fault in invariants.exactly_once(played(scenario, scenario.world())))
 
 

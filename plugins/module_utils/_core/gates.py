@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import lag
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner, reverting
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
@@ -140,10 +141,14 @@ def lag_gate(
     """The target is not born behind. A partition without a commit counts whole, from the start of its log."""
     if not ranges:
         return gate("source lag", "unknown", f"<= {max_lag}", False, "no end offsets could be read")
-    lag = sum(log.end - (committed[tp].offset if tp in committed else log.start) for tp, log in ranges.items())
-    return gate(
-        "source lag", f"{lag} records", f"<= {max_lag}", lag <= max_lag, "let the source catch up, or raise bg_max_lag"
-    )
+    rows = lag.lags(committed, ranges)
+    behind = sum(row.lag if row.lag is not None else row.log.end - row.log.start for row in rows)
+    never = lag.uncommitted(rows)
+    seen = f"{behind} records" + (f", {len(never)} partitions never committed" if never else "")
+    advice = "let the source catch up, or raise bg_max_lag"
+    if never:
+        advice += f". Never committed are {_some([str(row.partition) for row in never])}: the target reads them from the start of the log"
+    return gate("source lag", seen, f"<= {max_lag}", behind <= max_lag, advice)
 
 
 def transactions_gate(seen: Transactions, max_age: int) -> Gate:
@@ -172,14 +177,19 @@ def owners_gate(record: str, owners: t.Iterable[DriftOwner]) -> Gate:
     )
 
 
-def range_gate(faults: t.Sequence[str]) -> Gate:
-    """No committed offset of the source lies outside its log."""
+def range_gate(faults: t.Sequence[str], notes: t.Sequence[str] = ()) -> Gate:
+    """Committed offsets of the source outside of their log. notes: those that the run's policy moves to the start of it."""
+    name, wanted = "source offsets inside the log", "0 outside"
+    if faults:
+        return gate(
+            name,
+            _some(faults),
+            wanted,
+            False,
+            "set bg_out_of_range to earliest to go on at the start of the log, or decide with kafka_group_offsets",
+        )
     return gate(
-        "source offsets inside the log",
-        _some(faults),
-        "0 outside",
-        not faults,
-        "records are already lost or the log was truncated: decide with kafka_group_offsets first",
+        name, _some(notes), wanted, not notes, "the run goes on at the start of the log, and reports it", warn=True
     )
 
 

@@ -92,25 +92,6 @@ def as_seeds(offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicP
     return {tp: committed._replace(metadata=_SEED) for tp, committed in offsets.items()}
 
 
-def range_faults(
-    offsets: t.Mapping[TopicPartition, CommittedOffset], ranges: t.Mapping[TopicPartition, LogRange]
-) -> list[str]:
-    """Hand-off offsets that are not in the log any more, or not yet: each a reason to stop."""
-    faults = []
-    for tp, committed in sorted(offsets.items()):
-        log = ranges[tp]
-        if committed.offset < log.start:
-            faults.append(
-                f"{tp}: offset {committed.offset} was deleted by retention, "
-                f"{log.start - committed.offset} records are lost (log starts at {log.start})"
-            )
-        elif committed.offset > log.end:
-            faults.append(
-                f"{tp}: offset {committed.offset} lies beyond the end of the log {log.end} (truncated log or wrong group)"
-            )
-    return faults
-
-
 def not_drained(
     pods: t.Collection[Pod],
     statuses: t.Mapping[str, PodStatus],

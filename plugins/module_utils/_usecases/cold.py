@@ -15,12 +15,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import changed_topics
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext, write_offsets
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import (
     group_of,
     settled_commits,
     wait_stopped,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.write_offsets import write_offsets
 
 
 def quiesce(ctx: RunContext) -> Handoff:

@@ -22,9 +22,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import drift_owners
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import range_faults
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import strangers
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Member
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
@@ -113,7 +113,7 @@ def judge(app: Application, mode: str, direction: str, seen: Observation, decisi
         _members(app, mode, "source", seen, source),
         _members(app, "cold", "target", seen, target),
         gates.pending_gate(source.group.group_id, source.pending),
-        gates.range_gate(range_faults({tp: c for tp, c in source.committed.items() if tp in seen.ranges}, seen.ranges)),
+        _inside(app, seen, source),
     ]
     if not (record.armed or seen.journal.unfinished is not None):
         rows += _source_gates(app, mode, direction, seen, source)
@@ -126,6 +126,13 @@ def judge(app: Application, mode: str, direction: str, seen: Observation, decisi
         rows += gates.contract_gates(target.colour, "target", app.colours[target.colour].group, target.statuses, silent)
         rows.append(gates.quiet_gate(target.statuses, silent, target.pods, "target"))
     return rows
+
+
+def _inside(app: Application, seen: Observation, source: ColourView) -> gates.Gate:
+    """Commits that are not in the log any more: the run's policy says what becomes of them."""
+    known = {tp: committed for tp, committed in source.committed.items() if tp in seen.ranges}
+    inside = inside_log(known, seen.ranges, app.out_of_range)
+    return gates.range_gate(inside.faults, [f"{tp}: {note}" for tp, note in sorted(inside.notes.items())])
 
 
 def at_work_gates(app: Application, mode: str, active: ColourView) -> list[gates.Gate]:

@@ -29,7 +29,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_
     Request,
     RunContext,
     replicas_of,
-    write_offsets,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import (
@@ -38,6 +37,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait
     wait_started,
     wait_stopped,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.write_offsets import write_offsets
 
 
 def prepare(ports: Ports, app: Application, request: Request, check: bool = False) -> dict[str, t.Any]:

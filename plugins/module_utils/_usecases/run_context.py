@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
@@ -23,7 +23,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff 
     Handoff,
     hand_off,
     is_older,
-    range_faults,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
@@ -34,6 +33,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import same_logs
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
@@ -219,14 +219,14 @@ class RunContext:
             else:
                 inherited = same_logs(snapshot, self.topics) if snapshot else {}
         found = hand_off(partitions, committed, inherited, epoch, ranges)
-        faults = range_faults(found.offsets, ranges)
-        if faults:
+        inside = inside_log(found.offsets, ranges, self.app.out_of_range)
+        if inside.faults:
             raise OffsetsError(
-                f"Group {self.group(colour)} stands outside its log, decide with kafka_group_offsets first: "
-                + "; ".join(faults[:5]),
-                {"faults": faults},
+                f"Group {self.group(colour)} stands outside its log: {'; '.join(inside.faults[:5])}. Set bg_out_of_range to earliest "
+                "to go on at the start of the log, which is counted and reported",
+                {"faults": inside.faults},
             )
-        return found
+        return replace(found, offsets=inside.offsets, decided={**found.decided, **inside.notes})
 
 
 def replicas_of(ctx: RunContext, colour: str) -> int:
@@ -251,26 +251,3 @@ def _moved(ctx: RunContext) -> str:
         f"Nothing was changed: this run was decided at epoch {expected}, and since then {who} moved the active record to epoch "
         f"{record.epoch} ({record.active} active, {record.phase}) at {when or 'an unknown time'}. Look again before you decide"
     )
-
-
-def write_offsets(ports: Ports, group: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> int:
-    """Make the group's commits equal to ``offsets``, read them back, and answer how many changed.
-
-    Raises GroupNotEmptyError when the group has members, OffsetsError when a partition was refused or reads back
-    differently.
-    """
-    before = ports.kafka.committed(group, list(offsets))
-    changes = {tp: wanted for tp, wanted in offsets.items() if before.get(tp) != wanted}
-    if not changes:
-        return 0
-    refused = ports.kafka.commit(group, changes)
-    if refused:
-        listed = ", ".join(f"{tp} ({why})" for tp, why in sorted(refused.items())[:5])
-        raise OffsetsError(f"Kafka refused {len(refused)} of {len(changes)} offsets for group {group}: {listed}")
-    after = ports.kafka.committed(group, list(offsets))
-    wrong = sorted(str(tp) for tp, wanted in offsets.items() if after.get(tp) != wanted)
-    if wrong:
-        raise OffsetsError(
-            f"Group {group} reads back other offsets than were written for {', '.join(wrong[:5])}; somebody else writes to it"
-        )
-    return len(changes)

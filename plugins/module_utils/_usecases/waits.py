@@ -12,7 +12,8 @@ import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
-    NoGoError,
+    BlueGreenError,
+    GroupNotEmptyError,
     NotReadyError,
     PendingOffsetsError,
 )
@@ -32,6 +33,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.vacate_group import wait_empty
 
 JOIN_POLL = 0.25
 """Seconds between two looks at pods that join: each asks every pod, on a machine that is busy starting them."""
@@ -48,9 +50,6 @@ HOPELESS = (
 )
 EVICT_AFTER = 3.0
 """Seconds a group may keep members after its last pod is gone, before they are evicted: they can't leave by themselves."""
-EMPTY_LASTS = 6.0
-"""Seconds for which a group has to stay empty after an eviction: a member that lives hears of it with its next heartbeat
-(3 s by default, 5 s for KIP-848) and joins again."""
 
 
 def wait_started(
@@ -131,85 +130,67 @@ def _joining(status: PodStatus) -> str:
     return f"{status.pod} ({status.member_state}{said})"
 
 
+class _PodsAreBackError(BlueGreenError):
+    """Somebody started the colour again while its group was waited for."""
+
+
 def wait_stopped(ctx: RunContext, colour: str) -> None:
     """Until no pod of the workload is left and its group has no members.
 
     A member whose pod is gone (killed, or static and therefore never leaving) is evicted: only one that is known to have been
     a pod of this colour. Raises NotReadyError naming what is left, NoGoError naming a member that is alive.
     """
-    clock, workload = ctx.ports.clock, ctx.workload(colour)
-    deadline = clock.monotonic() + ctx.app.timeouts.start
-    evicting = _Eviction(ctx, colour)
+    deadline = ctx.ports.clock.monotonic() + ctx.app.timeouts.start
+    known = dict(ctx.run.pods.get(colour, {}))
+    while True:
+        _wait_gone(ctx, colour, deadline, known)
+        try:
+            evicted = _wait_left(ctx, colour, deadline, known)
+        except GroupNotEmptyError as error:
+            left = ", ".join(member.identity for member in group_of(ctx, colour).members[:5])
+            raise NotReadyError(
+                f"{colour} did not stop within {ctx.app.timeouts.start:.0f} s: its pods are gone, and group {ctx.group(colour)} has "
+                f"members that are not known as theirs: {left}"
+            ) from error
+        except _PodsAreBackError:
+            continue
+        ctx.evicted += [f"member {member.identity} of group {ctx.group(colour)}" for member in evicted]
+        return
+
+
+def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, str]) -> None:
+    """Until the colour has no pods; notes their addresses, and which of them were killed."""
     while True:
         ctx.lock.hold()
-        pods = ctx.ports.cluster.pods(workload)
-        group = group_of(ctx, colour)
+        pods = ctx.pods(colour)
         for pod in pods:
-            evicting.known[pod.name] = pod.ip or evicting.known.get(pod.name, "")
+            known[pod.name] = pod.ip or known.get(pod.name, "")
             if pod.ended:
                 ctx.ended[pod.name] = f"pod {pod.name}: {pod.ended}"
-        if not pods and evicting.is_empty(group):
+        if not pods:
             return
-        if clock.monotonic() >= deadline:
-            left = [f"pod {pod.name} ({pod.phase})" for pod in pods]
-            left += [f"member {member.identity}" for member in group.members]
+        if ctx.ports.clock.monotonic() >= deadline:
             wanted = ctx.workload(colour).replicas
             back = f"; it was set back to {wanted} replicas{ctx.whose_scale(colour)}" if wanted else ""
-            raise NotReadyError(
-                f"{colour} did not stop within {ctx.app.timeouts.start:.0f} s{back}; left: {', '.join(left[:8]) or 'nothing now'}"
-            )
-        clock.sleep(POLL)
+            left = ", ".join(f"pod {pod.name} ({'terminating' if pod.terminating else pod.phase})" for pod in pods[:8])
+            raise NotReadyError(f"{colour} did not stop within {ctx.app.timeouts.start:.0f} s{back}; left: {left}")
+        ctx.ports.clock.sleep(POLL)
 
 
-class _Eviction:
-    """Decides when a group without pods is empty, and evicts those who were its pods and can't leave by themselves."""
+def _wait_left(ctx: RunContext, colour: str, deadline: float, known: t.Mapping[str, str]) -> list[Member]:
+    """Until the group of a colour without pods is empty; the members that were evicted."""
+    clock, name = ctx.ports.clock, ctx.app.colours[colour].workload
+    evict_from = clock.monotonic() + EVICT_AFTER
 
-    def __init__(self, ctx: RunContext, colour: str) -> None:
-        self._ctx = ctx
-        self._colour = colour
-        self.known = dict(ctx.run.pods.get(colour, {}))
-        """Names and addresses of the pods that this colour had."""
-        self._members: set[str] | None = None
-        """Everybody who was there at the first eviction; whoever comes after it is alive."""
-        self._evicted: set[str] = set()
-        self._left: set[str] = set()
-        self._gone_since: float | None = None
-        self._empty_since: float | None = None
-
-    def is_empty(self, group: Group) -> bool:
-        """Whether the group has no members and will have none; call it while no pod is left."""
-        now = self._ctx.ports.clock.monotonic()
-        ids = {member.member_id for member in group.members}
-        self._left |= self._evicted - ids
-        if group.is_empty:
-            self._empty_since = now if self._empty_since is None else self._empty_since
-            return not self._members or now - self._empty_since >= EMPTY_LASTS
-        self._empty_since = None
-        back = set() if self._members is None else (ids - self._members) | (ids & self._left)
-        if back:
-            alive = [member.identity for member in group.members if member.member_id in back]
-            raise NoGoError(
-                f"Group {group.group_id} of {self._colour} has a member that is alive and none of its pods: {'; '.join(alive)}. "
-                "Stop it, or give it a group of its own; it was not evicted"
-            )
-        self._gone_since = now if self._gone_since is None else self._gone_since
-        if now - self._gone_since > EVICT_AFTER:
-            self._evict([member for member in group.members if self._ours(member)], ids)
-            self._gone_since = now
-        return False
-
-    def _ours(self, member: Member) -> bool:
-        return is_pod_of(member, self.known, self._ctx.app.colours[self._colour].workload)
-
-    def _evict(self, members: list[Member], present: set[str]) -> None:
-        ctx = self._ctx
-        if not members:
-            return
-        self._members = present if self._members is None else self._members
-        self._evicted |= {member.member_id for member in members}
-        ctx.evicted += [f"member {member.identity} of group {ctx.group(self._colour)}" for member in members]
+    def hold() -> None:
         ctx.lock.hold()
-        ctx.ports.kafka.remove_members(ctx.group(self._colour), [member.member_id for member in members])
+        if ctx.pods(colour):
+            raise _PodsAreBackError("pods are back")
+
+    def may_evict(member: Member) -> bool:
+        return clock.monotonic() > evict_from and is_pod_of(member, known, name)
+
+    return wait_empty(ctx.ports, ctx.group(colour), deadline, may_evict, hold)
 
 
 def settled_commits(

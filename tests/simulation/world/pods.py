@@ -36,6 +36,8 @@ class Container(Process):
     """One life of a container: it boots, serves its control endpoint, and can be told to stop."""
 
     ready = False
+    joins = True
+    """Whether its group has it as a member."""
 
     def __init__(self, world: World, colour: str, name: str) -> None:
         super().__init__(world.scheduler, name)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import (
@@ -19,7 +17,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff 
     hand_off,
     is_older,
     not_drained,
-    range_faults,
     unmarked,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
@@ -97,12 +94,6 @@ def test_commits_travel_verbatim() -> None:
 )
 def test_commit_epoch(mark: str, epoch: int | None) -> None:
     assert commit_epoch(commit(1, mark)) == epoch
-
-
-@given(st.integers(0, 200), st.integers(0, 100), st.integers(0, 100))
-def test_range_faults(offset: int, start: int, length: int) -> None:
-    faults = range_faults({TP: commit(offset)}, {TP: LogRange(start, start + length)})
-    assert bool(faults) == (not start <= offset <= start + length)
 
 
 def status(name: str, position: int = 50, tp: TopicPartition = TP) -> PodStatus:
