@@ -14,10 +14,14 @@ import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes_objects import (
+    MANAGER,
     Object,
+    ended_title,
+    is_ended,
     owners,
     to_lease,
     to_pod,
+    to_scaler,
     to_stored,
     to_workload,
 )
@@ -27,11 +31,16 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     LeaseState,
     Pod,
     Right,
+    Scaler,
     StoredObject,
     Workload,
 )
 
-MANAGER = "streamops.bluegreen"
+SCALERS = {
+    "HorizontalPodAutoscaler": ("autoscaling/v2", "horizontalpodautoscalers"),
+    "ScaledObject": ("keda.sh/v1alpha1", "scaledobjects"),
+}
+KINDS = (("HorizontalPodAutoscaler", "hpa"), ("ScaledObject", "keda"))
 PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
 
 
@@ -64,16 +73,6 @@ class KubernetesAdapter:
         body = {**self._base("ConfigMap", name, self._core("configmaps", name), resource_version), "data": dict(data)}
         return to_stored(self._put("replace", "PUT", "ConfigMap", name, self._core("configmaps", name), body))
 
-    def config_maps(self, prefix: str) -> list[str]:
-        """Names of the ConfigMaps that begin with ``prefix``."""
-        found = self._api.read(f"the ConfigMaps of {self._namespace}", self._core("configmaps"), partial=True) or {}
-        names = [item["metadata"]["name"] for item in found.get("items", [])]
-        return sorted(name for name in names if name.startswith(prefix))
-
-    def delete_config_map(self, name: str) -> None:
-        """Delete; gone already is fine."""
-        self._api.write("delete", self._title("ConfigMap", name), "DELETE", self._core("configmaps", name), None)
-
     def lease(self, name: str) -> LeaseState | None:
         """The Lease read fresh, or None."""
         found = self._get("Lease", name, self._leases(name))
@@ -104,13 +103,23 @@ class KubernetesAdapter:
 
     def scale(self, kind: str, name: str, replicas: int) -> None:
         """Set the wanted replicas. May be repeated."""
-        path, what = self._apps(PLURALS[kind], name, "scale"), self._title(kind, name)
+        # By this name managedFields tells that it was us who scaled it.
+        path = f"{self._apps(PLURALS[kind], name, 'scale')}?fieldManager={MANAGER}"
+        what = self._title(kind, name)
         body = {"spec": {"replicas": replicas}}
         if self._api.write("scale", what, "PATCH", path, body, "application/merge-patch+json") is None:
             raise ClusterError(f"Could not scale {what} to {replicas}: it does not exist")
 
     def pods(self, workload: Workload) -> list[Pod]:
-        """Every pod the workload owns, all phases, terminating ones included (found by owner, not by label)."""
+        """The workload's pods that have or may get a process, terminating ones included (found by owner, not by label)."""
+        return [to_pod(item) for item in self._owned(workload) if not is_ended(item)]
+
+    def ended_pods(self, workload: Workload) -> list[str]:
+        """Pods of the workload that ended and are still listed, readable: ``name (Evicted)``."""
+        return [ended_title(item) for item in self._owned(workload) if is_ended(item)]
+
+    def _owned(self, workload: Workload) -> list[Object]:
+        """Every pod that the workload owns, sorted by name."""
         # The selector only keeps the lists short: the workload's controller lets go of objects that no longer match it.
         query = {"labelSelector": workload.selector} if workload.selector else None
         calls = {"pods": lambda: self._api.read(f"the pods of {self._namespace}", self._core("pods"), query)}
@@ -123,8 +132,22 @@ class KubernetesAdapter:
         if workload.kind == "Deployment":
             replica_sets = (found["owners"] or {}).get("items", [])
             owned_by = {item["metadata"]["uid"] for item in replica_sets if owners(item) & owned_by}
-        pods = [to_pod(item) for item in (found["pods"] or {}).get("items", []) if owners(item) & owned_by]
-        return sorted(pods, key=lambda pod: pod.name)
+        items = [item for item in (found["pods"] or {}).get("items", []) if owners(item) & owned_by]
+        return sorted(items, key=lambda item: str(item["metadata"]["name"]))
+
+    def scalers(self, workloads: t.Collection[str]) -> list[Scaler]:
+        """What scales these workloads by itself: HorizontalPodAutoscalers, and KEDA's ScaledObjects where it is installed."""
+        where = f"namespaces/{self._namespace}"
+        hpa, keda = (f"/apis/{group}/{where}/{plural}" for group, plural in SCALERS.values())
+        found = ThreadParallel().run(
+            {
+                "hpa": lambda: self._api.read(f"the HorizontalPodAutoscalers of {self._namespace}", hpa),
+                "keda": lambda: self._api.read(f"the ScaledObjects of {self._namespace}", keda),  # 404: not installed
+            }
+        )
+        listed = [to_scaler(kind, item) for kind, key in KINDS for item in (found[key] or {}).get("items", [])]
+        # An HPA that KEDA made for its ScaledObject is the same scaler once more.
+        return [scaler for scaler in listed if scaler is not None and scaler.workload in workloads]
 
     def denied(self, rights: t.Collection[Right]) -> list[str]:
         """Of the wanted rights those we lack, readable: ``patch deployments/scale.apps order-consumer-blue``."""

@@ -19,7 +19,12 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     NotReadyError,
     OffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff, hand_off, range_faults
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import (
+    Handoff,
+    hand_off,
+    is_older,
+    range_faults,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -41,18 +46,25 @@ POLL = 0.1
 
 @dataclass(frozen=True)
 class Request:
-    """What the operator asked for. who: for the journal, e.g. the user and host that ran the playbook."""
+    """What the operator asked for. who: for the journal, e.g. the user and host that ran the playbook.
+
+    expected_epoch: the record's epoch on which the operator decided; None binds the run to nothing.
+    """
 
     target: str
     direction: str
     mode: str
     run_id: str
     who: str = ""
+    expected_epoch: int | None = None
 
 
 @dataclass
 class RunContext:
-    """One run at work. stored follows every change this run makes to the record; found is its data as first read."""
+    """One run at work. stored follows every change this run makes to the record; found is its data as first read.
+
+    evicted and ended tell what leaves a doubt in cold mode: members that were evicted, containers that were killed.
+    """
 
     ports: Ports
     app: Application
@@ -65,14 +77,24 @@ class RunContext:
     topics: t.Mapping[str, Topic]
     found: t.Mapping[str, str]
     known: dict[str, Workload] = field(default_factory=dict)
-    inherited: dict[str, t.Mapping[TopicPartition, CommittedOffset]] = field(default_factory=dict)
+    evicted: list[str] = field(default_factory=list)
+    ended: dict[str, str] = field(default_factory=dict)
+    scaled: bool = False
 
     @classmethod
     def open(cls, ports: Ports, app: Application, request: Request) -> RunContext:
-        """Take the lock, then read everything fresh: what was read before the lock may be old."""
+        """Take the lock, then read everything fresh: what was read before the lock may be old.
+
+        Raises ConflictError when the record is not at the epoch that the operator saw: the decision was made for another state.
+        """
         lock = RunLock(ports, app.name, request.run_id, app.lock_ttl)
         lock.acquire(app.timeouts.lock)
-        return cls.read(ports, app, request, lock)
+        ctx = cls.read(ports, app, request, lock)
+        moved = _moved(ctx)
+        if moved:
+            lock.release()
+            raise ConflictError(moved, {"record": ctx.stored.record.to_data()})
+        return ctx
 
     @classmethod
     def read(cls, ports: Ports, app: Application, request: Request, lock: RunLock) -> RunContext:
@@ -125,8 +147,13 @@ class RunContext:
         if workload.replicas == replicas:
             return False
         self.lock.hold()
+        self.scaled = True
         self.ports.cluster.scale(workload.kind, workload.name, replicas)
         return True
+
+    def raise_to(self, colour: str, replicas: int) -> bool:
+        """Give a colour at least so many replicas; one that has more keeps them: who works is never scaled down."""
+        return self.workload(colour).replicas < replicas and self.scale(colour, replicas)
 
     def write_journal(self, run: Run) -> None:
         """Store the run as it stands."""
@@ -163,17 +190,14 @@ class RunContext:
                 statuses[name] = status
         return statuses, silent, codes
 
-    def inherited_by(self, colour: str) -> t.Mapping[TopicPartition, CommittedOffset]:
-        """What the colour was handed when it became active; empty when its commits alone tell where it stands.
+    def refresh(self) -> None:
+        """Read the record again: what became of a write, or who else wrote, is told by it alone."""
+        self.stored = self.state.record()
 
-        ``topics`` has to be known: what was handed over for a topic that was created again since means nothing.
-        """
-        if colour not in self.inherited:
-            snapshot = self.state.snapshot(self.stored.record.activated_epoch)
-            # Cold hand-overs commit before they flip, so what the group has committed is never older than the snapshot.
-            counts = snapshot is not None and snapshot.target == colour and snapshot.mode != "cold"
-            self.inherited[colour] = same_logs(snapshot, self.topics) if snapshot is not None and counts else {}
-        return self.inherited[colour]
+    def whose_scale(self, colour: str) -> str:
+        """Who else owns the replicas of a colour, as the end of a sentence, or empty."""
+        owners = self.workload(colour).scaled_by
+        return f" (spec.replicas is also set by {', '.join(owners)})" if owners else ""
 
     def hand_off_of(
         self,
@@ -182,9 +206,19 @@ class RunContext:
         partitions: t.Sequence[TopicPartition],
         ranges: t.Mapping[TopicPartition, LogRange],
     ) -> Handoff:
-        """Where the work of ``colour`` stands. Raises OffsetsError where that is not in the log."""
-        inherited = self.inherited_by(colour)
-        found = hand_off(partitions, committed, inherited, self.stored.record.activated_epoch, ranges)
+        """Where the work of ``colour`` stands. Raises OffsetsError where that is not in the log, or not known."""
+        epoch = self.stored.record.activated_epoch
+        inherited: t.Mapping[TopicPartition, CommittedOffset] = {}
+        if colour == self.stored.record.active:
+            try:
+                snapshot = self.state.snapshot(self.stored.record)
+            except OffsetsError:
+                # Nobody needs it any more once every partition has a commit of this reign.
+                if any(tp not in committed or is_older(committed[tp], epoch) for tp in partitions):
+                    raise
+            else:
+                inherited = same_logs(snapshot, self.topics) if snapshot else {}
+        found = hand_off(partitions, committed, inherited, epoch, ranges)
         faults = range_faults(found.offsets, ranges)
         if faults:
             raise OffsetsError(
@@ -199,8 +233,24 @@ def replicas_of(ctx: RunContext, colour: str) -> int:
     """How many pods the colour that works shall have: as configured, else as many as the source had."""
     wanted = ctx.app.replicas or ctx.run.saved.get(ctx.source, 0) or ctx.run.saved.get(colour, 0)
     if wanted < 1:
-        raise NotReadyError(f"Nobody knows how many replicas {colour} needs: {ctx.source} has none; set bg_replicas")
+        raise NotReadyError(f"Cannot determine the replicas of {colour}: {ctx.source} has none; set bg_replicas")
     return wanted
+
+
+def _moved(ctx: RunContext) -> str:
+    """Why the record is not the one that the operator decided on, or empty."""
+    record, expected = ctx.stored.record, ctx.request.expected_epoch
+    if expected is None or record.epoch == expected:
+        return ""
+    run = next(
+        (run for run in (ctx.journal.current, *ctx.journal.history) if run and run.run_id == record.run_id), None
+    )
+    who = f"run {record.run_id or '(unnamed)'}" + (f" by {run.who}" if run and run.who else "")
+    when = (run.finished or run.started) if run else record.switch_timestamp
+    return (
+        f"Nothing was changed: this run was decided at epoch {expected}, and since then {who} moved the active record to epoch "
+        f"{record.epoch} ({record.active} active, {record.phase}) at {when or 'an unknown time'}. Look again before you decide"
+    )
 
 
 def write_offsets(ports: Ports, group: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> int:
