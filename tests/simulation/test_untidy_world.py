@@ -17,7 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
 from tests.simulation.world import invariants
 from tests.simulation.world.example import ExamplePod, virtual_time
-from tests.simulation.world.faults import ApiAway, Happen, Interrupted, Kill, Raise
+from tests.simulation.world.faults import ApiAway, Happen, Kill, Raise, interrupted
 from tests.simulation.world.neighbours import (
     FAST_HEARTBEAT,
     SLOW_HEARTBEAT,
@@ -309,7 +309,7 @@ def critical(scenario):
 
 
 @pytest.mark.parametrize(
-    "error", [lambda: ValueError("no JSON"), lambda: OSError(28, "No space left"), lambda: Interrupted("SIGTERM")]
+    "error", [lambda: ValueError("no JSON"), lambda: OSError(28, "No space left"), interrupted]
 )
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_m1_whatever_is_raised_in_the_critical_section_the_source_goes_on(scenario, error):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InterruptedRunError
 from tests.simulation.world.ports import AFTER, BEFORE, Call, Operator
 
 if t.TYPE_CHECKING:
@@ -33,10 +33,6 @@ class Fail:
         # A command's loss is the pods' silence (Mishap): the port never raises for them.
         if moment == self.moment and call.service != "consumers" and call.name != "event":
             raise operator.failure(call.service, f"simulated failure {moment} {call.name}")
-
-
-class Interrupted(BlueGreenError):
-    """What the modules make of SIGTERM and SIGINT: an error that is raised wherever the process is."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +112,11 @@ def api_away(world: World, seconds: float) -> None:
     world.excuse(
         world.scheduler.now, world.scheduler.now + seconds + AFTERWARDS, f"API server away for {seconds:.0f} s"
     )
+
+
+def interrupted() -> Exception:
+    """What the modules make of a signal: an error that is raised wherever the process is."""
+    return InterruptedRunError("Interrupted by SIGTERM")
 
 
 class Both:
