@@ -18,6 +18,8 @@ description:
     whose log is empty has no lag, whether the group committed anything there or not.
   - Offsets that are part of an open transaction are not known until it ends. They are waited for within O(timeout), named in
     the lines of progress, and when the time is over with what may hold them and what ends it.
+  - Records of aborted transactions and markers take offsets that no consumer is given. A wait that times out before offsets that
+    may be such, because neither the log nor the group moved, says how one can tell and what to set.
   - A small lag does not prove that a group is drained, under production it may never be 0. Use
     M(streamops.bluegreen.consumer_pause) for that; this module is for waiting until a hand-over is worth beginning, and
     with O(until=barrier) for waiting until what was there at a certain time is processed.

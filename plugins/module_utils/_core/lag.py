@@ -68,6 +68,17 @@ def uncommitted(rows: t.Iterable[PartitionLag]) -> list[PartitionLag]:
     return [row for row in rows if row.committed is None and row.readable and not row.pending]
 
 
+def without_markers(rows: t.Collection[PartitionLag]) -> int | None:
+    """Total lag but for partitions that are a single offset behind: a transaction's marker takes one, and nobody commits it.
+
+    For a limit that asks whether something is worth beginning: with transactions a thousand idle partitions lag by a thousand
+    for ever. It proves nothing. None as ``total_lag``.
+    """
+    if total_lag(rows) is None:
+        return None
+    return sum(row.lag or 0 for row in rows if row.lag != 1)
+
+
 def pending(rows: t.Iterable[PartitionLag]) -> list[TopicPartition]:
     """Partitions whose commit an open transaction will decide."""
     return [row.partition for row in rows if row.pending]

@@ -17,6 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag impo
     total_lag,
     uncommitted,
     unreadable_tail,
+    without_markers,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -76,6 +77,15 @@ def test_a_lag_is_what_can_still_be_read(offset: int | None, start: int, length:
     assert 0 <= row.lag <= length
     assert row.lag == len(range(max(offset or 0, start), start + length))
     assert row.passed == (None if offset is None else len(range(offset, start)))
+
+
+def test_one_offset_in_a_partition_may_be_a_marker() -> None:
+    logs = {TopicPartition("t", number): LogRange(0, 5) for number in range(4)}
+    commits = {tp: CommittedOffset(5 - tp.partition) for tp in logs}
+    assert (total_lag(lags(commits, logs)), without_markers(lags(commits, logs))) == (6, 5)
+    del commits[TopicPartition("t", 3)]
+    assert without_markers(lags(commits, logs)) is None
+    assert without_markers([]) is None
 
 
 def test_what_may_be_left_of_transactions_is_told_with_its_signs() -> None:
