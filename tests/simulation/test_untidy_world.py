@@ -308,9 +308,7 @@ def critical(scenario):
     return [call.number for call in calls if arm < call.number < flip]
 
 
-@pytest.mark.parametrize(
-    "error", [lambda: ValueError("no JSON"), lambda: OSError(28, "No space left"), interrupted]
-)
+@pytest.mark.parametrize("error", [lambda: ValueError("no JSON"), lambda: OSError(28, "No space left"), interrupted])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_m1_whatever_is_raised_in_the_critical_section_the_source_goes_on(scenario, error):
     for number in sample(critical(scenario), 5):
@@ -411,8 +409,7 @@ def test_t38_somebody_puts_the_replicas_back_every_three_seconds(scenario):
     assert named, "it is named before"
     operator = world.operator("run")
     outcome = attempt(world, operator, scenario.play)
-    if any(call.writes for call in operator.calls):
-        assert outcome.result is None
+    if outcome.result is None:
         assert "argocd-controller" in str(outcome)
     gitops.stop()
     if not scenario.contract:
@@ -472,14 +469,17 @@ def test_m7_t5_a_marker_is_no_record(scenario):
 # --- people ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("apart", [1.5, 2.0, 2.5, 3.0])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
 @pytest.mark.parametrize("scenario", SWITCHES, ids=str)
-def test_t2_two_people_press_the_same_button(scenario, apart):
+def test_t2_two_people_press_the_same_button(scenario, share):
     """Without a colour. What the second one saw is not so any more when it gets the lock: it changes nothing."""
     world = scenario.world()
     first, second = world.operator("first"), world.operator("second")
     tasks = [world.start(first, lambda: play(first, "switch", scenario.mode))]
-    world.pass_time(apart)
+    # While the first one is under way: after it, it is a command of its own. A run takes seconds of virtual time.
+    calls = scenario.undisturbed()
+    world.pass_time(share * (calls[-1].when - calls[0].when))
+    assert not tasks[0].done
     tasks.append(world.start(second, lambda: play(second, "switch", scenario.mode)))
     world.finish(*tasks)
     assert all(task.error is None or isinstance(task.error, BlueGreenError) for task in tasks)

@@ -65,6 +65,13 @@ class Application:
     contract: Contract = field(default_factory=Contract)
     timeouts: Timeouts = field(default_factory=Timeouts)
 
+    def out_of_range_in(self, direction: str) -> str:
+        """What a run of this direction does with a commit that retention passed.
+
+        A rollback goes on at the start of the log whatever is set: the records are gone, and the version that let them go is ill.
+        """
+        return "earliest" if direction == "rollback" else self.out_of_range
+
 
 def parse_application(raw: t.Mapping[str, t.Any], mode: str = "hot", target: str = "") -> Application:
     """Check and read the description. Raises InvalidSettingsError that lists every fault at once."""

@@ -204,17 +204,15 @@ def source_gates(workload: Workload | None, pods: t.Sequence[Pod], name: str, ro
             f"{ready} of {wanted}" if workload else f"{name} not found",
             "all",
             0 < wanted <= ready,
-            problems or _no_pods(role, wanted),
+            problems or _no_pods(role, name, wanted),
         )
     ]
 
 
-def _no_pods(role: str, wanted: int) -> str:
+def _no_pods(role: str, name: str, wanted: int) -> str:
     if wanted:
         return "repair the active colour first"
-    return f"the {role} colour wants no pods, so nobody processes: scale it up" + (
-        ", or switch to the other colour in cold mode" if role == "active" else ""
-    )
+    return f"{name} of the {role} colour wants no pods, so nobody processes: scale it up"
 
 
 def contract_gates(

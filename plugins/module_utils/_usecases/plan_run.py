@@ -113,7 +113,7 @@ def judge(app: Application, mode: str, direction: str, seen: Observation, decisi
         _members(app, mode, "source", seen, source),
         _members(app, "cold", "target", seen, target),
         gates.pending_gate(source.group.group_id, source.pending),
-        _inside(app, seen, source),
+        _inside(app, direction, seen, source),
     ]
     if not (record.armed or seen.journal.unfinished is not None):
         rows += _source_gates(app, mode, direction, seen, source)
@@ -128,10 +128,10 @@ def judge(app: Application, mode: str, direction: str, seen: Observation, decisi
     return rows
 
 
-def _inside(app: Application, seen: Observation, source: ColourView) -> gates.Gate:
+def _inside(app: Application, direction: str, seen: Observation, source: ColourView) -> gates.Gate:
     """Commits that are not in the log any more: the run's policy says what becomes of them."""
     known = {tp: committed for tp, committed in source.committed.items() if tp in seen.ranges}
-    inside = inside_log(known, seen.ranges, app.out_of_range)
+    inside = inside_log(known, seen.ranges, app.out_of_range_in(direction))
     return gates.range_gate(inside.faults, [f"{tp}: {note}" for tp, note in sorted(inside.notes.items())])
 
 

@@ -219,7 +219,7 @@ class RunContext:
             else:
                 inherited = same_logs(snapshot, self.topics) if snapshot else {}
         found = hand_off(partitions, committed, inherited, epoch, ranges)
-        inside = inside_log(found.offsets, ranges, self.app.out_of_range)
+        inside = inside_log(found.offsets, ranges, self.app.out_of_range_in(self.request.direction))
         if inside.faults:
             raise OffsetsError(
                 f"Group {self.group(colour)} stands outside its log: {'; '.join(inside.faults[:5])}. Set bg_out_of_range to earliest "
