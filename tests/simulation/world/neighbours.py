@@ -26,25 +26,30 @@ class Stranger(PlainPod):
 
     Where the colour is at work, what it processes is part of the work, and stands in the ledger; in the group of a colour
     that stands by it reads for a purpose of its own (counts False). heartbeat: longest seconds until it hears of an eviction.
+    idle: it holds what it is given, and neither processes nor commits.
     """
 
-    def __init__(self, world: World, colour: str, heartbeat: float = FAST_HEARTBEAT, static: bool = False) -> None:
+    def __init__(
+        self, world: World, colour: str, heartbeat: float = FAST_HEARTBEAT, static: bool = False, idle: bool = False
+    ) -> None:
         super().__init__(world, colour, f"stranger-{len(world.strangers)}")
         self.member.host = f"192.168.7.{len(world.strangers) + 1}"
         self.member.client_id = "rdkafka"
         self.member.news = heartbeat
         self.member.instance_id = "another-teams-worker" if static else None
         self.counts = world.record.active == colour
+        self.idle = idle
         world.strangers.append(self)
 
     def work(self, record: Fetched, epoch: int) -> None:
         if self.counts:
             super().work(record, epoch)
 
-    @property
-    def disturbed(self) -> bool:
-        """Somebody threw it out of its group."""
-        return any(one.client is self.member for one in self.member.group.evicted)
+    def _batch(self) -> None:
+        if self.idle:
+            self.member.poll(5.0)
+        else:
+            super()._batch()
 
 
 class AssignPod(PlainPod):
@@ -110,9 +115,11 @@ def side_group(world: World, colour: str) -> str:
     return group_id
 
 
-def let_in(world: World, colour: str, heartbeat: float = FAST_HEARTBEAT, static: bool = False) -> Stranger:
+def let_in(
+    world: World, colour: str, heartbeat: float = FAST_HEARTBEAT, static: bool = False, idle: bool = False
+) -> Stranger:
     """A stranger joins a colour's group and begins."""
-    stranger = Stranger(world, colour, heartbeat, static)
+    stranger = Stranger(world, colour, heartbeat, static, idle)
     stranger.boot()
     return stranger
 
@@ -203,8 +210,9 @@ class GitOps(Autoscaler):
 
     period = GITOPS_PERIOD
 
-    def __init__(self, world: World, wanted: t.Mapping[str, int]) -> None:
+    def __init__(self, world: World, wanted: t.Mapping[str, int], period: float = GITOPS_PERIOD) -> None:
         self.wanted = dict(wanted)
+        self.period = period
         super().__init__(world, "blue")
         for colour in self.wanted:
             world.cluster.workloads[world.app.colours[colour].workload].scaled_by = ("argocd-controller",)

@@ -91,9 +91,9 @@ class World:
         self.excused: list[tuple[float, float, str]] = []
         """Times in which records may wait, and why: somebody took the API server away, or killed who was to go on."""
         self._pod = pod or (ModelPod if contract else PlainPod)
-        self._groups = dict(groups or {})
         self.cluster = ApiServer(self.scheduler, self.rng, self._make_container)
         self.app = application(self.topic_names if named is None else named)
+        self._groups = {colour: self.app.colours[colour].group for colour in COLOURS} | dict(groups or {})
         self._set_up(partitions, {"blue": replicas, "green": standby})
 
     def _set_up(self, partitions: int, replicas: dict[str, int]) -> None:
@@ -129,7 +129,7 @@ class World:
 
     def group(self, colour: str) -> str:
         """The group that the colour's pods use."""
-        return self._groups.get(colour, self.app.colours[colour].group)
+        return self._groups[colour]
 
     def partitions(self) -> list[TopicPartition]:
         """Every partition that the pods read."""
