@@ -38,6 +38,15 @@ def written(stage: Stage) -> dict[str, object]:
     return found
 
 
+def said_of(output: str) -> dict[str, str]:
+    """What a run said of each host, without line breaks and with single spaces."""
+    said: dict[str, list[str]] = {}
+    for block in re.split(r"\n(?=[a-z]+: \[|(?:TASK|PLAY|\[ERROR\])\b|\n)", output):
+        if found := re.match(r"[a-z]+: \[([^\]]+)\]", block):
+            said.setdefault(found[1], []).extend(block.split())
+    return {host: " ".join(words) for host, words in said.items()}
+
+
 def recap(output: str, host: str = APP) -> dict[str, int]:
     """The numbers at the end of a run for one host."""
     line = next(line for line in reversed(output.splitlines()) if line.split()[:1] == [host] and "changed=" in line)
