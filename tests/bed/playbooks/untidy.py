@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 import subprocess
@@ -25,9 +26,9 @@ from bgtools.audit import LedgerReader
 from bgtools.kafka import reader
 from bgtools.ledger_report import Row
 from demo.application import APP, Application
-from demo.operator_ import Finished
+from demo.operator_ import Finished, Producer
 from demo.place import BUILD, Names, Place
-from demo.stage import Stage
+from demo.stage import BOUND, LINGER, Stage
 from tests.bed.conftest import Kafka, Kubectl
 from tests.bed.playbooks.watching import RECORD, process_of, said_of, wait_for, written
 
@@ -159,6 +160,12 @@ class World:
         since = time.time_ns()
         wait_for(f"{colour} at work", lambda: any(r.ns > since and r.colour == colour for r in self.rows()), seconds)
 
+    def longest_rest(self, since: int, until: int | None = None) -> float:
+        """The longest time in seconds in which nobody processed anything, between two moments (ns) or until now."""
+        until = time.time_ns() if until is None else until
+        moments = [since, *(row.ns for row in self.rows() if since < row.ns < until), until]
+        return max(later - earlier for earlier, later in itertools.pairwise(moments)) / 1e9
+
     def account(self, produced: Mapping[str, Any], name: str, changes: int | None = None) -> dict[str, Any]:
         """Every record that was ever produced was processed once. changes: of the colour at work, where they are known."""
         report = self.stage.audits.audit(name, None, None, wait=90)
@@ -168,6 +175,16 @@ class World:
         if changes is not None:
             assert len(report["changes"]) == changes
         return report
+
+    @contextlib.contextmanager
+    def producing(self, rate: int = 100, linger: int = LINGER) -> Iterator[Producer]:
+        """Records during a block, once the active colour keeps up with them."""
+        producer = Producer(self.stage.place, self.stage.names, self.stage.out, rate, BOUND, linger)
+        try:
+            self.stage.audits.wait_caught_up(self.state()[0], 120)
+            yield producer
+        finally:
+            producer.stop()
 
     # -- neighbours --------------------------------------------------------------------------------------------------
 
@@ -195,6 +212,15 @@ class World:
         metadata = {"labels": template["metadata"]["labels"], "ownerReferences": [owner]}
         self.kubectl("patch", "pod", name, "--type=merge", "-p", json.dumps({"metadata": metadata}))
         return name
+
+    def wait_quota(self, name: str) -> None:
+        """Until a ResourceQuota has counted what there is; before that it refuses nothing, or everything."""
+
+        def counted() -> bool:
+            status = self.kubectl.json("get", "resourcequota", name).get("status") or {}
+            return bool(status.get("used")) and status.get("used") == status.get("hard")
+
+        wait_for(f"quota {name} in force", counted, 30)
 
     def apply_replicas(self, manager: str, **replicas: int) -> None:
         """Apply replicas of the colours server-side, as a tool does that keeps them in a repository."""
@@ -235,6 +261,32 @@ class World:
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload(colour)},
                 "metrics": [{"type": "Resource", "resource": cpu}],
             },
+        }
+
+    @contextlib.contextmanager
+    def keda(self) -> Iterator[None]:
+        """KEDA's kind of objects, without KEDA."""
+        names = {"plural": "scaledobjects", "singular": "scaledobject", "kind": "ScaledObject"}
+        schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+        version = {"name": "v1alpha1", "served": True, "storage": True, "schema": schema}
+        definition = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "scaledobjects.keda.sh"},
+            "spec": {"group": "keda.sh", "scope": "Namespaced", "names": names, "versions": [version]},
+        }
+        with self.applied(definition):
+            self.kubectl("wait", "--for=condition=Established", "crd/scaledobjects.keda.sh", "--timeout=30s")
+            yield
+
+    def scaled_object(self, colour: str) -> dict[str, Any]:
+        """What makes KEDA start a colour whose group lags."""
+        trigger = {"type": "kafka", "metadata": {"consumerGroup": self.group(colour), "lagThreshold": "10"}}
+        return {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject",
+            "metadata": {"name": f"{workload(colour)}-lag"},
+            "spec": {"scaleTargetRef": {"name": workload(colour)}, "minReplicaCount": 0, "triggers": [trigger]},
         }
 
     @contextlib.contextmanager

@@ -67,6 +67,7 @@ class PlaybookRun:
     def __init__(self, stage: Stage, playbook: str, *arguments: str) -> None:
         command = stage.operator.command(playbook, "-e", f"bg_confirm={APP}", *arguments)
         self._log = (stage.out / "killed.log").open("ab")
+        self._begin = self._log.tell()
         self._process = subprocess.Popen(command, env=stage.operator.env, cwd=ROOT, stdout=self._log, stderr=self._log)
 
     def __enter__(self) -> PlaybookRun:
@@ -84,6 +85,11 @@ class PlaybookRun:
             return found
 
         wait_for(what, seen)
+
+    def wait(self, seconds: float = 300) -> tuple[int, str]:
+        """Until it has ended by itself; exit code and output."""
+        code = self._process.wait(timeout=seconds)
+        return code, Path(self._log.name).read_text(encoding="utf-8")[self._begin :]
 
     def kill(self) -> None:
         """SIGKILL to the playbook and to every process below it: workers put themselves into sessions of their own."""
