@@ -31,12 +31,13 @@ def world(stage: Stage, bed: Mapping[str, str]) -> World:
 
 def kill_after_the_flip(world: World, target: str) -> tuple[int, int]:
     """Kill a switch as soon as the record names the target: the last moment (ns) it did not, and when all were dead."""
+    read = world.reader(RECORD)
     with PlaybookRun(world.stage, "switch") as run:
         run.wait_for("the armed record", lambda: world.state()[1] == "switching")
         before = time.time_ns()
         while True:
             asked = time.time_ns()
-            if (world.stage.app.data(RECORD) or {})["active"] == target:
+            if read()["active"] == target:
                 break
             before = asked
         run.kill()

@@ -59,7 +59,8 @@ def test_a_scaler_that_wakes_the_source(plain: World) -> None:
                 plain.scale_as(SCALER, source, 1)
 
         with Repeating(wake):
-            done = plain.attempt("switch", "-e", "bg_mode=cold", name="woken")
+            shorter = '{"bg_timeouts": {"start": 40}}'
+            done = plain.attempt("switch", "-e", "bg_mode=cold", "-e", shorter, name="woken")
             says(flat(done.output), SCALER, workload(source))
             assert plain.state() == (other(source) if done.code == 0 else source, "stable")
             plain.at_work(plain.state()[0], 60)

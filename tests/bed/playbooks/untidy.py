@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import re
@@ -21,6 +22,7 @@ from typing import Any
 
 import yaml
 from confluent_kafka.admin import AdminClient
+from kubernetes import client, config
 
 from bgtools.audit import LedgerReader
 from bgtools.kafka import reader
@@ -58,6 +60,17 @@ class World:
     def record(self) -> dict[str, str]:
         """The active record as it is stored."""
         return self.stage.app.data(RECORD) or {}
+
+    def reader(self, config_map: str) -> Callable[[], dict[str, str]]:
+        """What reads a ConfigMap in a millisecond or two, for who has to be quick."""
+        api = client.CoreV1Api(config.new_client_from_config(self.bed["KUBECONFIG"]))
+        read = functools.partial(api.read_namespaced_config_map, config_map, self.kubectl.namespace)
+
+        def data() -> dict[str, str]:
+            found: dict[str, str] = json.loads(read(_preload_content=False).data)["data"]
+            return found
+
+        return data
 
     def state(self) -> tuple[str, str]:
         """Active colour and phase."""
