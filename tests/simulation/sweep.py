@@ -34,9 +34,9 @@ def play(seed: int) -> tuple[str, str]:
 
 def _begin() -> None:
     sys.path[:0] = [str(ROOT / path) for path in PATHS]
-    from tests.simulation.world.example import virtual_time
+    from tests.simulation.world.weather import in_virtual_time
 
-    virtual_time(_Patch())
+    in_virtual_time(_Patch())
 
 
 class _Patch:

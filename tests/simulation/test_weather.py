@@ -7,16 +7,15 @@ A failing schedule prints one string: ``pytest tests/simulation/test_weather.py 
 import pytest
 
 from tests.simulation.world import weather
-from tests.simulation.world.example import virtual_time
 from tests.simulation.world.scenario import RUNS
 
-SAMPLE, PARTS = 120, 4
+SAMPLE, PARTS = 100, 4
 """Schedules of every `make check`, in so many tests."""
 
 
 @pytest.fixture(autouse=True)
 def _in_virtual_time(monkeypatch):
-    virtual_time(monkeypatch)
+    weather.in_virtual_time(monkeypatch)
 
 
 def seeds_of(part):
