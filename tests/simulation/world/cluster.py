@@ -208,8 +208,9 @@ class ApiServer:
             return
         pod.container = self.make_container(pod.colour, f"{pod.name}.{pod.restarts}")
         pod.container.member.host = pod.ip
+        pod.shown = replace(pod.shown, ip=pod.ip)  # known before its first container runs
         pod.container.boot()
-        self._show(pod, phase="Running", problem="", ip=pod.ip)
+        self._show(pod, phase="Running", problem="")
 
     def _show(self, pod: SimPod, **changes: t.Any) -> None:
         def tell() -> None:

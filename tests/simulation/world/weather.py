@@ -10,6 +10,7 @@ import random
 import typing as t
 from dataclasses import dataclass, field, replace
 
+import bgconsumer.worker
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, NoGoError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
@@ -19,8 +20,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     other_colour,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
 from tests.simulation.world import invariants
-from tests.simulation.world.example import ExamplePod
+from tests.simulation.world.example import ExamplePod, virtual_time
 from tests.simulation.world.faults import (
     AFTERWARDS,
     Fail,
@@ -124,7 +126,11 @@ def draw(seed: int) -> Schedule:
     climate = []
     if chance.random() < 0.45:
         fitting = [name for name, one in CLIMATES.items() if one.fits(scenario)]
-        climate = sorted(set(chance.choices(fitting, [CLIMATES[name].weight for name in fitting], k=chance.choice((1, 1, 2)))))
+        picked = sorted(
+            set(chance.choices(fitting, [CLIMATES[name].weight for name in fitting], k=chance.choice((1, 1, 2))))
+        )
+        about_topics = [name for name in picked if "topic" in name]
+        climate = [name for name in picked if name not in about_topics[1:]]
     fitting = [name for name, one in WEATHER.items() if one.fits(scenario)]
     weights = [WEATHER[name].weight for name in fitting]
     strikes = [
@@ -185,6 +191,8 @@ class Storm:
     waits_since: list[float] = field(default_factory=list)
     """When somebody died whose work only the next one takes up."""
     outages: bool = False
+    together: bool = False
+    """Somebody else was at work beside the run, so that what it wrote was written into the other's journal."""
     topic_again: bool = False
     cleared: bool = False
 
@@ -200,7 +208,10 @@ class Storm:
     def begin(self, name: str, run: t.Callable[[Operator], t.Any]) -> None:
         """Somebody else begins a run now."""
         operator = self.world.operator(name)
-        self.others.append((operator, self.world.start(operator, lambda: run(operator))))
+        task = self.world.start(operator, lambda: run(operator))
+        task.on_end = lambda: None  # how it ended is asked for later
+        self.others.append((operator, task))
+        self.together = True
 
     def excuse(self, seconds: float, why: str) -> None:
         self.world.excuse(self.world.scheduler.now, self.world.scheduler.now + seconds + AFTERWARDS, why)
@@ -365,6 +376,35 @@ def _marker(storm: Storm, chance: random.Random, _call: Call) -> None:
     storm.world.broker.log(tp).mark(storm.world.scheduler.now, chance.choice((1, 1, 3)))
 
 
+def _record_again(storm: Storm, chance: random.Random, _call: Call) -> None:
+    """Somebody deletes the record, and the play that makes it makes it again."""
+    world = storm.world
+    found = world.cluster.config_maps.pop(world.cluster.record_name, None)
+    if found is None:
+        return
+
+    def create(operator: Operator) -> None:
+        operator.ports.clock.sleep(chance.choice((0.5, 3.0, 8.0)))
+        for _try in range(20):
+            try:
+                request = RecordRequest(world.app.name, operator.run_id, active=found.data["active"])
+                set_active(operator.ports, request)
+            except BlueGreenError:
+                operator.ports.clock.sleep(10.0)
+            else:
+                return
+
+    storm.begin(f"bootstrap-{len(world.operators)}", create)
+    storm.excuse(20.0, "the record was deleted")
+    storm.outages = True
+
+
+def _bootstrap_again(storm: Storm, _chance: random.Random, _call: Call) -> None:
+    """The play that made the record is run once more: it says active=blue."""
+    request = RecordRequest(storm.world.app.name, f"bootstrap-{len(storm.world.operators)}", active="blue")
+    storm.begin(request.run_id, lambda operator: set_active(operator.ports, request))
+
+
 def _touch_record(storm: Storm, _chance: random.Random, _call: Call) -> None:
     """Somebody puts a label on it."""
     cluster, name = storm.world.cluster, storm.world.cluster.record_name
@@ -468,6 +508,8 @@ WEATHER: dict[str, Weather] = {
     "retention": Weather(_retention, 2),
     "transaction marker": Weather(_marker, 2),
     "record touched": Weather(_touch_record, 2),
+    "record created again": Weather(_record_again, 1),
+    "record's play once more": Weather(_bootstrap_again, 2),
     "record edited": Weather(_edit_record, 1),
     "journal deleted": Weather(_delete_journal, 1),
     "lease deleted": Weather(_delete_lease, 1),
@@ -477,7 +519,10 @@ WEATHER: dict[str, Weather] = {
     "active colour scaled": Weather(_scale, 2),
     "autoscaler": Weather(_woken, 2, "contract"),
     "replicas put back": Weather(_gitops, 1, "contract"),
-    **{name: Weather(_trouble(name), 1, "" if "lost" not in name and "held" not in name else "hot") for name in TROUBLES},
+    **{
+        name: Weather(_trouble(name), 1, "" if "lost" not in name and "held" not in name else "hot")
+        for name in TROUBLES
+    },
 }
 
 
@@ -601,6 +646,12 @@ LATER: dict[str, t.Callable[[Storm], None]] = {
 }
 
 
+def in_virtual_time(patch: t.Any) -> None:
+    """As the example's `virtual_time`; its parked pods look after their group five times as seldom, which is most of the cost."""
+    virtual_time(patch)
+    patch.setattr(bgconsumer.worker, "PARKED_SECONDS", 0.25)
+
+
 # --- one schedule, from its beginning to its end -------------------------------------------------------------------------------
 
 
@@ -663,7 +714,7 @@ def _attempt(world: World, operator: Operator, run: t.Callable[[Operator], t.Any
     """As `attempt`; any other error than ours is an end like others here: preflight, for one, undoes nothing."""
     try:
         return attempt(world, operator, run)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         if isinstance(error, AssertionError):
             raise
         return Outcome(error=BlueGreenError(f"{type(error).__name__}: {error}"))
@@ -707,13 +758,15 @@ def _bring_to_an_end(storm: Storm, story: list[str]) -> Outcome:
 
 
 def _help(storm: Storm) -> None:
-    """What a person does who is told that the other colour was started by somebody, or that the active one has no pods."""
+    """What a person does who is told that the other colour was started by somebody or has commits of somebody else, that the
+    active one has no pods, or that nobody knows how many it needs."""
     world = storm.world
+    world.app = replace(world.app, replicas=storm.schedule.replicas)
     active = world.record.active
     if _phase(world) in ("stable", "verifying"):
         if world.replicas(active) == 0:
             world.cluster.scale(world.app.colours[active].workload, storm.schedule.replicas)
-        if storm.schedule.last_mode == "cold" and world.replicas(other_colour(active)) > 0:
+        if world.replicas(other_colour(active)) > 0:
             world.cluster.scale(world.app.colours[other_colour(active)].workload, 0)
 
 
@@ -729,7 +782,12 @@ def _judge(storm: Storm) -> list[str]:
     broken += invariants.at_work(world, colour)
     broken += invariants.never_scaled_down(world)
     broken += invariants.strangers_undisturbed(world)
-    broken += invariants.nobody_waited(world, WAITS_COLD if "cold" in (schedule.scenario.mode, schedule.last_mode) else WAITS_HOT)
+    broken += invariants.nobody_waited(
+        world, WAITS_COLD if "cold" in (schedule.scenario.mode, schedule.last_mode) else WAITS_HOT
+    )
     if not storm.outages:
-        broken += invariants.written_by_the_holder(world) + invariants.journalled(world)
+        broken += invariants.written_by_the_holder(world)
+    if not (storm.outages or storm.together):
+        # A resume only wakes: one that is repeated after the run was closed, because the lock could not be given back, is fine.
+        broken += [fault for fault in invariants.journalled(world) if "called resume" not in fault]
     return broken
