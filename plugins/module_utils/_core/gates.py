@@ -204,15 +204,16 @@ def source_gates(workload: Workload | None, pods: t.Sequence[Pod], name: str, ro
             f"{ready} of {wanted}" if workload else f"{name} not found",
             "all",
             0 < wanted <= ready,
-            problems or _no_pods(role, name, wanted),
+            problems or _no_pods(role, name, workload),
         )
     ]
 
 
-def _no_pods(role: str, name: str, wanted: int) -> str:
-    if wanted:
+def _no_pods(role: str, name: str, workload: Workload | None) -> str:
+    if workload is None or workload.replicas:
         return "repair the active colour first"
-    return f"{name} of the {role} colour wants no pods, so nobody processes: scale it up"
+    owners = f" (spec.replicas is also set by {', '.join(workload.scaled_by)})" if workload.scaled_by else ""
+    return f"{name} of the {role} colour wants no pods{owners}, so nobody processes: scale it up"
 
 
 def contract_gates(

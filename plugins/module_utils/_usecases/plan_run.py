@@ -34,6 +34,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.obse
     check_rights,
     observe,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
 
 REBALANCING = ("PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling")
 """States of a group that end by themselves, and in which nobody can tell who owns what."""
@@ -61,17 +62,24 @@ class Plan:
 def plan_run(ports: Ports, app: Application, mode: str, direction: str, target: str = "") -> Plan:
     """Look at everything and judge. Without ``target`` a switch goes to the other colour, a rollback to the one before."""
     check_rights(ports, app, mode)
-    deadline = ports.clock.monotonic() + REBALANCE_WAIT
+    deadline, wanted = ports.clock.monotonic() + REBALANCE_WAIT, ""
     while True:
         seen = observe(ports, app, mode, surroundings=True)
-        decision = decide(
-            seen.stored.record, seen.journal.unfinished, choose_target(seen, direction, target, ports.clock.now())
-        )
+        # The colour that was meant at first stays meant: "the other one" is another one once somebody has switched.
+        wanted = wanted or choose_target(seen, direction, target, ports.clock.now())
+        decision = decide(seen.stored.record, seen.journal.unfinished, wanted)
         plan = Plan(seen, decision, judge(app, mode, direction, seen, decision), ports.clock.now())
-        passing = seen.colours[decision.source].group.state in REBALANCING and decision.action == decisions.START
-        if plan.verdict == gates.GO or not passing or ports.clock.monotonic() >= deadline:
+        rebalances = seen.colours[decision.source].group.state in REBALANCING and decision.action == decisions.START
+        if plan.verdict == gates.GO or ports.clock.monotonic() >= deadline:
+            return plan
+        if not rebalances and not _overtaken(ports, app, seen):
             return plan
         ports.clock.sleep(LOOK_AGAIN)
+
+
+def _overtaken(ports: Ports, app: Application, seen: Observation) -> bool:
+    """Whether the record has moved on since it was read: then pods were asked after it, and nothing fits."""
+    return State(ports, app.name).record().version != seen.stored.version
 
 
 def choose_target(seen: Observation, direction: str, target: str, now: str) -> str:
@@ -196,13 +204,10 @@ def _source_gates(
         rows.append(gates.grace_gate(source.workload, len(source.pods), app.timeouts.start))
     # A rollback leaves a colour because it is ill: its illness is no reason to stay, and neither is that of the input,
     # which both colours read. What the hand-over itself needs (pods that answer, in hot mode) is still demanded.
-    ill = (
-        "source lag",
-        "source pods ready",
-        "source pods processing",
-        "source owns every partition",
-        "open transactions on the input",
-    )
+    ill = ["source lag", "source pods ready", "source pods processing", "open transactions on the input"]
+    if any(row.name == "source pods ready" and row.verdict != gates.GO for row in rows):
+        # Pods that are well and own nothing are another matter: then it is the wrong group, or a forgotten topic.
+        ill.append("source owns every partition")
     return [gates.soften(row) if direction == "rollback" and row.name in ill else row for row in rows]
 
 

@@ -12,14 +12,19 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes_objects import selector
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes_objects import (
+    outdated,
+    scaled_by,
+    selector,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Right, Workload
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Right, Scaler, Workload
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
 
 MAPS = "/api/v1/namespaces/n/configmaps"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/n/leases"
 APPS = "/apis/apps/v1/namespaces/n"
+PODS = "/api/v1/namespaces/n/pods"
 STORED = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
@@ -99,12 +104,82 @@ def test_creation(cluster: KubernetesAdapter, server: HttpServer) -> None:
         cluster.create_config_map("x", {})
 
 
-def test_names_and_deletion(cluster: KubernetesAdapter, server: HttpServer) -> None:
-    listed = [{"metadata": {"name": name}} for name in ("app-2", "app-1", "other")]
-    server.answers[f"GET {MAPS}"] = [(200, {"items": listed})]
-    assert cluster.config_maps("app-") == ["app-1", "app-2"]
-    assert "PartialObjectMetadataList" in server.requests[0].headers["Accept"]
-    cluster.delete_config_map("gone")
+HPAS = "/apis/autoscaling/v2/namespaces/n/horizontalpodautoscalers"
+SCALED = "/apis/keda.sh/v1alpha1/namespaces/n/scaledobjects"
+
+
+def test_what_scales_a_workload_by_itself(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    def scaler(name: str, workload: str, **more: t.Any) -> dict[str, t.Any]:
+        return {"metadata": {"name": name, **more}, "spec": {"scaleTargetRef": {"name": workload}}}
+
+    hpa = scaler("h", "w")
+    hpa["spec"]["minReplicas"] = 3
+    of_keda = scaler("keda-hpa-k", "w", ownerReferences=[{"kind": "ScaledObject", "uid": "k"}])
+    paused = scaler("p", "w", annotations={"autoscaling.keda.sh/paused": "true"})
+    server.answers[f"GET {HPAS}"] = [(200, {"items": [hpa, of_keda, scaler("other", "x")]})]
+    assert cluster.scalers(["w"]) == [Scaler("HorizontalPodAutoscaler", "h", "w", 3)], "KEDA is not installed: 404"
+    server.answers[f"GET {SCALED}"] = [(200, {"items": [scaler("k", "w"), paused]})]
+    assert cluster.scalers(["w"])[1:] == [
+        Scaler("ScaledObject", "k", "w", 0),
+        Scaler("ScaledObject", "p", "w", 0, paused=True),
+    ]
+
+
+def test_pods_that_ended_are_no_pods(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    """Kubernetes keeps them: evicted by a node, ended by a shutdown, completed."""
+    evicted = owned("Pod", "gone", "u", status={"phase": "Failed", "reason": "Evicted"})
+    done = owned("Pod", "done", "u", status={"phase": "Succeeded"})
+    going = owned(
+        "Pod",
+        "going",
+        "u",
+        metadata={"deletionTimestamp": "now"},
+        status={
+            "phase": "Running",
+            "containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}],
+        },
+    )
+    server.answers[f"GET {PODS}"] = [(200, {"items": [evicted, done, going]})]
+    workload = Workload("StatefulSet", "w", "u", 1)
+    (pod,) = cluster.pods(workload)
+    assert (pod.name, pod.terminating, pod.ended) == ("going", True, "container c ended with exit code 137 (Error)")
+    assert cluster.ended_pods(workload) == ["done (Succeeded)", "gone (Evicted)"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "says"),
+    [
+        ({}, {"updatedReplicas": 2, "observedGeneration": 4}, ""),
+        ({}, {"updatedReplicas": 1, "observedGeneration": 4}, "1 of 2 pods run its template"),
+        ({}, {"updatedReplicas": 2, "observedGeneration": 3}, "its controller has not seen its last change yet"),
+        ({"paused": True}, {"observedGeneration": 4}, "0 of 2 pods run its template, its rollout is paused"),
+        (
+            {"updateStrategy": {"type": "OnDelete"}},
+            {"updatedReplicas": 1, "observedGeneration": 4},
+            "1 of 2 pods run its template, pods are only replaced when somebody deletes them (OnDelete)",
+        ),
+        (
+            {"updateStrategy": {"rollingUpdate": {"partition": 1}}},
+            {"updatedReplicas": 1, "observedGeneration": 4},
+            "1 of 2 pods run its template, only pods from 1 on are updated (partition)",
+        ),
+    ],
+)
+def test_pods_of_an_older_template(spec: dict[str, t.Any], status: dict[str, t.Any], says: str) -> None:
+    assert outdated({"generation": 4}, {"replicas": 2, **spec}, status) == says
+
+
+def test_who_else_owns_the_replicas() -> None:
+    def entry(manager: str, *fields: str) -> dict[str, t.Any]:
+        return {"manager": manager, "fieldsV1": {"f:spec": {f"f:{field}": {} for field in fields}}}
+
+    fields = [
+        entry("argocd-controller", "replicas", "template"),
+        entry("kube-controller-manager", "replicas"),
+        entry("helm", "template"),
+        entry("streamops.bluegreen", "replicas"),
+    ]
+    assert scaled_by({"managedFields": fields}) == ("argocd-controller", "kube-controller-manager (an autoscaler)")
 
 
 def test_a_lease_is_created_renewed_and_taken_over(cluster: KubernetesAdapter, server: HttpServer) -> None:
@@ -145,7 +220,8 @@ def test_a_workload_and_its_scale(cluster: KubernetesAdapter, server: HttpServer
     ]
     server.answers[f"PATCH {APPS}/deployments/w/scale"] = [(200, {})]
     found = cluster.workload("Deployment", "w")
-    assert found == Workload("Deployment", "w", "u", 4, 3, {"a": "b"}, {}, "app=w")
+    assert found is not None
+    assert (found.name, found.uid, found.replicas, found.selector, found.grace) == ("w", "u", 4, "app=w", 30)
     assert cluster.workload("StatefulSet", "w") is None
     cluster.scale("Deployment", "w", 0)
     assert server.requests[-1].body == {"spec": {"replicas": 0}}

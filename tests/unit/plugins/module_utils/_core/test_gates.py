@@ -103,7 +103,12 @@ def test_group_gates(mode: str, source: str, target: str, bad: list[str]) -> Non
 
 @pytest.mark.parametrize(
     ("committed", "verdict", "seen"),
-    [(95, g.GO, "5 records"), (90, g.GO, "10 records"), (89, g.NO_GO, "11 records"), (None, g.NO_GO, "80 records")],
+    [
+        (95, g.GO, "5 records"),
+        (90, g.GO, "10 records"),
+        (89, g.NO_GO, "11 records"),
+        (None, g.NO_GO, "80 records, 1 partitions never committed"),
+    ],
 )
 def test_lag_gate(committed: int | None, verdict: str, seen: str) -> None:
     """Without a commit everything in the log counts: unknown is not 0."""
