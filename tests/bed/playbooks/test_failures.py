@@ -130,7 +130,7 @@ def test_target_that_cannot_start(stage: Stage) -> None:
     assert done.code != 0
     assert "order-consumer-green-" in flat
     assert "ErrImageNeverPull" in flat
-    assert "blue never stopped" in flat
+    assert "Nothing was switched; blue goes on" in flat
     assert record(stage) == before
     assert recap(done.output)["failed"] == 1
     assert stage.app.replicas("green") == 0
