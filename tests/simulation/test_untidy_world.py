@@ -514,3 +514,31 @@ def test_a_preflight_that_a_run_overtakes_is_not_told_that_the_record_was_put_ba
         attempt(world, first, scenario.play)
         world.finish(*tasks)
         assert "put back or created again" not in str(getattr(tasks[0].error, "message", "")), delay
+
+
+# --- found by random weather ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_a_forgotten_topic_is_not_overlooked_while_the_group_rebalances(scenario):
+    """Nobody can tell then who owns what; a rollback forgives much, but not that something is unknown (w1:20615)."""
+    world = scenario.world(beside=(RETRIES,))
+    world.app = replace(world.app, topics=(TOPIC,))
+    world.broker.group(world.group(scenario.source)).prepare_rebalance()
+    refused(world, scenario.play, RETRIES, active=scenario.source)
+
+
+@pytest.mark.parametrize("pod", [ModelPod, ExamplePod])
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.contract], ids=str)
+def test_a_topic_is_created_again_in_the_critical_section(scenario, pod):
+    """What a pod commits of the new topic while it is paused is no commit of an older reign (w1:20031)."""
+    for number in sample(critical(scenario), 6):
+        world = scenario.world(pod=pod)
+        operator = world.operator("run")
+        operator.faults[number] = Happen(lambda w=world: w.broker.create_topic(TOPIC, 4, 8.0))
+        outcome = attempt(world, operator, scenario.play)
+        world.pass_time(3.0)
+        last = recover(world, scenario.again, tries=4)
+        where = f"call {number} {operator.calls[number - 1].name}: {str(outcome)[:120]}, then {last}"
+        assert last.result is not None, where
+        assert invariants.settled(world, scenario.target) + invariants.at_work(world, scenario.target) == [], where

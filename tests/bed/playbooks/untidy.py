@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -465,14 +466,22 @@ def says(text: str, *words: str) -> None:
         assert word.lower() in text.lower(), f"{word!r} is not said in:\n{text[-6000:]}"
 
 
-def way_back(done: Finished) -> str:
-    """What the closing summary of a run says after *undo*."""
-    found = re.findall(r'"\s*undo\s+([^"]*)"', done.output)
+@dataclass(frozen=True)
+class Way:
+    """One line of the closing summary: what it claims, and what to type for it (empty where nothing is to be typed)."""
+
+    does: str
+    playbook: str
+    arguments: list[str]
+
+
+def ways_on(done: Finished) -> list[Way]:
+    """What the closing summary of a run offers: first the way back, then what else there is."""
+    found = re.findall(r'"\s*(?:way back|undo|or)\s+([^"]+)"', done.output)
     assert found, f"no way back is printed in:\n{done.output[-4000:]}"
-    return str(found[-1]).strip()
+    return [_way(line) for line in found]
 
 
-def command_in(text: str) -> tuple[str, list[str]] | None:
-    """Playbook and arguments of the first command in a text that a person could type, or None."""
-    found = re.search(r"ansible-playbook streamops\.bluegreen\.(\w+)((?: (?:--limit|-e|-i) \S+)*)", text)
-    return (found[1], found[2].split()) if found else None
+def _way(line: str) -> Way:
+    typed = re.match(r"ansible-playbook streamops\.bluegreen\.(\w+)((?: (?:--limit|-e|-i) \S+)*)\s*(.*)", line)
+    return Way(typed[3].strip(), typed[1], typed[2].split()) if typed else Way(line.strip(), "", [])
