@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from demo.application import APP, MANIFESTS
 from demo.operator_ import Finished, Producer
 from demo.place import ROOT
 from demo.stage import Stage
+from tests.bed.playbooks.calls import Recorder, granting, rights_of
 from tests.bed.playbooks.untidy import SNAPSHOTS, World, flat, other, says, ways_on
 from tests.bed.playbooks.watching import wait_for
 
@@ -42,14 +44,21 @@ def snapshots(world: World) -> set[str]:
     return {name for name in names if name.startswith(SNAPSHOTS)}
 
 
-def test_pods_that_a_node_has_evicted(world: World, producer: Producer) -> None:
+@pytest.fixture(scope="module")
+def recorder(world: World) -> Iterator[Recorder]:
+    """What the operator calls while the first runs of a new application go through."""
+    with Recorder(Path(world.stage.operator.env["KUBECONFIG"])) as made:
+        yield made
+
+
+def test_pods_that_a_node_has_evicted(world: World, producer: Producer, recorder: Recorder) -> None:
     """T30: in both colours, hot and cold, there and back. Each run goes through and tells of them."""
     evicted = [world.evicted_pod(colour) for colour in ("blue", "green")]
     runs = [("switch", "hot"), ("rollback", "hot"), ("switch", "cold"), ("rollback", "cold")]
     for playbook, mode in runs:
         was = world.state()[0]
         name = f"evicted-{playbook}-{mode}"
-        done = world.attempt(playbook, "-e", f"bg_mode={mode}", name=name)
+        done = world.attempt(playbook, "-e", f"bg_mode={mode}", name=name, env=recorder.env)
         assert done.code == 0, f"{name}: {done.output[-5000:]}"
         says(flat(done.output), *evicted)
         assert world.state() == (other(was), "stable")
@@ -59,20 +68,22 @@ def test_pods_that_a_node_has_evicted(world: World, producer: Producer) -> None:
 
 
 def test_two_slots_hold_the_hand_offs(world: World) -> None:
-    """T10: after any number of runs the two fixed names are all there is, and nothing has to be listed or deleted for it."""
+    """T10: after any number of runs the two fixed names are all there is, and the record names one of them."""
     assert snapshots(world) == {f"{SNAPSHOTS}a", f"{SNAPSHOTS}b"}
     assert world.record()["snapshot"] in snapshots(world)
-    rules = [
-        rule
+
+
+def test_rights_that_are_granted_are_those_that_are_used(recorder: Recorder) -> None:
+    """T10: the example's Role has what the first switch, a rollback and both modes call, and nothing else."""
+    [role] = [
+        item
         for item in yaml.safe_load_all((MANIFESTS / "40-operator-rbac.yaml").read_text(encoding="utf-8"))
         if item["kind"] == "Role"
-        for rule in item["rules"]
-        if "configmaps" in rule["resources"]
     ]
-    verbs = {verb for rule in rules for verb in rule["verbs"]}
-    assert not verbs & {"list", "watch", "deletecollection"}
-    unnamed = {verb for rule in rules if not rule.get("resourceNames") for verb in rule["verbs"]}
-    assert unnamed == {"create"}, "rights on every ConfigMap of the namespace"
+    granted = rights_of(role)
+    assert [call for call in recorder.calls if not granting(call, granted)] == []
+    used = set().union(*(granting(call, granted) for call in recorder.calls))
+    assert granted - used == set()
 
 
 def typed_twice(world: World, seconds: float) -> dict[str, Finished]:

@@ -83,9 +83,9 @@ class World:
 
     # -- runs --------------------------------------------------------------------------------------------------------
 
-    def attempt(self, playbook: str, *arguments: str, name: str) -> Finished:
+    def attempt(self, playbook: str, *arguments: str, name: str, env: Mapping[str, str] | None = None) -> Finished:
         """A confirmed run, to whatever end."""
-        return self.stage.operator.attempt(playbook, "-e", f"bg_confirm={APP}", *arguments, name=name)
+        return self.stage.operator.attempt(playbook, "-e", f"bg_confirm={APP}", *arguments, name=name, env=env)
 
     def described(self) -> dict[str, Any]:
         """The application as the operator's inventory describes it."""
