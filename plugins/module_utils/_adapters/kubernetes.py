@@ -14,10 +14,15 @@ import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes_objects import (
+    MANAGER,
     Object,
+    has_ended,
     owners,
+    to_autoscaler,
+    to_ended,
     to_lease,
     to_pod,
+    to_scaled_object,
     to_stored,
     to_workload,
 )
@@ -27,12 +32,14 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     LeaseState,
     Pod,
     Right,
+    Scaler,
     StoredObject,
     Workload,
 )
 
-MANAGER = "streamops.bluegreen"
 PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
+SCALERS = {"horizontalpodautoscalers": ("autoscaling", "v2"), "scaledobjects": ("keda.sh", "v1alpha1")}
+"""What scales workloads by itself: resource, API group and version."""
 
 
 class KubernetesAdapter:
@@ -64,16 +71,6 @@ class KubernetesAdapter:
         body = {**self._base("ConfigMap", name, self._core("configmaps", name), resource_version), "data": dict(data)}
         return to_stored(self._put("replace", "PUT", "ConfigMap", name, self._core("configmaps", name), body))
 
-    def config_maps(self, prefix: str) -> list[str]:
-        """Names of the ConfigMaps that begin with ``prefix``."""
-        found = self._api.read(f"the ConfigMaps of {self._namespace}", self._core("configmaps"), partial=True) or {}
-        names = [item["metadata"]["name"] for item in found.get("items", [])]
-        return sorted(name for name in names if name.startswith(prefix))
-
-    def delete_config_map(self, name: str) -> None:
-        """Delete; gone already is fine."""
-        self._api.write("delete", self._title("ConfigMap", name), "DELETE", self._core("configmaps", name), None)
-
     def lease(self, name: str) -> LeaseState | None:
         """The Lease read fresh, or None."""
         found = self._get("Lease", name, self._leases(name))
@@ -104,13 +101,21 @@ class KubernetesAdapter:
 
     def scale(self, kind: str, name: str, replicas: int) -> None:
         """Set the wanted replicas. May be repeated."""
-        path, what = self._apps(PLURALS[kind], name, "scale"), self._title(kind, name)
+        # Named, so that managedFields tells our replicas from those of others.
+        path, what = f"{self._apps(PLURALS[kind], name, 'scale')}?fieldManager={MANAGER}", self._title(kind, name)
         body = {"spec": {"replicas": replicas}}
         if self._api.write("scale", what, "PATCH", path, body, "application/merge-patch+json") is None:
             raise ClusterError(f"Could not scale {what} to {replicas}: it does not exist")
 
     def pods(self, workload: Workload) -> list[Pod]:
-        """Every pod the workload owns, all phases, terminating ones included (found by owner, not by label)."""
+        """The workload's pods that have or may get a process, terminating ones included (found by owner, not by label)."""
+        return sorted((to_pod(item) for item in self._owned(workload) if not has_ended(item)), key=lambda pod: pod.name)
+
+    def ended_pods(self, workload: Workload) -> list[str]:
+        """Pods of the workload that ended and are still listed, readable: ``name (Evicted)``, ``name (exit code 137)``."""
+        return sorted(to_ended(item) for item in self._owned(workload) if has_ended(item))
+
+    def _owned(self, workload: Workload) -> list[Object]:
         # The selector only keeps the lists short: the workload's controller lets go of objects that no longer match it.
         query = {"labelSelector": workload.selector} if workload.selector else None
         calls = {"pods": lambda: self._api.read(f"the pods of {self._namespace}", self._core("pods"), query)}
@@ -123,8 +128,33 @@ class KubernetesAdapter:
         if workload.kind == "Deployment":
             replica_sets = (found["owners"] or {}).get("items", [])
             owned_by = {item["metadata"]["uid"] for item in replica_sets if owners(item) & owned_by}
-        pods = [to_pod(item) for item in (found["pods"] or {}).get("items", []) if owners(item) & owned_by]
-        return sorted(pods, key=lambda pod: pod.name)
+        return [item for item in (found["pods"] or {}).get("items", []) if owners(item) & owned_by]
+
+    def scalers(self, workloads: t.Collection[str]) -> list[Scaler]:
+        """What scales these workloads (names) by itself: HorizontalPodAutoscalers, and KEDA's ScaledObjects where installed.
+
+        Raises ``ClusterError`` that names the right when one of the two may not be listed: then it is not known.
+        """
+        calls = {name: self._listing(name, *group) for name, group in SCALERS.items()}
+        found = ThreadParallel().run(calls)
+        scalers = [to_autoscaler(item) for item in found["horizontalpodautoscalers"]]
+        scalers += [to_scaled_object(item) for item in found["scaledobjects"]]
+        return sorted(
+            (one for one in scalers if one is not None and one.workload in workloads),
+            key=lambda one: (one.kind, one.name),
+        )
+
+    def _listing(self, resource: str, group: str, version: str) -> t.Callable[[], list[Object]]:
+        def listed() -> list[Object]:
+            what = f"the {resource} of {self._namespace}"
+            path = f"/apis/{group}/{version}/namespaces/{self._namespace}/{resource}"
+            try:
+                # Not found: nobody installed that kind, so nothing of it scales anything.
+                return list((self._api.read(what, path) or {}).get("items", []))
+            except ClusterError as error:
+                raise ClusterError(f"{error.message}. It takes the right list {resource}.{group}") from error
+
+        return listed
 
     def denied(self, rights: t.Collection[Right]) -> list[str]:
         """Of the wanted rights those we lack, readable: ``patch deployments/scale.apps order-consumer-blue``."""

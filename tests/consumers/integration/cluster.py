@@ -60,7 +60,7 @@ class Cluster:
     def set_record(self, active: str, epoch: int, phase: str) -> None:
         data = {"data": {"active": active, "epoch": str(epoch), "phase": phase}}
         name = "order-consumer-active-version"
-        self.must("patch", "configmap", name, "--type=merge", "-p", json.dumps(data), operator=True)
+        self.must("patch", "configmap", name, "--type=merge", "-p", json.dumps(data))
 
     def pods(self, colour: str) -> list[str]:
         selector = f"app.kubernetes.io/instance=order-consumer-{colour}"

@@ -34,27 +34,31 @@ def cluster(app):
     cluster.must("delete", "namespace", cluster.namespace, "--wait=false")
 
 
+SLOTS = ("a", "a-1", "b", "b-1")
 ALLOWED = [
     ("get", "configmaps/order-consumer-active-version"),
-    ("patch", "configmaps/order-consumer-active-version"),
+    ("update", "configmaps/order-consumer-active-version"),
     ("update", "configmaps/order-consumer-bg-journal"),
     ("create", "configmaps"),
-    ("delete", "configmaps/order-consumer-bg-snapshot-7"),
-    ("list", "configmaps"),
+    *((verb, f"configmaps/order-consumer-bg-snapshot-{slot}") for slot in SLOTS for verb in ("get", "update")),
     ("create", "leases.coordination.k8s.io"),
     ("update", "leases.coordination.k8s.io/order-consumer-bg-lock"),
-    ("list", "deployments.apps"),
+    ("get", "deployments.apps/order-consumer-blue"),
     ("patch", "deployments.apps/order-consumer-green --subresource=scale"),
     ("list", "replicasets.apps"),
     ("list", "pods"),
     ("create", "pods --subresource=proxy"),
     ("get", "pods --subresource=proxy"),
     ("create", "events"),
+    ("list", "horizontalpodautoscalers.autoscaling"),
 ]
 DENIED = [
     ("get", "secrets"),
-    ("patch", "configmaps/of-another-application"),
-    ("patch", "configmaps/order-consumer-bg-snapshot-7"),
+    ("get", "configmaps/of-another-application"),
+    ("update", "configmaps/of-another-application"),
+    ("list", "configmaps"),
+    ("delete", "configmaps/order-consumer-bg-snapshot-a"),
+    ("list", "deployments.apps"),
     ("delete", "pods"),
     ("create", "pods"),
     ("create", "pods --subresource=exec"),
@@ -77,7 +81,9 @@ def check_rights(cluster):
     operator = "bluegreen-operator"
     assert [what for what in ALLOWED if not may(cluster, *what, operator)] == []
     assert [what for what in DENIED if may(cluster, *what, operator)] == []
-    assert may(cluster, "get", "configmaps/order-consumer-active-version", "order-consumer")
+    for name in ("active-version", *(f"bg-snapshot-{slot}" for slot in SLOTS)):
+        assert may(cluster, "get", f"configmaps/order-consumer-{name}", "order-consumer"), name
+        assert not may(cluster, "update", f"configmaps/order-consumer-{name}", "order-consumer"), name
     for what in (("list", "configmaps"), ("get", "configmaps/other"), ("get", "secrets"), ("patch", "configmaps")):
         assert not may(cluster, *what, "order-consumer"), what
 
@@ -94,7 +100,7 @@ def settled(cluster, colour, count, state):
 
 def test_switch_of_pods_through_the_api_server(app, cluster):
     check_rights(cluster)
-    cluster.must("rollout", "status", "deployment/order-consumer-blue", "--timeout=120s", operator=True)
+    cluster.must("rollout", "status", "deployment/order-consumer-blue", "--timeout=120s")
     settled(cluster, "blue", 4, "ACTIVE")
     cluster.must("scale", "deployment/order-consumer-green", "--replicas=2", operator=True)
     settled(cluster, "green", 2, "STANDBY")
