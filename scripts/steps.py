@@ -104,9 +104,10 @@ BED = (
     Step("bed up", "python -m testbed up", needs="testbed/cli.py", timeout=2400, share=Share.BACKGROUND),
     Step(
         "bed faults",
-        # These mostly wait, for brokers that were stopped. Nobody else may use the bed meanwhile.
-        f"{BED_ENVIRONMENT} && pytest -q -m disturbing tests",
+        # These mostly wait, for brokers and an API server that were stopped. Nobody else may use the bed meanwhile.
+        f"{BED_ENVIRONMENT} && pytest -q -m 'disturbing and not long' tests",
         after=("bed up",),
+        timeout=900,
         share=Share.BACKGROUND,
         show=True,
     ),
@@ -129,7 +130,7 @@ LONG = Step(
     "long bed tests",
     f"{BED_ENVIRONMENT} && pytest -q -m 'long' tests",
     after=("bed up",),
-    timeout=1200,
+    timeout=2400,
     share=Share.ALONE,
     show=True,
 )

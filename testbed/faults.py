@@ -1,4 +1,4 @@
-"""Failures of brokers for tests. Each can be undone, each call ends within seconds."""
+"""Failures of brokers and of the API server for tests. Each can be undone, each call ends within seconds."""
 
 from __future__ import annotations
 
@@ -35,8 +35,18 @@ def kill_broker(number: int) -> int:
     return supervision.signal_part(f"kafka-{number}", signal.SIGKILL)
 
 
+def stop_api_server() -> int:
+    """Freeze the API server by SIGSTOP and return its pid; connections to it stay open, and nobody is answered."""
+    return supervision.signal_part("kube-apiserver", signal.SIGSTOP)
+
+
+def continue_api_server() -> int:
+    """Let the API server go on after ``stop_api_server``."""
+    return supervision.signal_part("kube-apiserver", signal.SIGCONT)
+
+
 def undo_all() -> None:
-    """Connect and continue every broker, and start every part that a test ended."""
+    """Connect every broker, continue every part, and start every part that a test ended."""
     for number in range(1, settings.BROKER_COUNT + 1):
         heal_broker(number)
     for name, part in supervision.running().items():

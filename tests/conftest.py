@@ -12,8 +12,13 @@ import pytest
 
 LONGEST_FIRST = (
     "bed/playbooks/test_failures.py",
+    "bed/playbooks/test_untidy_preflight.py",
+    "bed/playbooks/test_untidy_runs.py",
+    "bed/playbooks/test_untidy_scaling.py",
+    "bed/playbooks/test_from_the_flip_on.py",
     "bed/playbooks/test_stepwise.py",
     "bed/playbooks/test_secured_switch.py",
+    "bed/playbooks/test_untidy_plain.py",
     "consumers/integration/test_switch.py",
     "bed/test_consumer_pause.py",
     "bed/test_modules.py",

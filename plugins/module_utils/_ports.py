@@ -51,15 +51,21 @@ class Kafka(t.Protocol):
         """
 
     def committed_or_pending(
-        self, group_id: str, partitions: t.Collection[TopicPartition]
+        self, group_id: str, partitions: t.Collection[TopicPartition] | None
     ) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
-        """As ``committed``, for a look: the last decided commits, and the partitions that have one pending beside it."""
+        """As ``committed``, for a look: the last decided commits, and the partitions that have one pending beside it.
+
+        None: as ``all_committed``.
+        """
 
     def committed_topics(self, group_id: str) -> set[str]:
         """Topics for which the group has at least one committed offset."""
 
     def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
-        """Every committed offset (stable ones) of the topics we may describe; a broker is silent about the others."""
+        """Every committed offset of the topics we may describe; a broker is silent about the others.
+
+        Raises ``PendingOffsetsError`` as ``committed`` does.
+        """
 
     def list_groups(self) -> list[Group]:
         """Type and state of every group we may describe, sorted by name, without members."""
@@ -76,6 +82,9 @@ class Kafka(t.Protocol):
 
     def open_transactions(self, partitions: t.Collection[TopicPartition]) -> list[OpenTransaction]:
         """Transactions begun on the partitions and not ended, sorted; a partition that may not be read is an error."""
+
+    def transactions_beside(self, group_id: str) -> list[OpenTransaction]:
+        """Open transactions that may hold offsets of the group: those on the partition where Kafka keeps them, sorted."""
 
     def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
         """Write offsets as an outsider. Answers the partitions that were refused with Kafka's error name.

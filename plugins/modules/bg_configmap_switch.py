@@ -67,7 +67,9 @@ options:
     type: int
   force:
     description:
-      - Roll back although the record does not allow it. O(expected_active) and O(expected_epoch) count all the same.
+      - Roll back although the record does not allow it, or change O(active) although no hand-over was begun (the record is not
+        in phase V(switching) or V(rolling-back)); naming O(expected_epoch) allows the latter, too.
+      - O(expected_active) and O(expected_epoch) count all the same.
       - After the window the other colour may lack what was processed since, its offsets may have expired.
     type: bool
     default: false
@@ -88,6 +90,12 @@ options:
     description: Fail unless this colour is active before the change.
     type: str
     choices: [blue, green]
+  epoch:
+    description:
+      - The least epoch that the record shall have, from 1 to 1,000,000,000. For a record that was deleted and created again while
+        pods had seen a newer one; they never go back.
+      - A record that is created begins after the newest epoch that the journal and the snapshots of the application know of.
+    type: int
   expected_epoch:
     description: Fail unless the record has this epoch before the change.
     type: int
@@ -246,6 +254,7 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
         rollback_window=params["rollback_window"],
         expected_active=params["expected_active"],
         expected_epoch=params["expected_epoch"],
+        epoch=params["epoch"],
         lock_timeout=params["lock_timeout"],
         force=params["force"],
         on_drift_owner=params["on_drift_owner"],
@@ -264,6 +273,7 @@ def main() -> None:
             rollback_window={"type": "int"},
             expected_active={"type": "str", "choices": ["blue", "green"]},
             expected_epoch={"type": "int"},
+            epoch={"type": "int"},
             run_id={"type": "str"},
             lock_timeout={"type": "float", "default": 60.0},
             force={"type": "bool", "default": False},

@@ -55,6 +55,12 @@ options:
     description: Who asked for the run, for the journal.
     type: str
     default: ''
+  expected_epoch:
+    description:
+      - The epoch of the active record on which the run was decided, as M(streamops.bluegreen.bg_info) returned it. When the
+        record has moved since, the module changes nothing and says who moved it.
+      - By default the run takes the record as it is.
+    type: int
   close_within:
     description:
       - Seconds to prove the active colour well after the hand-over, and to close the run once every gate says Go, as
@@ -63,6 +69,19 @@ options:
       - A gate that still says No-Go after this time is no failure of this module; see RV(settled) and RV(verified).
       - By default both are left to these modules.
     type: float
+  until:
+    description:
+      - The last step of the hand-over to take. Called again by the same run with a later one, the module goes on from there, and
+        proves again what it rests on. Whatever fails before V(flipped) lets the source go on.
+      - V(joined) - the target's pods own every partition of their group (hot mode).
+      - V(armed) - the record says that a hand-over is under way; pods that start now stand by.
+      - V(quiet) - the source is paused, or stopped, and proven quiet. Nobody processes from here on until V(flipped).
+      - V(copied) - the snapshot is written, and in cold mode the target's group has its offsets.
+      - V(flipped) - the record names the target and the snapshot. Its pods begin when they read that, within a second.
+      - V(active) - the target's pods were seen at work.
+    type: str
+    choices: [joined, armed, quiet, copied, flipped, active]
+    default: active
 seealso:
   - module: streamops.bluegreen.bg_info
 """
@@ -83,21 +102,43 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+way_back:
+  description:
+    - What may be typed now, derived from the stored state, the way back first. An empty C(playbook) means that there is nothing to do.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    playbook: {description: "C(rollback), C(switch) or empty.", type: str, returned: always, sample: rollback}
+    to: {description: "Colour to name with C(bg_to), empty for none.", type: str, returned: always, sample: ""}
+    does: {description: What it does., type: str, returned: always, sample: "goes back to blue, until 2026-01-01T04:00:00Z"}
 critical_ms:
   description: Milliseconds from the first pause to the last activation.
   returned: success, when not in check mode
   type: float
   sample: 143.7
 offsets:
-  description: Where the target began, sorted by topic and partition; empty when nothing was handed over.
+  description: Next offset to process of every partition that was handed over, by topic and partition; empty when none was.
   returned: success
+  type: dict
+  sample: {order-events: {"0": 1234, "1": 987}}
+decided:
+  description: Partitions that were not handed over at their commit, and why.
+  returned: success
+  type: dict
+  sample: {order-events-3: "earliest: nobody ever committed it"}
+evicted:
+  description:
+    - Members that were evicted from a group whose pods were gone. What such a member had processed and not committed may be
+      processed again by the target.
+  returned: always, also on failure
   type: list
-  elements: dict
-  contains:
-    topic: {description: Topic., type: str, returned: always, sample: order-events}
-    partition: {description: Partition., type: int, returned: always, sample: 0}
-    offset: {description: Next offset to process., type: int, returned: always, sample: 1234}
-    decided: {description: "C(committed), or why another offset was chosen.", type: str, returned: always, sample: committed}
+  elements: str
+ended:
+  description: Pods whose container did not end by itself when it was stopped, with its exit code. As for RV(evicted).
+  returned: always, also on failure
+  type: list
+  elements: str
 settled:
   description:
     - Whether the run was proven and closed. V(false) in check mode, without O(close_within), when a gate said No-Go, and
@@ -155,19 +196,19 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.appli
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import hand_over
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import ACTIVE, UNTIL, hand_over
 
 
 def use_case(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.Any]:
     """One call of the use case."""
-    return hand_over(
-        ports, app, request_of(module), check=module.check_mode, close_within=module.params["close_within"]
-    )
+    params = module.params
+    return hand_over(ports, app, request_of(module), module.check_mode, params["close_within"], params["until"])
 
 
 def main() -> None:
     """Entry point of the module."""
-    own = {**run_options(), "close_within": {"type": "float"}}
+    until = {"type": "str", "choices": list(UNTIL), "default": ACTIVE}
+    own = {**run_options(), "close_within": {"type": "float"}, "until": until}
     module = AnsibleModule(argument_spec=application_argument_spec(**own), supports_check_mode=True)
     run_application(module, use_case)
 

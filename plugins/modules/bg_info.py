@@ -70,6 +70,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+way_back:
+  description:
+    - What may be typed now, derived from the stored state, the way back first. An empty C(playbook) means that there is nothing to do.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    playbook: {description: "C(rollback), C(switch) or empty.", type: str, returned: always, sample: rollback}
+    to: {description: "Colour to name with C(bg_to), empty for none.", type: str, returned: always, sample: ""}
+    does: {description: What it does., type: str, returned: always, sample: "goes back to blue, until 2026-01-01T04:00:00Z"}
 verdict:
   description: V(GO) when no gate says No-Go, else V(NO-GO). Warnings do not stop a run.
   returned: success

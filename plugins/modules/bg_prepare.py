@@ -54,6 +54,12 @@ options:
     description: Who asked for the run, for the journal.
     type: str
     default: ''
+  expected_epoch:
+    description:
+      - The epoch of the active record on which the run was decided, as M(streamops.bluegreen.bg_info) returned it. When the
+        record has moved since, the module changes nothing and says who moved it.
+      - By default the run takes the record as it is.
+    type: int
 seealso:
   - module: streamops.bluegreen.bg_info
 """

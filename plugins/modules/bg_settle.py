@@ -51,6 +51,12 @@ options:
     description: Who asked for the run, for the journal.
     type: str
     default: ''
+  expected_epoch:
+    description:
+      - The epoch of the active record on which the run was decided, as M(streamops.bluegreen.bg_info) returned it. When the
+        record has moved since, the module changes nothing and says who moved it.
+      - By default the run takes the record as it is.
+    type: int
 seealso:
   - module: streamops.bluegreen.bg_info
 """
@@ -64,6 +70,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+way_back:
+  description:
+    - What may be typed now, derived from the stored state, the way back first. An empty C(playbook) means that there is nothing to do.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    playbook: {description: "C(rollback), C(switch) or empty.", type: str, returned: always, sample: rollback}
+    to: {description: "Colour to name with C(bg_to), empty for none.", type: str, returned: always, sample: ""}
+    does: {description: What it does., type: str, returned: always, sample: "goes back to blue, until 2026-01-01T04:00:00Z"}
 decision:
   description: What the stored state asked for, see M(streamops.bluegreen.bg_info).
   returned: success

@@ -159,8 +159,10 @@ options:
   out_of_range:
     description:
       - What to do for a wanted offset that is not in the log, because retention deleted it or the log was truncated.
-      - V(fail) writes nothing and lists these partitions, with the number of records that are lost.
+      - V(fail) writes nothing and lists these partitions, with the number of records that are lost at most.
       - V(earliest) sets the first offset of the log, V(latest) its end.
+      - An offset that was committed, and that retention passed by one while the log is empty, is no reason to fail. It may be the
+        marker of a transaction, behind which nobody commits. The first offset of the log is set, and RV(details[].reason) says so.
     type: str
     choices: [fail, earliest, latest]
     default: fail
@@ -181,13 +183,21 @@ options:
     description:
       - Whether static members (with C(group.instance.id)) are removed from the group first, when no other members are left.
       - They do not leave when they stop but stay for their session timeout, 45 seconds by default. Evict them only when their
-        processes are gone; one that is alive joins again at once, and the module fails.
+        processes are gone. One that is alive joins again with its next heartbeat, so the group has to stay empty for 6 seconds
+        after an eviction; else the module fails and names the member.
     type: bool
     default: false
   wait_empty_timeout:
     description: Seconds to wait for the members to leave before the module fails. V(0) does not wait.
     type: float
     default: 0.0
+  wait_transactions_timeout:
+    description:
+      - Seconds to wait for open transactions that have offsets of the group, or of O(from_group), before the module fails. Until they
+        end nobody knows these offsets. The message names what may hold them and what ends it.
+      - Not used with O(state=absent), because a broker removes such an offset together with the one before it.
+    type: float
+    default: 15.0
 seealso:
   - module: streamops.bluegreen.kafka_group_offsets_info
   - module: streamops.bluegreen.kafka_lag_wait
@@ -330,7 +340,7 @@ details:
       returned: when there are any
       sample: 12
     lost:
-      description: Offsets that retention had deleted before the group processed them.
+      description: Offsets that retention had deleted before the group processed them; not necessarily records.
       type: int
       returned: when there are any
       sample: 5
@@ -396,6 +406,13 @@ refused:
   returned: when the broker refused a part, a part did not read back, or a topic changed meanwhile
   type: dict
   sample: {order-events-3: OFFSET_METADATA_TOO_LARGE}
+pending_transactions:
+  description:
+    - Transactions that may hold the offsets, as M(streamops.bluegreen.kafka_group_offsets_info) returns them.
+    - V(none) when they could not be read, which takes C(Describe) and C(Read) on the topic C(__consumer_offsets).
+  returned: when offsets are still part of an open transaction after O(wait_transactions_timeout)
+  type: list
+  elements: dict
 faults:
   description:
     - Everything that is wrong with the input (topics, partitions or groups that do not exist, a snapshot of a topic that was
@@ -471,6 +488,7 @@ def own_options() -> dict[str, dict[str, t.Any]]:
         "allow_create": {"type": "bool", "default": False},
         "evict_static_members": {"type": "bool", "default": False},
         "wait_empty_timeout": {"type": "float", "default": 0.0},
+        "wait_transactions_timeout": {"type": "float", "default": 15.0},
     }
 
 

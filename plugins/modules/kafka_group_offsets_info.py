@@ -12,7 +12,9 @@ version_added: 0.1.0
 description:
   - Returns type, state and members of one or more consumer groups, and for every partition of their topics the committed
     offset, the range of the log, the lag, and the records that retention deleted before they were read.
-  - A group the broker does not know is an answer, not an error.
+  - A group the broker does not know is an answer, not an error. Neither is an offset that is part of an open transaction, which
+    only Kafka's end of the transaction decides. What was committed before is returned, with a warning that names what may hold
+    it, and how to end it when its producer is gone.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
@@ -138,7 +140,7 @@ partitions:
     committed_offset:
       description:
         - Next offset to process, V(none) when the group has none.
-        - Source is Kafka's C(OffsetFetch), with open transactions waited for.
+        - Source is Kafka's C(OffsetFetch). Of a partition in RV(pending) it is the one that was decided last.
       type: int
       returned: always
       sample: 1192
@@ -150,11 +152,14 @@ partitions:
       description:
         - Offsets from the committed one to the first that retention left; they can never be read. V(none) when there is no
           committed offset.
+        - Not necessarily records. One offset in front of an empty log may be the marker of a transaction.
       type: int
       returned: always
       sample: 0
     lag:
-      description: Offsets from the committed one to the end of the log, V(none) when there is no committed offset.
+      description:
+        - Offsets of the log from the committed one to its end. 0 where the log is empty, also without a committed offset.
+        - V(none) when it is unknown, because there is something to read and no committed offset, or the offset is in RV(pending).
       type: int
       returned: always
       sample: 42
@@ -165,6 +170,58 @@ total_lag:
   returned: success with O(group_id)
   type: int
   sample: 42
+pending:
+  description:
+    - Partitions with an offset that is part of an open transaction, sorted. They have no lag until it ends.
+    - A broker lists no partition for which nothing else was ever committed; it is seen when its topic is listed in O(topics).
+  returned: success with O(group_id)
+  type: list
+  elements: dict
+  contains:
+    topic: {description: Topic., type: str, returned: always, sample: order-events}
+    partition: {description: Partition number., type: int, returned: always, sample: 3}
+pending_transactions:
+  description:
+    - The transactions that may hold these offsets, those that are open where Kafka keeps the offsets of the group, and of other
+      groups.
+    - V(none) when they could not be read, which takes C(Describe) and C(Read) on the topic C(__consumer_offsets).
+  returned: success with O(group_id), when RV(pending) is not empty
+  type: list
+  elements: dict
+  contains:
+    topic: {description: The topic C(__consumer_offsets)., type: str, returned: always, sample: __consumer_offsets}
+    partition: {description: Its partition that has the group., type: int, returned: always, sample: 17}
+    producer_id: {description: Id of the producer., type: int, returned: always, sample: 4001}
+    producer_epoch: {description: Epoch of the producer., type: int, returned: always, sample: 0}
+    start_offset: {description: First offset of the transaction in this partition., type: int, returned: always, sample: 1230}
+    age:
+      description: Seconds since its last offsets, by the broker's clock; V(none) when unknown.
+      type: int
+      returned: always
+      sample: 1204
+    transactional_id:
+      description: Transactional id of the producer. V(none) when unknown, it takes C(Describe) on the transactional id.
+      type: str
+      returned: always
+      sample: order-1
+    began:
+      description: When the transaction began, RFC 3339, UTC; V(none) as RV(pending_transactions[].transactional_id).
+      type: str
+      returned: always
+      sample: '2026-11-24T08:00:00Z'
+    ends:
+      description:
+        - When Kafka aborts it by itself, give or take ten seconds, RFC 3339, UTC.
+        - V(none) when unknown, and for a transaction that its coordinator does not have, which never ends by itself.
+      type: str
+      returned: always
+      sample: '2026-11-24T08:15:00Z'
+    abort:
+      description: Command that aborts it when its producer is gone. Prefer to start the producer again, which aborts it as well.
+      type: str
+      returned: always
+      sample: >-
+        kafka-transactions.sh --bootstrap-server HOST:PORT abort --topic __consumer_offsets --partition 17 --start-offset 1230
 total_lost:
   description: Sum of RV(partitions[].lost).
   returned: success with O(group_id)
@@ -226,7 +283,9 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     found = read_groups(
         ports, list(dict.fromkeys(wanted)), params["topics"] or (), params["isolation_level"] == "read_committed"
     )
-    return {"changed": False, **(found[0] if params["group_id"] is not None else {"groups": found})}
+    warnings = [warning for group in found for warning in group.pop("warnings", ())]
+    shown = found[0] if params["group_id"] is not None else {"groups": found}
+    return {"changed": False, **shown, "warnings": warnings}
 
 
 def main() -> None:

@@ -13,8 +13,13 @@ description:
   - Afterwards the consumer group is as O(until) says. Until then the module looks again and again; it changes nothing.
   - While it waits, a line every O(progress) seconds tells lag, rate and the estimated time left, also without a terminal
     and in AWX. Lag and rates of the whole wait are returned for a plot.
-  - A lag that is unknown is never small enough. It is unknown when a partition has no committed offset, when Kafka does not
-    know the group (a typo, or its offsets expired), and when there is no partition at all.
+  - A lag that is unknown is never small enough. It is unknown when a partition has something to read and no committed offset,
+    when Kafka does not know the group (a typo, or its offsets expired), and when there is no partition at all. A partition
+    whose log is empty has no lag, whether the group committed anything there or not.
+  - Offsets that are part of an open transaction are not known until it ends. They are waited for within O(timeout), named in
+    the lines of progress, and when the time is over with what may hold them and what ends it.
+  - Records of aborted transactions and markers take offsets that no consumer is given. A wait that times out before offsets that
+    may be such, because neither the log nor the group moved, says how one can tell and what to set.
   - A small lag does not prove that a group is drained, under production it may never be 0. Use
     M(streamops.bluegreen.consumer_pause) for that; this module is for waiting until a hand-over is worth beginning, and
     with O(until=barrier) for waiting until what was there at a certain time is processed.
@@ -51,8 +56,8 @@ options:
         Partitions that are added later are not waited for and returned in RV(not_in_barrier).
       - V(stable) is the same committed offset in every partition for O(polls) looks. Unlike a lag it needs no end, so it is
         right for a group that was paused, and where transactions or compaction leave a lag that never becomes 0.
-      - V(empty) is a group without members, whose offsets can be set from outside. A group the broker does not know has
-        none.
+      - V(empty) is a group without members, whose offsets can be set from outside. A group that the broker does not know, and
+        did not know at any look, is not taken for empty but for misspelt; the module fails after 5 seconds at most.
       - A share group has no committed offsets; it is refused except with V(empty).
     type: str
     choices: [lag, barrier, stable, empty]
@@ -314,7 +319,7 @@ partitions:
     committed_offset:
       description:
         - Next offset to process, V(none) when the group has none.
-        - Source is Kafka's C(OffsetFetch), with open transactions waited for.
+        - Source is Kafka's C(OffsetFetch). Of a partition in RV(pending) it is the one that was decided last.
       type: int
       returned: always
       sample: 1192
@@ -323,7 +328,9 @@ partitions:
     log_start_offset: {description: "First offset that can be read, from Kafka's C(ListOffsets).", type: int, returned: always, sample: 0}
     log_end_offset: {description: "End of the log, see O(isolation_level).", type: int, returned: always, sample: 1234}
     lag:
-      description: Offsets from the committed one to the end of the log, V(none) when there is no committed offset.
+      description:
+        - Offsets of the log from the committed one to its end. 0 where the log is empty, also without a committed offset.
+        - V(none) when it is unknown, because there is something to read and no committed offset, or the offset is in RV(pending).
       type: int
       returned: always
       sample: 42
@@ -334,6 +341,21 @@ total_lag:
   returned: always, also when the module fails on a timeout; as last seen
   type: int
   sample: 42
+pending:
+  description: Partitions with an offset that is part of an open transaction, sorted. Empty with O(until=empty).
+  returned: always, also when the module fails on a timeout; as last seen
+  type: list
+  elements: dict
+  contains:
+    topic: {description: Topic., type: str, returned: always, sample: order-events}
+    partition: {description: Partition number., type: int, returned: always, sample: 3}
+pending_transactions:
+  description:
+    - The transactions that may hold these offsets, as M(streamops.bluegreen.kafka_group_offsets_info) returns them.
+    - V(none) when they could not be read, which takes C(Describe) and C(Read) on the topic C(__consumer_offsets).
+  returned: when the module fails on a timeout while RV(pending) is not empty, and the last look did not fail
+  type: list
+  elements: dict
 open_transactions:
   description:
     - Transactions that are open on the partitions, before which O(isolation_level=read_committed) sees the end of the log.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+import confluent_kafka
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
@@ -135,3 +136,41 @@ def test_open_transactions_take_more_than_describe(
         adapter.close()
     assert f"TOPIC_AUTHORIZATION_FAILED (partition {topic}-" in refused.value.message
     assert "The principal needs an ACL that allows READ on the topic" in refused.value.message
+
+
+def test_what_holds_pending_offsets_takes_more_than_looking_at_them(
+    bed: dict[str, str], kafka: Kafka, name: str, access: Access
+) -> None:
+    """Without more than the table asks for, pending offsets are seen and not whose they are; the message says what it takes."""
+    topic = kafka.topic(records=2)
+    kafka.commit(name, [confluent_kafka.TopicPartition(topic, 0, 1)])
+    member = kafka.join(name, topic, **{"enable.auto.commit": False})
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers, "transactional.id": name})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    row = confluent_kafka.TopicPartition(topic, 0, 2)
+    producer.send_offsets_to_transaction([row], member.consumer_group_metadata(), 30)
+    user = access.user(f"{name}-user", Acl("DESCRIBE", "topic", topic), Acl("DESCRIBE", "group", name))
+    adapter = connected(bed, user)
+
+    def ids() -> set[str]:
+        return {one.transactional_id for one in adapter.transactions_beside(name)}
+
+    def sees_which(known: bool) -> None:
+        if (name in ids()) is not known:
+            raise KafkaError("not yet")
+
+    try:
+        pending = frozenset({TopicPartition(topic, 0)})
+        looked = adapter.committed_or_pending(name, list(offsets(topic)))
+        assert (looked[0][TopicPartition(topic, 0)].offset, looked[1]) == (1, pending)
+        said = attempt(ids, fails=True)
+        assert "TOPIC_AUTHORIZATION_FAILED (__consumer_offsets)" in said
+        assert "The principal needs an ACL that allows READ on the topic" in said
+        access.allow(user, Acl("READ", "topic", "__consumer_offsets"))
+        attempt(lambda: sees_which(known=False), fails=False)
+        access.allow(user, Acl("DESCRIBE", "transactional_id", name))
+        attempt(lambda: sees_which(known=True), fails=False)
+    finally:
+        adapter.close()
+    producer.abort_transaction(30)

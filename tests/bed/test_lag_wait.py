@@ -182,27 +182,72 @@ def test_the_lag_in_total_and_per_partition(kafka: Kafka, wait: Wait, name: str)
 
 
 def test_what_is_not_known_never_satisfies(kafka: Kafka, wait: Wait, name: str) -> None:
-    """Edge 11, and a group that nobody knows."""
-    topic = kafka.topic(partitions=2)  # nothing to read at all, and still not known
+    """Edges 11 and 46: a partition with records and no commit, and a group that nobody knows, even where nothing is to be read."""
+    topic, nothing = kafka.topic(partitions=2, records=1), kafka.topic("idle")
     for until in ("lag", "barrier", "stable"):
         options = {"until": until, "polls": 1, "timeout": 0.5}
-        result, said = seen_at_timeout(wait, **options)
-        assert "is not known to Kafka, has no topics" in said
-        assert {result[key] for key in ("total_lag", "remaining", "rate")} == {None}
-        assert "no committed offset for 2 partitions" in seen_at_timeout(wait, topics=(topic,), **options)[1]
-    assert wait(until="empty")["type"] == "absent"
-    commit(kafka, name, topic, 0)
+        for topics in ((), (topic,), (nothing,)):
+            result, said = seen_at_timeout(wait, topics=topics, **options)
+            assert "is not known to Kafka (check its name)" in said
+            assert {result[key] for key in ("remaining", "rate")} == {None}
+    began = time.monotonic()
+    result, said = seen_at_timeout(wait, until="empty", timeout=60.0)
+    assert (result["type"], "so whether it is empty is unknown, after 5 s" in said) == ("absent", True)
+    assert time.monotonic() - began < 10
+    commit(kafka, name, topic, 1)
     for until in ("lag", "barrier", "stable"):
         result, said = seen_at_timeout(wait, until=until, polls=1, timeout=0.5)
         assert f"no committed offset for 1 partitions ({topic}-1)" in said
         assert [row["lag"] for row in result["partitions"]] == [0, None]
-    commit(kafka, name, topic, 0, 0)
+    commit(kafka, name, topic, 1, 1)
     for until in ("lag", "barrier", "stable"):
         assert wait(until=until, polls=1)["satisfied"] is True
+    assert wait(until="empty")["type"] == "classic"
+
+
+def test_partitions_without_records_need_no_commit(ansible: Ansible, kafka: Kafka, wait: Wait, name: str) -> None:
+    """Edge 11: records in 3 of 12 partitions, and a consumer that commits by itself what it read."""
+    topic = kafka.topic(partitions=12)
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers})
+    for number in range(3):
+        producer.produce(topic, b"x", partition=number)
+    assert producer.flush(30) == 0
+    settings = {**SLOW, "enable.auto.commit": "true", "auto.commit.interval.ms": "200"}
+    with Consuming(kafka.join(name, topic, **settings), 100, per_second=10):
+        for until in ("lag", "barrier", "stable"):
+            assert wait(until=until, polls=2)["satisfied"] is True
+    assert [row["lag"] for row in wait()["partitions"]] == [0] * 12
+    assert {offset for offset in kafka.witness(name).values() if offset is not None} == {1}
+    seen = ansible("kafka_group_offsets_info", group_id=name)
+    assert seen["total_lag"] == 0, "the same everywhere"
+
+
+def test_a_tail_of_aborted_records_is_named(kafka: Kafka, wait: Wait, name: str) -> None:
+    """Edge 45: 20 aborted records behind 3 committed ones; the consumer commits where the last of these was."""
+    topic = kafka.topic(partitions=1, records=3)
+    commit(kafka, name, topic, 3)
+    producer = transactional(kafka, name)
+    producer.begin_transaction()
+    for _number in range(20):
+        producer.produce(topic, b"aborted", partition=0)
+    assert producer.flush(30) == 0
+    settings = {**SLOW, "isolation.level": "read_committed"}
+    with Consuming(kafka.join(name, topic, **settings), 100, per_second=10):
+        assert "may be aborted" not in seen_at_timeout(wait, timeout=2.0)[1], "the transaction is open"
+        producer.abort_transaction(30)
+        deadline = time.monotonic() + 20
+        while "may be aborted" not in (said := seen_at_timeout(wait, timeout=2.0)[1]) and time.monotonic() < deadline:
+            pass
+        assert "The 21 offsets may be aborted records or transaction markers" in said, "with the marker"
+        assert (
+            "the last stable offset is the end of the log, no transaction is open and the commits do not move" in said
+        )
+        assert wait(until="stable", polls=3)["satisfied"] is True
+        assert wait(max_lag=21)["satisfied"] is True
 
 
 def test_a_partition_is_added_under_way(kafka: Kafka, wait: Wait, name: str) -> None:
-    """Edge 14: its records are unknown work for the lag, and came after the barrier."""
+    """Edge 14: its records are unknown work for the lag, and came after the barrier; without records it is none."""
     topic = kafka.topic(partitions=2, records=20)
     commit(kafka, name, topic, 0, 0)
 
@@ -217,6 +262,10 @@ def test_a_partition_is_added_under_way(kafka: Kafka, wait: Wait, name: str) -> 
     catching_up.join()
     assert (done["satisfied"], len(done["barrier"])) == (True, 2)
     assert done["not_in_barrier"] == [{"topic": topic, "partition": 2}]
+    assert wait(max_lag=1000)["satisfied"] is True
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers})
+    producer.produce(topic, b"x", partition=2)
+    assert producer.flush(30) == 0
     assert f"no committed offset for 1 partitions ({topic}-2)" in seen_at_timeout(wait, max_lag=1000)[1]
 
 
@@ -263,7 +312,10 @@ def test_an_open_transaction_pins_the_end_for_those_who_read_committed(kafka: Ka
 
 
 def test_offsets_of_an_open_transaction_are_waited_for(kafka: Kafka, wait: Wait, name: str) -> None:
-    """Edge 16: until it ends nobody knows the committed offset; then it is the transaction's."""
+    """Edge 16: until it ends nobody knows the committed offset; then it is the transaction's.
+
+    The wait is as long as it says, whatever time the adapter gives one call to Kafka.
+    """
     topic = kafka.topic(partitions=1, records=5)
     commit(kafka, name, topic, 0)
     consumer = kafka.join(name, topic, **SLOW)
@@ -271,6 +323,13 @@ def test_offsets_of_an_open_transaction_are_waited_for(kafka: Kafka, wait: Wait,
     producer.begin_transaction()
     rows = [confluent_kafka.TopicPartition(topic, 0, 5)]
     producer.send_offsets_to_transaction(rows, consumer.consumer_group_metadata(), 30)
+    began = time.monotonic()
+    result, said = seen_at_timeout(wait, timeout=2.0)
+    assert 1.5 < time.monotonic() - began < 4
+    assert (result["pending"], result["total_lag"]) == ([{"topic": topic, "partition": 0}], None)
+    assert result["partitions"][0]["committed_offset"] == 0, "what was decided before"
+    assert f"of transactional id {name}," in said
+    assert "abort --topic __consumer_offsets --partition" in said
     ending = threading.Timer(1.5, producer.commit_transaction)
     began = time.monotonic()
     ending.start()

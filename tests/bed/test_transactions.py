@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Edge case 17 on real brokers: a transaction that hangs on the input is found, named, and gone once it is ended.
+"""Edge cases 16 and 17 on real brokers: transactions that hang, on the input or with offsets, are found, named, and ended.
 
 The witness is Kafka's own tool for transactions.
 """
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import time
 import typing as t
@@ -17,6 +18,7 @@ import confluent_kafka
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import PendingOffsetsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from tests.bed.conftest import Ansible, Kafka, Kubectl
@@ -183,3 +185,63 @@ def test_preflight(ansible: Ansible, adapter: KafkaAdapter, kafka: Kafka, kubect
     tool(kafka, *command)
     eventually_none(adapter, [TopicPartition(topic, 1)])
     assert preflight.gate()["value"] == "none"
+
+
+class Pending:
+    """A group of which an offset is part of a transaction that its producer left open."""
+
+    def __init__(self, kafka: Kafka, name: str, *decided: int) -> None:
+        self.kafka, self.group = kafka, name
+        self.topic = kafka.topic(partitions=3, records=10)
+        self.partitions = [TopicPartition(self.topic, number) for number in range(3)]
+        kafka.commit(name, [confluent_kafka.TopicPartition(self.topic, *row) for row in enumerate(decided)])
+        self.member = kafka.join(name, self.topic, **{"enable.auto.commit": False})
+        self.producer = confluent_kafka.Producer(
+            {"bootstrap.servers": kafka.servers, "transactional.id": f"{name}-tx", "transaction.timeout.ms": "600000"}
+        )
+        self.producer.init_transactions(30)
+        self.began = int(time.time())
+        self.leave_open(7)
+
+    def leave_open(self, offset: int) -> None:
+        """An offset for the first and one for the last partition, and no end."""
+        self.producer.begin_transaction()
+        rows = [confluent_kafka.TopicPartition(self.topic, number, offset) for number in (0, 2)]
+        self.producer.send_offsets_to_transaction(rows, self.member.consumer_group_metadata(), 30)
+
+
+def test_a_look_at_pending_offsets(ansible: Ansible, adapter: KafkaAdapter, kafka: Kafka, name: str) -> None:
+    """What was decided before, at once; whose transaction it is, when it ends, and the command that ends it, which does."""
+    hanging = Pending(kafka, name, 3, 4)
+    began = time.monotonic()
+    with pytest.raises(PendingOffsetsError) as raised:
+        adapter.committed(name, hanging.partitions)
+    assert raised.value.partitions == {hanging.partitions[0], hanging.partitions[2]}
+    with pytest.raises(PendingOffsetsError):
+        adapter.all_committed(name)
+    known, undecided = adapter.committed_or_pending(name, hanging.partitions)
+    assert {tp.partition: committed.offset for tp, committed in known.items()} == {0: 3, 1: 4}
+    assert undecided == raised.value.partitions
+    assert adapter.committed_or_pending(name, None)[1] == {hanging.partitions[0]}
+    assert adapter.committed_topics(name) == {hanging.topic}
+    assert time.monotonic() - began < 2
+
+    seen = ansible("kafka_group_offsets_info", group_id=name)
+    assert (seen["failed"], seen["total_lag"]) == (False, None)
+    assert [(row["committed_offset"], row["lag"]) for row in seen["partitions"]] == [(3, None), (4, 6), (None, None)]
+    assert [row["partition"] for row in seen["pending"]] == [0], "a broker lists only what was committed before"
+    seen = ansible("kafka_group_offsets_info", group_id=name, topics=[hanging.topic])
+    assert [row["partition"] for row in seen["pending"]] == [0, 2]
+    (holder,) = [row for row in seen["pending_transactions"] if row["transactional_id"] == f"{name}-tx"]
+    shown = witness(kafka, holder["topic"], holder["partition"])
+    assert (holder["producer_id"], holder["producer_epoch"]) in [row[:2] for row in shown]
+    ends = datetime.datetime.fromisoformat(holder["ends"]).timestamp()
+    assert 595 <= ends - hanging.began <= 610
+
+    command = holder["abort"].split()
+    assert command[:3] == ["kafka-transactions.sh", "--bootstrap-server", "HOST:PORT"]
+    tool(kafka, *command[3:])
+    deadline = time.monotonic() + 15
+    while ansible("kafka_group_offsets_info", group_id=name)["pending"]:
+        assert time.monotonic() < deadline
+    assert {tp.partition: row.offset for tp, row in adapter.committed(name, hanging.partitions).items()} == {0: 3, 1: 4}

@@ -17,8 +17,10 @@ class Pod:
         self.contract = Contract(colour, hot, lease, self.clock)
         self.parts = [(0, Committed(5, None)), (1, None)]
 
-    def record(self, active, epoch, phase="stable"):
-        self.contract.observe_record(ActiveRecord(active, epoch, phase), self.clock.now)
+    def record(self, active, epoch, phase="stable", since=None):
+        """A read of the record; since: its activated epoch."""
+        record = ActiveRecord(active, epoch, phase, epoch if since is None else since)
+        self.contract.observe_record(record, self.clock.now)
 
     def send(self, name, epoch, **fields):
         self.contract.submit(Command(name, epoch, **fields))

@@ -56,6 +56,7 @@ class FakeKafka:
     log: dict[TopicPartition, int] = field(default_factory=dict)  # log end offsets; every offset holds a record
     log_start: dict[TopicPartition, int] = field(default_factory=dict)
     groups: dict[str, FakeGroup] = field(default_factory=dict)
+    topic_ids: dict[str, str] = field(default_factory=lambda: {TOPIC: "first-id"})
 
     def group(self, name: str) -> FakeGroup:
         return self.groups.setdefault(name, FakeGroup(self.partitions))
@@ -83,6 +84,7 @@ class FakeMember:
         self.leaving = False
         self.fail_commits: list[Exception] = []
         self.fail_committed: list[Exception] = []
+        self.fail_topic_ids: list[Exception] = []
         self.rebalance_in_next_fetch = False
 
     def join(self) -> None:
@@ -157,6 +159,11 @@ class FakeMember:
 
     def earliest(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return {part: self._kafka.log_start.get(part, 0) for part in tps}
+
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        if self.fail_topic_ids:
+            raise self.fail_topic_ids.pop()
+        return {topic: known for topic, known in self._kafka.topic_ids.items() if topic in set(topics)}
 
     def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
         if self.fail_commits:

@@ -2,21 +2,17 @@
 
 import pytest
 
-from bgconsumer.commands import Command, parse
+from bgconsumer.commands import NAMES, parse
 from bgconsumer.model import ContractError
-from tests.consumers.fakes import TOPIC, tp
-
-
-def test_activate_body():
-    body = {"epoch": 8, "waitMs": 250, "offsets": {TOPIC: {"0": 5, "1": "9007199254740993"}}}
-    assert parse("activate", body, "8") == Command(
-        "activate", 8, wait_ms=250, offsets={tp(0): 5, tp(1): 9007199254740993}
-    )
 
 
 def test_pause_body():
     command = parse("pause", {"epoch": 7, "mode": "drain", "leaveGroup": True}, None)
     assert (command.epoch, command.leave_group, command.wait_ms) == (7, True, 1000)
+
+
+def test_the_commands():
+    assert NAMES == ("pause", "prepare", "resume", "fence")
 
 
 def test_epoch_from_the_header_alone():
@@ -39,11 +35,6 @@ def test_epoch_from_the_header_alone():
         ("pause", {"epoch": 7, "waitMs": "5"}, None, "waitMs is '5'"),
         ("pause", {"epoch": 7, "leaveGroup": 1}, None, "leaveGroup is 1"),
         ("prepare", {"epoch": 7, "standby": "warm"}, None, "standby is 'warm', expected hot or cold"),
-        ("activate", {"epoch": 7, "offsets": [1]}, None, "offsets must be an object"),
-        ("activate", {"epoch": 7, "offsets": {"t": 5}}, None, "offsets of topic t must be an object"),
-        ("activate", {"epoch": 7, "offsets": {"t": {"x": 5}}}, None, "partition is 'x'"),
-        ("activate", {"epoch": 7, "offsets": {"t": {"0": -1}}}, None, "offset of partition 0 is -1"),
-        ("activate", {"epoch": 7, "offsets": {"t": {"0": None}}}, None, "offset of partition 0 is None"),
     ],
 )
 def test_faults_are_named(name, body, header, fragment):

@@ -27,7 +27,7 @@ def test_defaults():
     config = load(GOOD)
     assert config.topics == ["order-events", "order-retries"]
     assert config.api_server == "https://10.0.0.1:443"
-    assert (config.kafka_enabled, config.hot_standby, config.lease_seconds) == (True, True, 10)
+    assert (config.kafka_enabled, config.hot_standby, config.lease_seconds) == (True, True, 60)
     assert (config.http_port, config.processing_seconds, config.token, config.record_file) == (8080, 0, "", None)
 
 

@@ -2,15 +2,17 @@
 
 import threading
 import time
+import uuid
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, Uuid
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import id_text as engine_id_text
 from bgconsumer import confluent_client
-from bgconsumer.confluent_client import ConfluentMember, consumer_config
+from bgconsumer.confluent_client import ConfluentMember, consumer_config, id_text
 from bgconsumer.ledger import Entry, Ledger, producer_config
 from bgconsumer.model import Committed, TopicPartition
-from bgconsumer.ports import PartitionsLostError, Record
+from bgconsumer.ports import KafkaTemporaryError, PartitionsLostError, Record
 from bgtools.ledger_report import Row
 
 TOPIC = "order-events"
@@ -223,3 +225,57 @@ def test_a_client_that_was_given_up_decides_nothing_any_more(joining):
     old.callbacks["on_assign"](old, [])
     old.callbacks["on_revoke"](old, [])
     assert (joining.assigned, joining.generation, old.unassigned) == (None, generation, True)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2**128 - 1, *range(3**80, 3**80 + 40)])
+def test_topic_ids_are_written_as_the_operator_writes_them(number):
+    """librdkafka has other characters for two of 64: without a look at them half of all topics seem to be others."""
+    known = uuid.UUID(int=number)
+    high, low = (half - 2**64 if half >= 2**63 else half for half in (number >> 64, number % 2**64))
+    assert id_text(str(Uuid(high, low))) == engine_id_text(known)
+
+
+class Description:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def result(self):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self
+
+    @property
+    def topic_id(self):
+        return self.answer
+
+
+class Admin:
+    """librdkafka's mock cluster describes no topics."""
+
+    answers: dict[str, object]
+
+    def __init__(self, config):
+        Admin.config = config
+
+    def describe_topics(self, topics, request_timeout):
+        return {name: Description(answer) for name, answer in Admin.answers.items()}
+
+
+@pytest.fixture
+def describing(monkeypatch, joining):
+    monkeypatch.setattr(confluent_client, "AdminClient", Admin)
+    joining._config.update({"bootstrap.servers": "b", "sasl.username": "u"})
+    return joining
+
+
+def test_ids_of_topics(describing):
+    Admin.answers = {"first": Uuid(-1, -2), "second": Uuid(0, 0)}
+    assert describing.topic_ids(["first", "second"]) == {"first": "_____________________g"}
+    assert Admin.config == {"bootstrap.servers": "b", "sasl.username": "u"}, "what only a consumer knows is left out"
+    assert describing.topic_ids([]) == {}
+
+
+def test_topics_that_are_not_described(describing):
+    Admin.answers = {"first": Uuid(-1, -2), "second": KafkaException(KafkaError(KafkaError._TIMED_OUT))}
+    with pytest.raises(KafkaTemporaryError, match="topics not described"):
+        describing.topic_ids(["first", "second"])

@@ -5,9 +5,10 @@ import threading
 import pytest
 
 from bgconsumer.commands import Command
-from bgconsumer.model import ActiveRecord, RecordError, State
+from bgconsumer.model import ActiveRecord, Handoff, RecordError, State
 from bgconsumer.view import STABLE, MemberView
-from tests.consumers.contract_pod import Pod, active_pod
+from tests.consumers.contract_pod import Pod, active_pod, standby_pod
+from tests.consumers.fakes import tp
 
 # --- start --------------------------------------------------------------------------------------------------------
 
@@ -36,8 +37,10 @@ def test_without_a_record_nothing_starts():
     pod.contract.record_failed("no answer")
     assert pod.settle() is State.STARTING
     assert not pod.may_process()
-    for name in ("activate", "resume", "prepare"):
-        assert pod.refused(name, 9) == (503, "starting")
+    assert pod.refused("prepare", 9) == (503, "starting")
+    pod.send("resume", 9)
+    assert pod.settle() is State.STARTING
+    assert not pod.may_process()
 
 
 def test_a_pause_before_the_first_record_wins_over_an_older_record():
@@ -45,14 +48,14 @@ def test_a_pause_before_the_first_record_wins_over_an_older_record():
     pod.send("pause", 7)
     pod.record("blue", 6, "stable")  # read before the record of epoch 7 was written
     assert pod.settle() is State.DRAINED
-    pod.record("blue", 7, "switching")
+    pod.record("blue", 7, "switching", since=6)
     assert pod.settle() is State.DRAINED
     assert not pod.may_process()
 
 
 def test_phase_alone_never_stops_and_a_settled_record_wakes():
     pod = active_pod(6)
-    pod.record("blue", 7, "switching")
+    pod.record("blue", 7, "switching", since=6)
     assert pod.state is State.ACTIVE
     assert pod.may_process()
     other = Pod("blue")
@@ -172,14 +175,23 @@ def test_a_decision_that_was_overtaken_reaches_nothing():
 
 def test_record_faults_are_all_named():
     with pytest.raises(RecordError) as error:
-        ActiveRecord.from_data({"active": "purple", "epoch": "x", "phase": "odd"})
-    for fragment in ("'purple'", "'x'", "'odd'"):
+        ActiveRecord.from_data({"active": "purple", "epoch": "x", "phase": "odd", "activated-epoch": "-3"})
+    for fragment in ("'purple'", "'x'", "'odd'", "activated-epoch is '-3'"):
         assert fragment in str(error.value)
 
 
 def test_record_of_the_configmap():
     data = {"active": "green", "epoch": "12", "phase": "rolling-back", "previous-version": "blue"}
-    assert ActiveRecord.from_data(data) == ActiveRecord("green", 12, "rolling-back")
+    assert ActiveRecord.from_data(data) == ActiveRecord("green", 12, "rolling-back", 12)
+    whole = {**data, "activated-epoch": "9", "snapshot": "order-consumer-bg-snapshot-b"}
+    assert ActiveRecord.from_data(whole) == ActiveRecord("green", 12, "rolling-back", 9, "order-consumer-bg-snapshot-b")
+
+
+def test_a_record_that_was_written_back_starts_nobody():
+    """A manifest applied again sets active and epoch to what they were, and leaves what it does not know."""
+    data = {"active": "blue", "epoch": "1", "phase": "stable", "activated-epoch": "3"}
+    with pytest.raises(RecordError, match="older than activated-epoch 3"):
+        ActiveRecord.from_data(data)
 
 
 def test_a_paused_pod_goes_on_when_its_colour_is_settled_in_a_newer_epoch():
@@ -201,3 +213,76 @@ def test_standby_by_command_stands_until_a_newer_epoch():
     assert pod.settle() is State.STANDBY
     pod.record("blue", 9, "verifying")
     assert pod.settle() is State.ACTIVE
+
+
+# --- reigns -------------------------------------------------------------------------------------------------------
+
+
+def test_a_pod_that_missed_a_reign_of_the_other_colour_begins_anew():
+    """The record went away and came back while it could not be read here: what was committed before is old."""
+    pod = active_pod(6)
+    serial = pod.contract.desired.serial
+    pod.record("blue", 10)
+    assert not pod.contract.may_process(serial)
+    assert pod.state is State.ACTIVATING
+    assert (pod.contract.desired.epoch, pod.contract.desired.reign) == (10, 10)
+
+
+@pytest.mark.parametrize("phase", ["stable", "switching", "rolling-back", "verifying"])
+def test_a_newer_epoch_of_the_same_reign_changes_nothing_for_a_pod_at_work(phase):
+    pod = active_pod(6)
+    before = pod.contract.desired
+    pod.record("blue", 8, phase, since=6)
+    assert pod.contract.desired is before
+    assert pod.may_process()
+    assert pod.contract.snapshot().activated_epoch == 6
+
+
+def test_a_hand_over_that_begins_while_the_pod_activates_makes_it_stand_by():
+    pod = standby_pod(6)
+    pod.record("green", 8)
+    assert pod.state is State.ACTIVATING
+    pod.record("green", 9, "rolling-back", since=8)
+    assert pod.settle() is State.STANDBY
+    pod.record("green", 10, "stable", since=8)
+    assert pod.settle() is State.ACTIVE
+
+
+def test_what_was_handed_is_known_for_its_reign_alone():
+    pod = Pod("blue")
+    handed = Handoff({tp(0): 5})
+    pod.contract.observe_record(ActiveRecord("blue", 6, "stable", 6, "s"), pod.clock.now, handed)
+    assert pod.contract.handoff(6) is handed
+    assert pod.contract.handoff(5) is None
+    pod.contract.observe_record(ActiveRecord("green", 8, "stable", 8, "t"), pod.clock.now)
+    assert pod.contract.handoff(8) is None, "that is what the other colour was handed"
+    pod.contract.observe_record(ActiveRecord("blue", 10, "stable", 10, "s"), pod.clock.now, None)
+    assert pod.contract.handoff(10) is None
+
+
+def test_the_lease_lives_on_the_record_not_on_its_snapshot():
+    pod = active_pod(6)
+    pod.clock.now += 8
+    pod.contract.observe_record(ActiveRecord("blue", 6, "stable", 6, "s"), pod.clock.now, None)
+    assert pod.contract.snapshot().lease_remaining == pytest.approx(10)
+
+
+# --- activatedEpoch -----------------------------------------------------------------------------------------------
+
+
+def test_activated_epoch_is_that_of_the_last_decision_that_was_reached():
+    pod = standby_pod(6)
+    assert pod.contract.snapshot().activated_epoch is None
+    pod.record("green", 8)
+    assert pod.contract.snapshot().activated_epoch is None, "not before it may have processed anything"
+    pod.settle()
+    assert pod.contract.snapshot().activated_epoch == 8
+    pod.send("pause", 9)
+    pod.settle()
+    assert pod.contract.snapshot().activated_epoch == 8
+    pod.record("green", 10, since=8)
+    pod.settle()
+    assert pod.contract.snapshot().activated_epoch == 10
+    pod.record("blue", 12)
+    pod.settle()
+    assert pod.contract.snapshot().activated_epoch == 10

@@ -3,9 +3,8 @@
 import pytest
 
 from bgconsumer.commands import Command
-from bgconsumer.model import Committed, State
+from bgconsumer.model import State
 from tests.consumers.contract_pod import Pod, active_pod, standby_pod
-from tests.consumers.fakes import tp
 
 # --- epochs of commands -------------------------------------------------------------------------------------------
 
@@ -14,7 +13,8 @@ def test_stale_epoch():
     pod = active_pod(6)
     assert pod.refused("pause", 5) == (409, "stale_epoch")
     pod.send("pause", 9)
-    assert pod.refused("pause", 8) == (409, "stale_epoch")
+    for name in ("pause", "prepare", "resume", "fence"):
+        assert pod.refused(name, 8) == (409, "stale_epoch")
 
 
 def test_first_command_of_the_records_epoch_is_accepted():
@@ -23,28 +23,27 @@ def test_first_command_of_the_records_epoch_is_accepted():
     assert pod.state is State.PAUSING
 
 
-def test_repeating_a_command_changes_nothing():
-    pod = active_pod(6)
-    pod.send("pause", 7)
+@pytest.mark.parametrize(("name", "state"), [("pause", State.DRAINED), ("prepare", State.STANDBY)])
+def test_repeating_a_command_changes_nothing(name, state):
+    pod = standby_pod(6)
+    pod.send(name, 7)
     pod.settle()
     before = pod.contract.desired
-    pod.send("pause", 7)
+    pod.send(name, 7)
     assert pod.contract.desired is before
-    assert pod.state is State.DRAINED
+    assert pod.state is state
 
 
-def test_other_command_in_the_same_epoch_conflicts():
+def test_another_command_of_the_same_epoch_is_followed():
     pod = active_pod(6)
     pod.send("pause", 7)
     pod.settle()
-    for name in ("resume", "activate", "prepare", "fence"):
-        assert pod.refused(name, 7) == (409, "conflict")
-
-
-def test_same_activation_with_other_offsets_conflicts():
-    pod = standby_pod()
-    pod.send("activate", 8, offsets={tp(0): 5, tp(1): 5})
-    assert pod.refused("activate", 8, offsets={tp(0): 5, tp(1): 6}) == (409, "conflict")
+    pod.send("prepare", 7)
+    assert pod.settle() is State.STANDBY
+    pod.send("pause", 7)
+    assert pod.settle() is State.DRAINED
+    pod.send("fence", 7)
+    assert pod.settle() is State.FENCED
 
 
 def test_a_second_pause_may_add_leaving_the_group():
@@ -67,13 +66,14 @@ def test_epoch_of_the_pod_is_the_highest_seen():
 
 
 def test_a_refused_command_does_not_use_up_its_epoch():
-    pod = standby_pod()
-    assert pod.refused("activate", 8, offsets={tp(0): 5}) == (409, "missing_offset")
-    pod.send("activate", 8, offsets={tp(0): 5, tp(1): 7})
-    assert pod.settle() is State.ACTIVE
+    pod = active_pod(6)
+    assert pod.refused("prepare", 8) == (409, "conflict")
+    assert pod.contract.snapshot().epoch == 6
+    pod.send("pause", 7)
+    assert pod.settle() is State.DRAINED
 
 
-# --- single commands ----------------------------------------------------------------------------------------------
+# --- pause, prepare, fence ----------------------------------------------------------------------------------------
 
 
 def test_pause_drains_and_stops_processing_at_once():
@@ -106,91 +106,29 @@ def test_prepare():
     assert pod.contract.desired.joined
 
 
-def test_activate_needs_an_offset_for_every_assigned_partition():
-    pod = standby_pod()
-    assert pod.refused("activate", 8, offsets={tp(1): 7}) == (409, "missing_offset")
-    pod.parts = [(0, Committed(9, 8)), (1, None)]  # partition 0 has been worked on in epoch 8 already
-    pod.settle()
-    pod.send("activate", 8, offsets={tp(1): 7})
-    assert pod.settle() is State.ACTIVE
-    assert pod.contract.desired.epoch == 8
-
-
-def test_activate_without_offsets_is_cold():
-    pod = standby_pod()
-    pod.send("activate", 8)
-    assert pod.settle() is State.ACTIVE
-
-
-def test_activate_of_a_pod_without_partitions():
-    pod = standby_pod()
-    pod.parts = []
-    pod.settle()
-    command = Command("activate", 8, offsets={tp(0): 5})
-    pod.contract.submit(command)
-    pod.settle()
-    assert pod.contract.wait(command)
-
-
-def test_activate_does_not_touch_a_pod_that_works_in_that_epoch_already():
-    pod = Pod("green")
-    pod.record("green", 8, "verifying")
-    pod.settle()
-    before = pod.contract.desired
-    pod.send("activate", 8, offsets={tp(0): 1, tp(1): 1})
-    assert pod.contract.desired is before
-    assert pod.may_process()
-
-
-def test_activate_of_an_active_pod_in_a_newer_epoch_conflicts():
-    assert active_pod(6).refused("activate", 8, offsets={tp(0): 1, tp(1): 1}) == (409, "conflict")
-
-
-def test_activate_while_draining_conflicts():
-    pod = active_pod(6)
-    pod.send("pause", 7)
-    assert pod.refused("activate", 8) == (409, "conflict")
-
-
-def test_the_record_of_that_epoch_decides_who_may_be_activated():
-    pod = active_pod(6)
+def test_pausing_the_colour_that_the_record_does_not_name_stays_paused():
+    pod = standby_pod(6)
     pod.send("pause", 7)
     pod.settle()
-    pod.record("green", 8, "switching")
-    pod.settle()
-    assert pod.refused("resume", 8) == (409, "not_owner")
-    assert pod.refused("activate", 8) == (409, "not_owner")
-
-
-@pytest.mark.parametrize("settled", [True, False])
-def test_resume_undoes_a_pause_also_before_it_is_drained(settled):
-    pod = active_pod(6)
-    pod.send("pause", 7)
-    if settled:
-        pod.settle()
-    pod.record("blue", 8, "stable")
-    pod.send("resume", 8)
-    assert pod.settle() is State.ACTIVE
-    assert pod.contract.desired.epoch == 8
-    assert pod.contract.desired.handoff == {}
-    assert pod.may_process()
-
-
-def test_resume_of_an_active_pod_does_not_interrupt_it():
-    pod = active_pod(6)
-    before = pod.contract.desired
-    pod.send("resume", 8)
-    assert pod.contract.desired is before
-    assert pod.contract.snapshot().epoch == 8
+    pod.record("blue", 7, "switching", since=6)
+    assert pod.settle() is State.DRAINED
 
 
 def test_fence_is_terminal():
     pod = active_pod(6)
     pod.send("fence", 9)
     assert pod.settle() is State.FENCED
-    for name in ("pause", "resume", "activate", "prepare"):
+    for name in ("pause", "resume", "prepare"):
         assert pod.refused(name, 10) == (423, "fenced")
     pod.record("blue", 11)
+    assert pod.settle() is State.FENCED
+
+
+def test_a_wake_before_a_fence_does_not_bring_the_pod_back():
+    pod = active_pod(6)
+    pod.send("resume", 6)
+    pod.send("fence", 6)
+    pod.record("blue", 6)
     assert pod.settle() is State.FENCED
 
 
@@ -199,17 +137,165 @@ def test_no_command_and_no_record_brings_back_a_terminating_pod():
     pod.contract.terminate()
     assert pod.contract.desired.target is State.DRAINED
     assert not pod.contract.desired.joined
-    for name in ("resume", "activate", "prepare"):
+    for name in ("resume", "prepare"):
         assert pod.refused(name, 8) == (503, "terminating")
     pod.send("pause", 8)
-    pod.record("green", 9)
+    for active in ("green", "blue"):
+        pod.record(active, 9 if active == "green" else 11)
+        assert pod.contract.desired.target is State.DRAINED
+        assert not pod.contract.desired.joined
+
+
+def test_the_first_record_does_not_start_a_pod_that_is_shutting_down():
+    pod = Pod("blue")
+    pod.contract.terminate()
+    pod.record("blue", 6)
     assert pod.contract.desired.target is State.DRAINED
     assert not pod.contract.desired.joined
 
 
-def test_pausing_the_colour_that_the_record_does_not_name_stays_paused():
+# --- resume: a wake, and nothing but that ---------------------------------------------------------------------------
+
+
+def test_resume_asks_for_a_look_at_the_record_and_decides_nothing():
     pod = standby_pod(6)
+    before = pod.contract.desired
+    pod.send("resume", 8)
+    assert pod.contract.read_wanted.is_set()
+    assert pod.contract.desired is before
+    pod.record("blue", 8, since=6)
+    assert pod.settle() is State.STANDBY, "the record names another colour"
+    pod.record("green", 10)
+    assert pod.settle() is State.ACTIVE
+
+
+def test_resume_of_a_starting_pod_leaves_the_decision_to_the_record():
+    pod = Pod("blue")
+    pod.send("resume", 7)
+    assert pod.settle() is State.STARTING
+    pod.record("blue", 6)  # read before the record of epoch 7 was written
+    assert pod.settle() is State.STARTING
+    pod.record("blue", 7, "switching", since=6)
+    assert pod.settle() is State.STANDBY
+    pod.record("blue", 8, since=6)
+    assert pod.settle() is State.ACTIVE
+
+
+def test_resume_does_not_start_the_source_of_a_hand_over():
+    pod = active_pod(6)
+    pod.record("blue", 7, "switching", since=6)
     pod.send("pause", 7)
     pod.settle()
-    pod.record("blue", 7, "switching")
+    pod.send("resume", 7)
+    pod.record("blue", 7, "switching", since=6)
     assert pod.settle() is State.DRAINED
+    pod.record("green", 8)
+    assert pod.settle() is State.STANDBY
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_newer_epoch_undoes_a_pause_also_before_it_is_drained(settled):
+    pod = active_pod(6)
+    pod.send("pause", 7)
+    if settled:
+        pod.settle()
+    pod.send("resume", 8)
+    pod.record("blue", 8, since=6)
+    assert pod.settle() is State.ACTIVE
+    assert (pod.contract.desired.epoch, pod.contract.desired.reign) == (8, 6)
+    assert pod.may_process()
+
+
+@pytest.mark.parametrize("command", ["pause", "prepare"])
+def test_a_pause_by_hand_has_a_way_back_at_the_same_epoch(command):
+    pod = active_pod(6)
+    pod.send("pause", 6)
+    pod.settle()
+    pod.send(command, 6)
+    pod.settle()
+    pod.record("blue", 6)
+    assert pod.settle() is not State.ACTIVE, "the record alone, at this epoch, does not undo a command"
+    pod.send("resume", 6)
+    pod.record("blue", 6)
+    assert pod.settle() is State.ACTIVE
+    pod.send("pause", 6)
+    assert pod.settle() is State.DRAINED
+
+
+def test_only_a_read_that_began_after_the_wake_follows_it():
+    pod = active_pod(6)
+    pod.send("pause", 6)
+    pod.settle()
+    began = pod.clock.now
+    pod.clock.now += 0.1
+    pod.send("resume", 6)
+    pod.contract.observe_record(pod.contract.snapshot().record, began)
+    assert pod.settle() is State.DRAINED
+    pod.record("blue", 6)
+    assert pod.settle() is State.ACTIVE
+
+
+def test_repeated_wakes_do_not_put_it_off():
+    pod = active_pod(6)
+    pod.send("pause", 6)
+    pod.settle()
+    pod.send("resume", 6)
+    began = pod.clock.now
+    pod.clock.now += 0.1
+    pod.send("resume", 6)  # while the record is being read
+    pod.contract.observe_record(pod.contract.snapshot().record, began)
+    assert pod.settle() is State.ACTIVE
+
+
+@pytest.mark.parametrize(("command", "state"), [("pause", State.DRAINED), ("prepare", State.STANDBY)])
+def test_the_last_command_counts(command, state):
+    """A wake that no read has followed yet is taken back by what comes after it, also by what the pod is already."""
+    pod = active_pod(6)
+    pod.send("pause", 6)
+    pod.settle()
+    pod.send(command, 6)
+    pod.settle()
+    pod.send("resume", 6)
+    pod.send(command, 6)
+    pod.record("blue", 6)
+    assert pod.settle() is state
+
+
+def test_a_wake_is_used_up_by_the_read_that_it_asked_for():
+    pod = active_pod(6)
+    pod.send("resume", 6)
+    pod.record("blue", 6)
+    pod.send("pause", 6)
+    pod.settle()
+    pod.record("blue", 6)
+    assert pod.settle() is State.DRAINED
+
+
+def test_resume_of_an_active_pod_does_not_interrupt_it():
+    pod = active_pod(6)
+    before = pod.contract.desired
+    pod.send("resume", 8)
+    pod.record("blue", 8, since=6)
+    assert pod.contract.desired is before
+    assert pod.contract.snapshot().epoch == 8
+    assert pod.may_process()
+
+
+def test_resume_is_done_when_the_pod_works_by_a_read_that_it_asked_for():
+    pod = active_pod(6)
+    command = Command("resume", 6)
+    pod.contract.submit(command)
+    assert not pod.contract.wait(command)
+    pod.record("blue", 6)
+    assert pod.contract.wait(command)
+
+
+def test_a_pod_without_partitions_is_at_work_too():
+    pod = standby_pod()
+    pod.parts = []
+    pod.settle()
+    command = Command("resume", 8)
+    pod.contract.submit(command)
+    pod.record("green", 8)
+    pod.settle()
+    assert pod.contract.wait(command)

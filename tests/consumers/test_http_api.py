@@ -121,8 +121,52 @@ def test_without_wait_ms_a_command_waits_for_a_moment(pod):
     pod.start()
     timer = threading.Timer(0.05, pod.settle)
     timer.start()
-    assert pod.post("resume", {"epoch": 7})[0] == 200
+    assert pod.post("pause", {"epoch": 7})[0] == 200
     timer.join()
+
+
+def test_resume_wakes_the_reader_and_waits_for_what_it_brings(pod):
+    pod.start()
+    pod.post("pause", {"epoch": 6, "waitMs": 0})
+    pod.settle()
+    code, status = pod.post("resume", {"epoch": 6, "waitMs": 0})
+    assert (code, status["state"]) == (202, "DRAINED")
+    pod.contract.read_wanted.clear()
+
+    def reader():
+        assert pod.contract.read_wanted.wait(10)
+        pod.start()
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    code, status = pod.post("resume", {"epoch": 6, "waitMs": 10_000})
+    thread.join()
+    assert (code, status["state"], status["active"]) == (200, "ACTIVE", True)
+
+
+def test_a_command_for_another_pod_changes_nothing(pod):
+    """An address that was given to the next pod: it must not take the command of the one that had it before."""
+    pod.start()
+    for name in ("pause", "prepare", "resume", "fence"):
+        code, error = pod.post(name, {"epoch": 7}, **{"X-BG-Pod": "order-consumer-blue-2"})
+        assert (code, error["error"], error["epoch"]) == (421, "misdirected", 6)
+    assert pod.contract.desired.target is State.ACTIVE
+    assert not pod.contract.read_wanted.is_set()
+    assert pod.ask("GET", "/actuator/kafka/status", **{"X-BG-Pod": "order-consumer-blue-2"})[0] == 421
+    assert pod.ask("GET", "/actuator/kafka/status", **{"X-BG-Pod": "order-consumer-blue-1"})[0] == 200
+    assert pod.post("pause", {"epoch": 7, "waitMs": 0}, **{"X-BG-Pod": "order-consumer-blue-1"})[0] == 202
+
+
+def test_activate_is_no_command(pod):
+    pod.start()
+    assert pod.post("activate", {"epoch": 8, "offsets": {}})[0] == 404
+
+
+def test_status_of_a_pod_that_never_was_active(pod):
+    pod.contract.observe_record(ActiveRecord("green", 6, "stable"), pod.contract._clock())
+    pod.settle()
+    status = pod.ask("GET", "/actuator/kafka/status")[1]
+    assert (status["activatedEpoch"], status["activeEpoch"]) == (None, None)
 
 
 def test_refusals_carry_the_pods_epoch(pod):

@@ -212,3 +212,39 @@ def test_a_backlog_is_worked_off_without_a_rest(kafka, active, monkeypatch):
     kafka.produce(0, 3)
     active.worker.step()
     assert rests == []
+
+
+def test_each_assignment_asks_for_one_look_at_the_record(kafka, active, monkeypatch):
+    """Not each try to find the positions: a broker in trouble must not become the API server's trouble."""
+    asked = []
+    assigned = active.contract.assigned
+    monkeypatch.setattr(active.contract, "assigned", lambda: (asked.append(1), assigned()))
+    active.member.fail_committed = [TEMPORARY] * 5
+    kafka.group("blue").rebalance()
+    active.steps(10)
+    assert active.now.view.member_state == "stable"
+    assert len(asked) == 1
+
+
+def test_a_rebalance_at_work_waits_for_a_new_look_at_the_record(kafka, active):
+    kafka.group("blue").rebalance()
+    active.clock.now += 0.1
+    kafka.produce(0, 3)
+    active.steps()
+    assert active.offsets(0) == list(range(10))
+    active.record("blue", 7, "switching", since=6)
+    active.steps()
+    assert active.offsets(0) == list(range(10)), "a hand-over began: it may not have seen this assignment"
+    active.record("blue", 8, since=6)
+    active.steps()
+    assert active.offsets(0) == list(range(13))
+
+
+def test_sigterm_before_the_first_record(kafka):
+    pod = Pod(kafka)
+    pod.steps(2)
+    pod.worker.stop(within=5)
+    pod.record("blue", 6)
+    assert [pod.worker.step() for _ in range(3)][-1]
+    assert pod.ledger.rows == []
+    assert kafka.group("blue").members == {}

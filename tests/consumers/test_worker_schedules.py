@@ -1,18 +1,19 @@
-"""Random schedules: pods of both colours, switches, aborts, rebalances and restarts in any order.
+"""Random schedules: pods of both colours, switches, aborts, rebalances, restarts and kills in any order.
 
-Every record must be processed exactly once, in order. Crashes are left out on purpose: a crash may repeat its own
-uncommitted batch, which is tested on its own below.
+Every record must be processed exactly once, in order. Only a pod that is killed in the middle of a batch may repeat
+what it had not committed, in its own colour.
 """
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from bgconsumer import worker as worker_module
 from bgconsumer.commands import Command
 from bgconsumer.contract import Contract
-from bgconsumer.model import ActiveRecord, ContractError, State
+from bgconsumer.model import NOTHING_HANDED, ActiveRecord, ContractError, Handoff, State, counts
 from bgconsumer.worker import Worker
 from tests.consumers.fakes import TEMPORARY, FakeClock, FakeKafka, FakeLedger, FakeMember, tp
 
@@ -27,15 +28,25 @@ def small_batches(monkeypatch):
     monkeypatch.setattr(worker_module, "BATCH_RECORDS", 3)
 
 
-class World:
-    """Two colours, an operator, and a scheduler that lets anything happen next."""
+class KilledError(Exception):
+    """The process ends here."""
 
-    def __init__(self, seed, crashes=False):
+
+class World:
+    """Two colours, an operator, and a scheduler that lets anything happen next.
+
+    crashes: restarts are kills between two steps. kills: they come in the middle of a batch, too.
+    """
+
+    def __init__(self, seed, crashes=False, kills=False):
         self.random = random.Random(seed)
         self.crashes = crashes
+        self.kills = kills
         self.kafka = FakeKafka(PARTITIONS)
         self.rows = []
-        self.record = ActiveRecord("blue", 1, "stable")
+        self.forgiven = Counter()
+        self.record = ActiveRecord("blue", 1, "stable", 1)
+        self.snapshots = {}
         self.pods = {"blue": [], "green": []}
         self.started = 0
         for colour in self.pods:
@@ -47,10 +58,19 @@ class World:
         contract = Contract(colour, self.random.random() < 0.8, 1e9, FakeClock())
         member = FakeMember(self.kafka, colour, f"{colour}-{self.started}")
         ledger = FakeLedger(rows=self.rows, colour=colour)
-        self.pods[colour].append((contract, member, Worker(contract, member, ledger)))
+        pod = (contract, member, Worker(contract, member, ledger))
+        if self.kills:
+            ledger.during = self.maybe_killed
+        self.pods[colour].append(pod)
+
+    def maybe_killed(self, _record):
+        if self.random.random() < 0.002:
+            raise KilledError
 
     def restart(self, colour):
-        _, member, worker = self.pods[colour].pop(self.random.randrange(len(self.pods[colour])))
+        pod = self.random.choice(self.pods[colour])
+        _, member, worker = pod
+        self.pods[colour].remove(pod)
         if self.crashes:
             member.crash()
         else:
@@ -59,15 +79,40 @@ class World:
                 self.step_one()
         self.start(colour)
 
+    def killed(self, colour, pod):
+        """What it had processed and not committed may be processed once more."""
+        offsets = self.kafka.group(colour).offsets
+        for part in pod[2]._partitions:
+            for row in self.rows:
+                if row[0] == part and row[2] == colour and row[1] >= offsets[part].offset:
+                    self.forgiven[row[:2]] += 1
+        self.pods[colour].remove(pod)
+        pod[1].crash()
+        self.start(colour)
+
+    def read(self, contract, colour):
+        """The record as it is now; its snapshot now and then cannot be read."""
+        contract._clock.now += 0.001
+        record, handoff = self.record, NOTHING_HANDED
+        if record.snapshot and record.active == colour:
+            handoff = None if self.random.random() < 0.2 else self.snapshots[record.activated_epoch]
+        contract.observe_record(record, contract._clock(), handoff)
+
     def step_one(self):
-        everyone = [pod for pods in self.pods.values() for pod in pods]
+        everyone = [(colour, pod) for colour, pods in self.pods.items() for pod in pods]
         if everyone:
-            contract, member, worker = self.random.choice(everyone)
+            colour, pod = self.random.choice(everyone)
+            contract, member, worker = pod
             if self.random.random() < 0.3:
-                contract.observe_record(self.record, contract._clock())
+                self.read(contract, colour)
             if self.random.random() < 0.02:
                 member.fail_commits = [TEMPORARY]
-            worker.step()
+            if self.random.random() < 0.02:
+                member.fail_topic_ids = [TEMPORARY]
+            try:
+                worker.step()
+            except KilledError:
+                self.killed(colour, pod)
         if self.random.random() < 0.5:
             self.kafka.produce(self.random.randrange(PARTITIONS))
 
@@ -83,14 +128,14 @@ class World:
     def command(self, colour, name, epoch, **fields):
         """Send to every pod; `True` when all of them are there."""
         done = []
-        for contract, _, _ in self.pods[colour]:
+        for contract, _, _ in list(self.pods[colour]):
             command = Command(name, epoch, **fields)
             try:
                 contract.submit(command)
                 done.append(contract.wait(command))
             except ContractError as error:
-                # Not started yet, or caught by the record first; the next round finds it ready.
-                if error.code not in ("starting", "conflict"):
+                # Not started yet; the next round finds it ready.
+                if error.code != "starting":
                     raise
                 done.append(False)
         return all(done)
@@ -104,48 +149,78 @@ class World:
         complete = len(parts) == PARTITIONS and len(offsets) == PARTITIONS
         return offsets if complete else None
 
-    def switch(self, source, target, abort):
-        epoch = self.record.epoch
-        self.record = ActiveRecord(source, epoch + 1, "switching")
+    def start_of(self, part, committed, inherited):
+        """What the operator hands over: the source's commit, or what it was handed itself and did not touch."""
+        commit = committed.get(part)
+        if part in inherited and (commit is None or not counts(commit, self.record.activated_epoch)):
+            return inherited[part]
+        return commit.offset if commit else 0
+
+    def switch(self, source, target, abort, paused=True):
+        """One run. abort: it is given up; paused: after it has paused the source."""
+        before = self.record
+        epoch = before.epoch
+        self.record = replace(before, epoch=epoch + 1, phase="switching")
         offsets = None
-        while offsets is None:
+        while paused and offsets is None:
             self.command(source, "pause", epoch + 1)
             self.happen(20)
             offsets = self.handoff(source)
-        if abort:
-            self.record = ActiveRecord(source, epoch + 2, "stable")
-            self.resume(source, epoch + 2)
-            return source
-        self.record = ActiveRecord(target, epoch + 2, "switching")
-        for _ in range(200):
-            if self.command(target, "activate", epoch + 2, offsets=offsets):
-                break
+        if not paused:
             self.happen(20)
-        else:
-            raise AssertionError("target never became active")
-        self.record = ActiveRecord(target, epoch + 2, self.random.choice(["verifying", "stable"]))
+        if abort:
+            self.record = replace(before, epoch=epoch + 2)
+            self.at_work(source, epoch + 2)
+            return source
+        inherited = self.snapshots.get(before.activated_epoch, NOTHING_HANDED).offsets
+        committed = self.kafka.group(source).offsets
+        handed = {tp(number): self.start_of(tp(number), committed, inherited) for number in range(PARTITIONS)}
+        self.snapshots[epoch + 2] = Handoff(handed, dict(self.kafka.topic_ids))
+        self.record = ActiveRecord(target, epoch + 2, "verifying", epoch + 2, f"snapshot-{epoch % 4}")
+        self.at_work(target, epoch + 2)
+        self.record = replace(self.record, phase=self.random.choice(["verifying", "stable"]))
         return target
 
-    def resume(self, colour, epoch):
-        for _ in range(200):
-            if self.command(colour, "resume", epoch):
-                return
+    def at_work(self, colour, epoch, woken=None):
+        """Let things happen until all pods work. woken: whether somebody wakes them; now and then nobody comes."""
+        woken = self.random.random() < 0.7 if woken is None else woken
+        for _ in range(400):
+            if woken:
+                self.command(colour, "resume", epoch)
             self.happen(20)
-        raise AssertionError("source was not resumed")
+            if all(contract.snapshot().active for contract, _, _ in self.pods[colour]):
+                return
+        raise AssertionError(f"{colour} never came to work")
+
+    def by_hand(self, colour):
+        """Somebody pauses the colour at work and lets it go on, at the same epoch."""
+        epoch = self.record.epoch
+        while not self.command(colour, "pause", epoch):
+            self.happen(20)
+        self.happen(20)
+        self.at_work(colour, epoch, woken=True)
 
     def run(self, switches):
         active, idle = "blue", "green"
         self.happen(100)
         for _ in range(switches):
-            now = self.switch(active, idle, abort=self.random.random() < 0.3)
+            if self.random.random() < 0.3:
+                self.by_hand(active)
+            abort = self.random.random() < 0.4
+            now = self.switch(active, idle, abort, paused=not abort or self.random.random() < 0.5)
             active, idle = (now, "green" if now == "blue" else "blue")
             self.happen(self.random.randint(0, 150))
+        self.kills = False
         for _ in range(3000):
             if len({row[:2] for row in self.rows}) == sum(self.kafka.log.values()):
                 return
-            for contract, _, worker in self.pods["blue"] + self.pods["green"]:
-                contract.observe_record(self.record, contract._clock())
-                worker.step()
+            for colour, pods in self.pods.items():
+                for pod in list(pods):
+                    self.read(pod[0], colour)
+                    try:
+                        pod[2].step()
+                    except KilledError:
+                        self.killed(colour, pod)
 
     def counts(self):
         return Counter((part, offset) for part, offset, _, _ in self.rows)
@@ -174,3 +249,23 @@ def test_crashes_between_steps_lose_and_repeat_nothing(seed):
     world.run(switches=3)
     assert set(world.counts()) == all_offsets(world.kafka)
     assert max(world.counts().values()) == 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_kills_repeat_what_was_not_committed_and_nothing_else(seed):
+    world = World(seed, crashes=True, kills=True)
+    world.run(switches=4)
+    counts = world.counts()
+    assert set(counts) == all_offsets(world.kafka)
+    assert {key: count - 1 for key, count in counts.items() if count - 1 > world.forgiven[key]} == {}
+    colours = {key: {row[2] for row in world.rows if row[:2] == key} for key, count in counts.items() if count > 1}
+    assert [key for key, seen in colours.items() if len(seen) > 1] == []
+
+
+def test_the_schedules_above_did_kill_in_the_middle_of_batches():
+    def forgiven(seed):
+        world = World(seed, crashes=True, kills=True)
+        world.run(switches=4)
+        return sum(world.forgiven.values())
+
+    assert sum(forgiven(seed) for seed in range(10)) > 0

@@ -2,9 +2,9 @@
 
 from bgconsumer.commands import Command
 from bgconsumer.contract import Contract
-from bgconsumer.model import ActiveRecord
+from bgconsumer.model import NOTHING_HANDED, ActiveRecord, Handoff
 from bgconsumer.worker import Worker
-from tests.consumers.fakes import FakeClock, FakeLedger, FakeMember, tp
+from tests.consumers.fakes import TOPIC, FakeClock, FakeLedger, FakeMember, tp
 
 
 class Pod:
@@ -15,8 +15,10 @@ class Pod:
         self.ledger = FakeLedger(colour=colour)
         self.worker = Worker(self.contract, self.member, self.ledger)
 
-    def record(self, active, epoch, phase="stable"):
-        self.contract.observe_record(ActiveRecord(active, epoch, phase), self.clock.now)
+    def record(self, active, epoch, phase="stable", since=None, handed=NOTHING_HANDED):
+        """A read of the record; since: its activated epoch; handed: what its snapshot holds, None = not readable."""
+        record = ActiveRecord(active, epoch, phase, epoch if since is None else since)
+        self.contract.observe_record(record, self.clock.now, handed)
 
     def send(self, name, epoch, **fields):
         self.contract.submit(Command(name, epoch, **fields))
@@ -39,3 +41,8 @@ class Pod:
 
 def committed(kafka, colour="blue"):
     return kafka.group(colour).offsets
+
+
+def handing(*offsets, topic_id="first-id"):
+    """A snapshot that holds an offset for partitions 0, 1, ..."""
+    return Handoff({tp(number): offset for number, offset in enumerate(offsets)}, {TOPIC: topic_id})

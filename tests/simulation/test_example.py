@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import hot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import drive, hot
 from bgconsumer.contract import Contract
 from tests.simulation.world import invariants
 from tests.simulation.world.example import ExamplePod, virtual_time
@@ -105,14 +105,24 @@ def test_a_source_pod_starts_at_the_wrong_moment(pod):
 @pytest.mark.parametrize("pod", [ModelPod, ExamplePod])
 def test_either_of_two_rules_is_enough_for_it(monkeypatch, pod):
     """The operator asks pods that are called Pending; a pod reads the record again after its assignment."""
-    running = lambda found: found.phase == "Running" and not found.problem  # noqa: E731
     with monkeypatch.context() as patch:
-        patch.setattr(hot, "_may_run", running)
+        only_running_pods(patch)
         assert start_at_the_wrong_moment(pod, quick=15) == []
     without_second_read(monkeypatch)
     assert start_at_the_wrong_moment(pod, quick=15) == []
-    monkeypatch.setattr(hot, "_may_run", running)
+    only_running_pods(monkeypatch)
     assert any("was processed 2 times" in story for story in start_at_the_wrong_moment(pod, quick=15))
+
+
+def only_running_pods(patch):
+    """The operator neither tells nor expects an answer of a pod that Kubernetes doesn't call Running."""
+    tell, judge_quiet = drive._tell, hot.not_drained
+
+    def running(pods):
+        return [pod for pod in pods if pod.phase == "Running" and not pod.problem]
+
+    patch.setattr(drive, "_tell", lambda ctx, colour, pods, order: tell(ctx, colour, running(pods), order))
+    patch.setattr(hot, "not_drained", lambda pods, *facts: judge_quiet(running(pods), *facts))
 
 
 def without_second_read(monkeypatch):

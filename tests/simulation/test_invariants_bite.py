@@ -7,7 +7,8 @@ import pytest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, hot, run_context
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Inside
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, drive, hot, run_context
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from tests.simulation.world import invariants
 from tests.simulation.world.cluster import ApiServer
@@ -45,7 +46,7 @@ def audits(scenario, trouble, seeds=2):
 
 def replace_a_source_late(world, operator, call):
     """After the source was proven quiet, while the operator is a little slow."""
-    if call.name == "create_config_map" and "snapshot" in call.arguments[0]:
+    if call.name == "replace_config_map" and "snapshot" in call.arguments[0]:
         pod = world.cluster.pods_of("blue")[0]
         operator.faults[call.number] = Both(Happen(lambda: world.cluster.delete_pod(pod)), Freeze(1.5))
         return True
@@ -68,8 +69,8 @@ def test_one_active_needs_the_arm(monkeypatch):
 
 def test_one_active_needs_the_proof_that_the_source_is_quiet(monkeypatch):
     assert audits(HOT, lose_a_pause) == []
-    pause = hot._pause
-    monkeypatch.setattr(hot, "_pause", lambda ctx, pods: ([], pause(ctx, pods)[1]))
+    tell = drive._tell
+    monkeypatch.setattr(drive, "_tell", lambda *order: (tell(*order)[0], {}))
     monkeypatch.setattr(hot, "not_drained", lambda *_facts: [])
     assert any("was processed 2 times" in fault for fault in audits(HOT, lose_a_pause))
 
@@ -85,7 +86,7 @@ def test_offsets_are_handed_over_exactly(monkeypatch, scenario, module, shift, s
         return replace(found, offsets=shifted)
 
     monkeypatch.setattr(run_context, "hand_off", wrong)
-    monkeypatch.setattr(run_context, "range_faults", lambda *_facts: [])
+    monkeypatch.setattr(run_context, "inside_log", lambda offsets, *_facts: Inside(offsets, {}, []))
     assert any(says in fault for fault in invariants.exactly_once(played(scenario, scenario.world())))
 
 
@@ -125,7 +126,7 @@ def test_the_record_is_changed_by_compare_and_swap(monkeypatch):
         return compare_and_swap(self, name, data, self.config_maps[name].resource_version)
 
     monkeypatch.setattr(ApiServer, "replace", overwrite)
-    assert "the record says green switching, expected blue stable" in sleep_before_the_flip()
+    assert "the record says green verifying, expected blue stable" in sleep_before_the_flip()
 
 
 def test_changes_are_preceded_by_the_journal():

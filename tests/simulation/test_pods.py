@@ -88,12 +88,12 @@ def test_a_topic_is_created_again(scenario):
 
 def handed_over_old_offsets(world, operator, again):
     """True fault: the record was flipped on a snapshot of a topic that was gone when the run last looked at it."""
-    flips = [w for w in world.writes if w.call.name == "create_config_map" and "snapshot" in w.call.arguments[0]]
+    flips = [w for w in world.writes if w.call.name == "replace_config_map" and "snapshot" in w.call.arguments[0]]
     looks = [call.when for call in operator.calls if call.name == "topics" and flips and call.when < flips[-1].when]
     if not again or not looks or again[0] > looks[-1]:
         return []
     run = world.operator("reader")
-    stored = world.run(run, lambda: State(run.ports, world.app.name).snapshot(world.record.activated_epoch))
+    stored = world.run(run, lambda: State(run.ports, world.app.name).snapshot(world.record))
     same = stored is None or stored.topic_ids[TOPIC] == world.broker.topics[TOPIC].topic_id
     return [] if same else ["handed over offsets of a topic that was gone"]
 

@@ -63,7 +63,7 @@ def run(config: Config) -> int:
     worker = make_worker(config, contract) if config.kafka_enabled else None
     server = http_api.serve(http_api.Api(config, contract, lambda: health(worker)), config.http_port)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-    RecordReader(contract, source, log).start()
+    RecordReader(contract, config.colour, source, log).start()
     log("started", colour=config.colour, group=config.group, port=server.server_address[1])
     if worker is None:
         stop.wait()

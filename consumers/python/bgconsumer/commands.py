@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from bgconsumer.model import ContractError, Handoff, TopicPartition
+from bgconsumer.model import ContractError
 
 MAX_WAIT_MS = 60_000
 DEFAULT_WAIT_MS = 1_000  # enough for everything but a drain of slow records or joining a group
-NAMES = ("pause", "prepare", "activate", "resume", "fence")
+NAMES = ("pause", "prepare", "resume", "fence")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,6 @@ class Command:
     wait_ms: int = 0
     leave_group: bool = False
     standby: str = "hot"
-    offsets: Handoff = field(default_factory=dict)
 
 
 def parse(name: str, body: object, header_epoch: str | None) -> Command:
@@ -34,7 +33,6 @@ def parse(name: str, body: object, header_epoch: str | None) -> Command:
         wait_ms=_whole(name, body, "waitMs", DEFAULT_WAIT_MS, MAX_WAIT_MS),
         leave_group=_flag(name, body, "leaveGroup"),
         standby=_choice(name, body, "standby", ("hot", "cold")),
-        offsets=_offsets(name, body.get("offsets")),
     )
     if name == "pause":
         _choice(name, body, "mode", ("drain",))
@@ -78,28 +76,3 @@ def _choice(name: str, body: Mapping[str, object], key: str, allowed: tuple[str,
     if value not in allowed:
         raise _bad(f"{name}: {key} is {value!r}, expected {' or '.join(allowed)}")
     return str(value)
-
-
-def _offsets(name: str, value: object) -> Handoff:
-    """Turn ``{"topic": {"0": 1234}}`` into offsets by partition. Offsets may be decimal strings (> 2^53)."""
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise _bad(f"{name}: offsets must be an object of topics")
-    offsets: dict[TopicPartition, int] = {}
-    for topic, partitions in value.items():
-        if not isinstance(partitions, Mapping):
-            raise _bad(f"{name}: offsets of topic {topic} must be an object of partitions")
-        for partition, offset in partitions.items():
-            offsets[TopicPartition(str(topic), _number(name, topic, "partition", partition))] = _number(
-                name, topic, f"offset of partition {partition}", offset
-            )
-    return offsets
-
-
-def _number(name: str, topic: object, what: str, value: object) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise _bad(f"{name}: topic {topic}: {what} is {value!r}, expected a whole number of at least 0")

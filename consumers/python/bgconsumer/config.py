@@ -87,7 +87,7 @@ def load(environment: Mapping[str, str]) -> Config:
     api_server = _api_server(environment)
     if not record_file and not api_server:
         read.faults.append("no active record: set BG_RECORD_FILE outside Kubernetes, BG_API_SERVER inside")
-    lease = read.number("BG_LEASE_SECONDS", "10", 3, 3600)
+    lease = read.number("BG_LEASE_SECONDS", "60", 3, 3600)
     port = read.number("HTTP_PORT", "8080", 0, 65535)
     processing_ms = read.number("PROCESSING_MS", "0", 0, 60_000)
     config = Config(

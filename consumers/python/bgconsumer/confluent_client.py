@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicCollection
 from confluent_kafka import TopicPartition as Tp
+from confluent_kafka.admin import AdminClient
 
-from bgconsumer.model import Committed, TopicPartition, commit_epoch, commit_metadata
+from bgconsumer.model import NO_TOPIC_ID, Committed, TopicPartition, commit_epoch, commit_metadata
 from bgconsumer.ports import KafkaTemporaryError, PartitionsLostError, Record
 
+_CONNECTION = ("bootstrap.", "client.id", "security.", "ssl.", "sasl.", "socket.")
 REQUEST_SECONDS = 5.0
 LEAVE_SECONDS = 5.0
 KNOWN_SECONDS = 15.0
@@ -61,6 +63,7 @@ class ConfluentMember:
     def __init__(self, config: Mapping[str, object], topics: list[str]) -> None:
         self._config = dict(config)
         self._consumer = Consumer(self._config)
+        self._admin: AdminClient | None = None
         self._topics = topics
         self._unknown_since: float | None = None
         self._fetching = False
@@ -186,7 +189,8 @@ class ConfluentMember:
             return {}
         try:
             answers = self._consumer.committed(wanted, timeout=REQUEST_SECONDS)
-        except KafkaException as error:
+        except (KafkaException, UnicodeDecodeError) as error:
+            # The client takes metadata that does not end with a zero byte for text up to the next one in memory.
             raise KafkaTemporaryError(f"committed offsets not read: {error}") from error
         result = {}
         for answer in answers:
@@ -210,6 +214,27 @@ class ConfluentMember:
             result[tp] = low
         return result
 
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Ids of the topics, by which one that was created again is known; brokers before 2.8 have none."""
+        wanted = sorted(topics)
+        if not wanted:
+            return {}
+        if self._admin is None:
+            self._admin = AdminClient(
+                {key: str(value) for key, value in self._config.items() if key.startswith(_CONNECTION)}
+            )
+        found = {}
+        try:
+            for name, answer in self._admin.describe_topics(
+                TopicCollection(wanted), request_timeout=REQUEST_SECONDS
+            ).items():
+                topic_id = id_text(str(answer.result().topic_id))
+                if topic_id != NO_TOPIC_ID:
+                    found[name] = topic_id
+        except KafkaException as error:
+            raise KafkaTemporaryError(f"topics not described: {error}") from error
+        return found
+
     def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
         """Commit and wait for the broker's answer for every partition."""
         wanted = [
@@ -224,6 +249,11 @@ class ConfluentMember:
             raise PartitionsLostError(f"commit refused: {errors[0].str()}")
         if errors:
             raise KafkaTemporaryError(f"commit not acknowledged: {errors[0].str()}")
+
+
+def id_text(librdkafka: str) -> str:
+    """A topic id as Kafka's tools and the snapshot write it: librdkafka takes the other two characters of base64."""
+    return librdkafka.translate(str.maketrans("+/", "-_"))
 
 
 def _at(positions: Mapping[TopicPartition, int]) -> list[Tp]:

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bgconsumer.commands import Command
-from bgconsumer.model import STARTING_PHASES, ActiveRecord, ContractError, Handoff, State
-from bgconsumer.view import UNJOINED, Desired, MemberView, is_active, is_drained, missing_offsets
+from bgconsumer.model import NOTHING_HANDED, STARTING_PHASES, ActiveRecord, ContractError, Handoff, State
+from bgconsumer.view import UNJOINED, Desired, MemberView, is_active, is_drained
 
 Clock = Callable[[], float]
+
+_TARGETS = {"pause": State.DRAINED, "prepare": State.STANDBY, "fence": State.FENCED}
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Contract:
         self._terminating = False
         self._epoch = 0
         self._epoch_source = "none"
-        self._last_command: Command | None = None
+        self._woken_at: float | None = None  # when a command asked for a look at the record that did not begin since
+        self._handoff: tuple[int, Handoff | None] = (0, NOTHING_HANDED)
         self._record: ActiveRecord | None = None
         self._record_error: str | None = None
         self._lease_until = clock()
@@ -69,8 +72,13 @@ class Contract:
 
     # --- record reader -------------------------------------------------------------------------------------------
 
-    def observe_record(self, record: ActiveRecord, read_started: float) -> None:
-        """Take in a record that was read at or after ``read_started`` (monotonic seconds)."""
+    def observe_record(
+        self, record: ActiveRecord, read_started: float, handoff: Handoff | None = NOTHING_HANDED
+    ) -> None:
+        """Take in a record that was read at or after ``read_started`` (monotonic seconds).
+
+        handoff: what the snapshot that it names holds, `None` when that could not be read.
+        """
         with self._changed:
             if record.epoch < self._epoch:
                 # Either the read overtook a command, or somebody put an old record back. The next read tells;
@@ -83,31 +91,40 @@ class Contract:
             self._lease_until = read_started + self._lease_seconds
             mine = record.active == self._colour
             may_start = mine and record.phase in STARTING_PHASES
+            if mine:
+                self._handoff = (record.activated_epoch, handoff)
             if may_start:
                 self._confirmed_at = read_started
+            woken = self._woken_at is not None and read_started >= self._woken_at
+            if woken:
+                self._woken_at = None
             if not self._decided:
                 self._decided = True
                 target = State.ACTIVE if may_start else State.STANDBY
                 self._set(target, joined=may_start or self._hot_standby, by_record=True)
-            elif not self._terminating:
-                self._follow_record(record, mine, may_start)
+            elif not self._terminating and self._desired.target is not State.FENCED:
+                self._follow_record(record, mine, may_start, woken)
             self._changed.notify_all()
 
-    def _follow_record(self, record: ActiveRecord, mine: bool, may_start: bool) -> None:
+    def _follow_record(self, record: ActiveRecord, mine: bool, may_start: bool, woken: bool) -> None:
         if not mine:
             self._step_down(record)
         elif may_start:
-            self._take_up(record)
+            self._take_up(record, woken)
         elif self._state is State.ACTIVATING and self._desired.by_record:
             # A hand-over began before this pod had started: it must not become one more source.
             self._set(State.STANDBY, joined=self._desired.joined and self._hot_standby, by_record=True)
 
-    def _take_up(self, record: ActiveRecord) -> None:
-        # stable and verifying are only written when the group's commits are the whole truth, so whoever still stands
-        # by may begin from them: nobody has to come and wake a colour whose operator died. A newer command stands.
+    def _take_up(self, record: ActiveRecord, woken: bool) -> None:
+        # The record and the snapshot that it names say everything that there is to know, so whoever stands by or was paused
+        # goes to work when it reads them: nobody has to come and wake a colour whose operator died. A newer command stands,
+        # and so does one of the same epoch until somebody wakes the pod.
         target, newer = self._desired.target, record.epoch > self._desired.epoch
-        waiting = target is State.STANDBY and (newer or self._desired.by_record)
-        if waiting or (target is State.DRAINED and newer):
+        waiting = target is State.STANDBY and (newer or woken or self._desired.by_record)
+        paused = target is State.DRAINED and (newer or woken)
+        # It was not read for so long that the other colour has worked in between.
+        again = target is State.ACTIVE and record.activated_epoch > self._desired.reign
+        if waiting or paused or again:
             self._set(State.ACTIVE, joined=True, by_record=True)
 
     def _step_down(self, record: ActiveRecord) -> None:
@@ -128,28 +145,32 @@ class Contract:
     def submit(self, command: Command) -> None:
         """Accept a command or raise `ContractError`; repeating an accepted command is harmless."""
         with self._changed:
-            if self._repeats(command):
-                return
+            if command.epoch < self._epoch:
+                raise self._conflict("stale_epoch", f"{command.name} carries epoch {command.epoch}, this pod has seen")
             self._check(command)
             self._epoch, self._epoch_source = command.epoch, "http"
-            self._last_command = command
-            self._decided = True
-            if self._state is State.ACTIVE and command.name in ("activate", "resume"):
-                return  # already at work, from its own progress
-            self._apply(command)
+            if command.name == "resume":
+                if self._woken_at is None:  # or repeating it faster than the record is read would put it off for ever
+                    self._woken_at = self._clock()
+                self.read_wanted.set()
+            else:
+                self._woken_at = None  # the last command counts, also when nothing has to change for it
+                if not self._repeats(command):
+                    self._decided = True
+                    self._apply(command)
             self._changed.notify_all()
 
     def _repeats(self, command: Command) -> bool:
-        last = self._last_command
-        if command.epoch < self._epoch:
-            raise self._conflict("stale_epoch", f"{command.name} carries epoch {command.epoch}, this pod has seen")
-        if last is None or last.epoch != command.epoch:
+        """Whether the pod is on its way to, or at, what the command wants: a new decision would begin it anew."""
+        wanted = self._desired
+        if wanted.epoch != command.epoch or wanted.by_record or wanted.target is not _TARGETS[command.name]:
             return False
-        if last.name != command.name or last.offsets != command.offsets:
-            what = "other offsets" if last.name == command.name else last.name
-            raise self._conflict("conflict", f"{command.name} after {what} in the same epoch; this pod is at")
-        # A second pause may add that the pod leaves its group.
-        return not (command.leave_group and not last.leave_group)
+        return wanted.joined == self._joined_after(command)
+
+    def _joined_after(self, command: Command) -> bool:
+        if command.name == "pause":
+            return self._desired.joined and not command.leave_group
+        return command.name == "prepare" and command.standby == "hot"
 
     def _check(self, command: Command) -> None:
         name, target = command.name, self._desired.target
@@ -159,45 +180,16 @@ class Contract:
             return  # the safe direction is always open
         if self._terminating:
             raise ContractError(503, "terminating", f"{name}: this pod is shutting down")
-        if not self._decided:
+        if not self._decided and name == "prepare":
             raise ContractError(503, "starting", f"{name}: this pod has not read the active record yet")
         if name == "prepare" and (target is State.ACTIVE or self._state is State.PAUSING):
             raise self._conflict("conflict", f"prepare: this pod is {self._state}; pause it first. It is at")
-        if name in ("activate", "resume"):
-            self._check_owner(command)
-        if name == "activate":
-            self._check_activate(command)
-
-    def _check_owner(self, command: Command) -> None:
-        record = self._record
-        if record is not None and record.epoch == command.epoch and record.active != self._colour:
-            raise self._conflict("not_owner", f"{command.name}: the active record names {record.active}; it is at")
-
-    def _check_activate(self, command: Command) -> None:
-        if self._state is State.PAUSING:
-            raise self._conflict("conflict", "activate: this pod is still draining; it is at")
-        if self._state is State.ACTIVE:
-            if command.epoch != self._desired.epoch:
-                raise self._conflict("conflict", "activate: this pod is active already; pause it first. It is at")
-            return
-        missing = missing_offsets(self._view, command.offsets, command.epoch)
-        if missing:
-            names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in missing)
-            raise self._conflict("missing_offset", f"activate: no hand-off offset for assigned {names}; this pod is at")
 
     def _conflict(self, code: str, message: str) -> ContractError:
         return ContractError(409, code, f"{message} epoch {self._epoch}")
 
     def _apply(self, command: Command) -> None:
-        if command.name == "pause":
-            joined = self._desired.joined and not command.leave_group
-            self._set(State.DRAINED, joined=joined, epoch=command.epoch)
-        elif command.name == "prepare":
-            self._set(State.STANDBY, joined=command.standby == "hot", epoch=command.epoch)
-        elif command.name == "fence":
-            self._set(State.FENCED, joined=False, epoch=command.epoch)
-        else:
-            self._set(State.ACTIVE, joined=True, epoch=command.epoch, handoff=command.offsets)
+        self._set(_TARGETS[command.name], joined=self._joined_after(command), epoch=command.epoch)
 
     def wait(self, command: Command) -> bool:
         """Wait up to the command's ``waitMs`` for the consumer thread; `True` when what it asked for is so."""
@@ -209,8 +201,8 @@ class Contract:
         if command.name == "pause":
             left = not command.leave_group or self._view.member_state == UNJOINED
             return self._state is State.DRAINED and now.drained and left
-        if command.name in ("activate", "resume"):
-            return now.active
+        if command.name == "resume":
+            return now.active and self._woken_at is None
         return self._state is (State.STANDBY if command.name == "prepare" else State.FENCED)
 
     def snapshot(self) -> Snapshot:
@@ -247,6 +239,11 @@ class Contract:
         """Whether one more record may be processed for the decision ``serial``. Asked before every record."""
         return self._desired.serial == serial and self._clock() < self._lease_until
 
+    def handoff(self, reign: int) -> Handoff | None:
+        """What was handed over at the beginning of this reign, `None` while that is not known."""
+        known, handoff = self._handoff
+        return handoff if known == reign else None
+
     def assigned(self) -> None:
         """The pod was given partitions: what it read before says nothing about them any more."""
         with self._changed:
@@ -256,14 +253,12 @@ class Contract:
     def may_start(self, serial: int) -> bool:
         """Whether records of the present assignment may be fetched for the decision ``serial``.
 
-        A pod that is ACTIVE by the record needs a read that began after its assignment. One that was assigned before a
-        source was proven quiet is seen by that proof, as a member of the group; one that was assigned after it sees here
-        that a hand-over began.
+        That takes a read of the record that began after the assignment. A pod that was assigned before a source was proven
+        quiet is seen by that proof, as a member of the group; one that was assigned after it sees here that a hand-over
+        began.
         """
         with self._changed:
-            wanted = self._desired
-            fresh = not wanted.by_record or self._confirmed_at >= self._assigned_at
-            return wanted.serial == serial and fresh
+            return self._desired.serial == serial and self._confirmed_at >= self._assigned_at
 
     def publish(self, view: MemberView, serial: int, reached: bool) -> None:
         """Report the member as it is; with ``reached`` the pod is where the decision ``serial`` wanted it."""
@@ -278,7 +273,7 @@ class Contract:
     def terminate(self) -> None:
         """SIGTERM: drain and leave the group; no command brings the pod back."""
         with self._changed:
-            self._terminating = True
+            self._terminating = self._decided = True  # the first record must not start it either
             self._set(State.DRAINED, joined=False)
             self._changed.notify_all()
 
@@ -287,7 +282,6 @@ class Contract:
         target: State,
         joined: bool,
         epoch: int | None = None,
-        handoff: Handoff | None = None,
         by_record: bool = False,
     ) -> None:
         self._desired = Desired(
@@ -295,7 +289,7 @@ class Contract:
             epoch=self._epoch if epoch is None else epoch,
             joined=joined,
             serial=self._desired.serial + 1,
-            handoff=handoff or {},
+            reign=self._record.activated_epoch if self._record else 0,
             by_record=by_record,
         )
         if target is State.ACTIVE:

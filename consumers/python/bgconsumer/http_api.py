@@ -14,7 +14,7 @@ from bgconsumer.contract import Contract
 from bgconsumer.model import ContractError, State
 
 BASE = "/actuator/kafka"
-MAX_BODY_BYTES = 4 * 1024 * 1024  # a hand-off of 20,000 partitions is about 600 kB
+MAX_BODY_BYTES = 64 * 1024  # commands are a few fields
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -27,7 +27,8 @@ class Api:
         self._contract = contract
         self._healthy = healthy  # returns what is wrong with the process, or None
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str, pod: str | None = None) -> Answer:
+        self._check_address(path, pod)
         now = self._contract.snapshot()
         if path == f"{BASE}/status":
             return 200, status.status(self._config, now)
@@ -47,12 +48,13 @@ class Api:
             return f"the active record was not read yet: {now.record_error or 'no answer so far'}"
         return "fenced" if now.state is State.FENCED else None
 
-    def post(self, path: str, body: bytes, epoch: str | None, token: str | None) -> Answer:
+    def post(self, path: str, body: bytes, epoch: str | None, token: str | None, pod: str | None = None) -> Answer:
         name = path.removeprefix(f"{BASE}/")
         if not path.startswith(f"{BASE}/") or name not in commands.NAMES:
             raise ContractError(404, "not_found", f"no such command: {path}")
         if self._config.token and not hmac.compare_digest(self._config.token.encode(), (token or "").encode()):
             raise ContractError(401, "unauthorised", "header X-BG-Token is missing or wrong")
+        self._check_address(name, pod)
         if not self._config.kafka_enabled:
             raise ContractError(503, "kafka_disabled", "KAFKA_ENABLED is 0")
         try:
@@ -63,6 +65,11 @@ class Api:
         self._contract.submit(command)
         done = self._contract.wait(command)
         return (200 if done else 202), status.status(self._config, self._contract.snapshot())
+
+    def _check_address(self, what: str, pod: str | None) -> None:
+        # The address of a pod that is gone is soon that of another one.
+        if pod is not None and pod != self._config.pod:
+            raise ContractError(421, "misdirected", f"{what}: this is pod {self._config.pod}, the request is for {pod}")
 
     def refuse(self, error: ContractError) -> Answer:
         epoch = self._contract.snapshot().epoch
@@ -78,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 900  # an operator's idle pooled connection, not for ever
 
     def do_GET(self) -> None:
-        self._answer(lambda: self.api.get(self.path.partition("?")[0]))
+        self._answer(lambda: self.api.get(self.path.partition("?")[0], self.headers.get("X-BG-Pod")))
 
     def do_POST(self) -> None:
         self._answer(self._post)
@@ -90,7 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # what was not read would be taken for the next request
             raise ContractError(400, "bad_request", f"request body: {error}") from error
         path = self.path.partition("?")[0]
-        return self.api.post(path, body, self.headers.get("X-BG-Epoch"), self.headers.get("X-BG-Token"))
+        return self.api.post(
+            path, body, self.headers.get("X-BG-Epoch"), self.headers.get("X-BG-Token"), self.headers.get("X-BG-Pod")
+        )
 
     def _sized_body(self) -> bytes:
         return self._read(self.headers.get("Content-Length", "0"), 10, MAX_BODY_BYTES)

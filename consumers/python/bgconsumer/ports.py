@@ -30,7 +30,8 @@ class GroupMember(Protocol):
     """A member of the colour's group. Used by one thread only; no method processes records by itself.
 
     ``generation`` grows at every assignment, revocation and loss. ``assigned`` is `None` while the member has no
-    valid assignment. A new assignment fetches nothing until `park` or `start` says from where.
+    valid assignment. A new assignment fetches nothing until `park` or `start` says from where. ``topic_ids`` leaves out topics
+    whose id the broker doesn't tell.
     """
 
     generation: int
@@ -51,6 +52,8 @@ class GroupMember(Protocol):
     def committed(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, Committed]: ...
 
     def earliest(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]: ...
+
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]: ...
 
     def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None: ...
 

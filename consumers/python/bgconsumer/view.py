@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from bgconsumer.model import Committed, Handoff, State, TopicPartition
+from bgconsumer.model import Committed, State, TopicPartition
 
 STABLE, REBALANCING, UNJOINED = "stable", "rebalancing", "unjoined"
 
@@ -13,7 +13,8 @@ STABLE, REBALANCING, UNJOINED = "stable", "rebalancing", "unjoined"
 class Desired:
     """Where the pod should be. A new object with a new ``serial`` is made at every decision.
 
-    ``epoch`` is the epoch of the decision; for the target ACTIVE it is the epoch written beside every commit.
+    ``epoch`` is the epoch of the decision; for the target ACTIVE it is the epoch written beside every commit, and
+    ``reign`` the one at which its colour became active.
     ``joined`` tells whether the pod is to be a member of its group once the target is reached. ``by_record``: decided
     from the active record, not by a command.
     """
@@ -22,7 +23,7 @@ class Desired:
     epoch: int
     joined: bool
     serial: int
-    handoff: Handoff = field(default_factory=dict)
+    reign: int = 0
     by_record: bool = False
 
 
@@ -79,14 +80,3 @@ def is_active(state: State, lease_remaining: float, view: MemberView) -> bool:
         and view.member_state == STABLE
         and all(not part.paused and part.committed is not None for part in view.partitions)
     )
-
-
-def missing_offsets(view: MemberView, offsets: Handoff, epoch: int) -> list[TopicPartition]:
-    """Assigned partitions for which neither the hand-off nor a commit of this epoch gives a start."""
-    if not offsets:  # cold: the offsets were committed to the group before the pods joined
-        return []
-    return [
-        part.tp
-        for part in view.partitions
-        if part.tp not in offsets and not (part.committed and part.committed.epoch == epoch)
-    ]

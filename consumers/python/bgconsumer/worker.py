@@ -6,12 +6,13 @@ a poll, never finds anything left to commit, in any state.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass
 
 from bgconsumer.contract import Contract
-from bgconsumer.model import Committed, State, TopicPartition, start_offset
+from bgconsumer.model import Committed, State, TopicPartition, counts, start_offset
 from bgconsumer.ports import GroupMember, KafkaTemporaryError, PartitionsLostError, Processor
 from bgconsumer.view import REBALANCING, STABLE, UNJOINED, Desired, MemberView, PartitionView
 
@@ -53,6 +54,7 @@ class Worker(threading.Thread):
         self._member = member
         self._processor = processor
         self._partitions: dict[TopicPartition, Partition] = {}
+        self._topic_ids: dict[str, str] = {}
         self._generation = member.generation
         self._want = contract.desired
         self._adopted = False
@@ -115,10 +117,12 @@ class Worker(threading.Thread):
         if self._member.generation != self._generation:
             self._generation = self._member.generation
             self._last_rebalance_at = time.time()
-            self._partitions, self._adopted, self._running = {}, False, None
+            self._partitions, self._topic_ids = {}, {}
+            self._adopted, self._running = False, None
+            if self._member.assigned is not None:
+                self._contract.assigned()
         if self._adopted or self._member.assigned is None:
             return
-        self._contract.assigned()
         committed = self._member.committed(self._member.assigned)
         earliest = self._member.earliest(tp for tp in self._member.assigned if tp not in committed)
         partitions = {}
@@ -127,6 +131,10 @@ class Worker(threading.Thread):
             partitions[tp] = Partition(position=known.offset if known else earliest[tp], committed=known)
         self._member.park({tp: part.position for tp, part in partitions.items()})
         self._partitions, self._adopted = partitions, True
+        if self._want.target is State.STANDBY:
+            # In good time: a colour that becomes active has to know them. One that is active begins at its commits.
+            with contextlib.suppress(KafkaTemporaryError):
+                self._topic_ids = self._member.topic_ids({tp.topic for tp in partitions})
 
     def _set_joined(self, joined: bool) -> None:
         if joined and not self._joined:
@@ -168,28 +176,64 @@ class Worker(threading.Thread):
 
     def _work(self, want: Desired) -> bool:
         self._set_joined(True)
-        if not self._contract.may_process(want.serial):
-            if self._running is not None:
-                self._halt()
-        elif self._running != want.serial and self._adopted and self._contract.may_start(want.serial):
+        allowed = self._contract.may_process(want.serial)
+        if self._running is not None and not (allowed and self._running == want.serial):
+            self._halt()
+        if self._running is None and allowed and self._adopted and self._contract.may_start(want.serial):
             self._start(want)
-        if self._running != want.serial:
+        if self._running is None:
             self._member.poll(POLL_SECONDS)
             return False
         self._batch(want)
         return True
 
     def _start(self, want: Desired) -> None:
-        """Commit where this activation starts, then fetch from there. Nothing is processed before the commit."""
+        """Commit where this activation starts, then fetch from there. Nothing is processed before the commit.
+
+        The broker's answer proves besides that the partitions are still this pod's: it may have stood still for minutes.
+        """
+        handed = self._handed(want)
+        if handed is None:
+            self._last_error = "where to begin is not known: the snapshot of the active record was not read yet"
+            return
         for tp, part in self._partitions.items():
-            start = start_offset(part.committed, want.handoff.get(tp), want.epoch, part.position)
+            start = start_offset(part.committed, handed.get(tp), want.reign, part.position)
             if part.epoch != want.epoch:
                 part.start, part.first = start, None
             part.position, part.epoch = start, want.epoch
-        self._commit({tp: p for tp, p in self._partitions.items() if p.committed != _progress(p)})
+        self._commit(self._partitions)
         self._member.start({tp: part.position for tp, part in self._partitions.items()})
         self._running = want.serial
+        self._last_error = None
         self._publish(reached=True)
+
+    def _handed(self, want: Desired) -> dict[TopicPartition, int] | None:
+        """Where the snapshot lets those partitions begin whose commit does not count; `None` while it was not read."""
+        new = [tp for tp, part in self._partitions.items() if not counts(part.committed, want.reign)]
+        handoff = self._contract.handoff(want.reign)
+        if not new:
+            return {}
+        if handoff is None:
+            return None
+        known = {tp.topic: handoff.topic_id(tp.topic) for tp in new}
+        if any(was not in (None, self._topic_ids.get(topic)) for topic, was in known.items()):
+            # Not known yet, or the topic was created again while this pod stood by.
+            self._topic_ids = self._member.topic_ids(known)
+        for topic, was in known.items():
+            if was is not None and topic not in self._topic_ids:
+                raise KafkaTemporaryError(
+                    f"where to begin is not known: the broker does not tell the id of topic {topic}"
+                )
+        starts = {tp: handoff.start(tp, self._topic_ids.get(tp.topic)) for tp in new}
+        for tp, start in starts.items():
+            if start is None and tp in handoff.offsets and self._partitions[tp].committed is not None:
+                # With a topic go its commits. One that is left, and older than this reign, must not be taken for progress.
+                self._adopted = False
+                raise KafkaTemporaryError(
+                    f"where to begin is not known: {tp.topic}-{tp.partition} has a commit of an older reign, and the snapshot "
+                    "is of another topic of that name"
+                )
+        return {tp: start for tp, start in starts.items() if start is not None}
 
     def _batch(self, want: Desired) -> None:
         began = time.monotonic()

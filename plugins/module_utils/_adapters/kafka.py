@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import base64
 import typing as t
+import uuid
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_commits as commits
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_messages as messages
@@ -25,11 +27,15 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
     evict,
     list_all,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_transactions import open_transactions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_transactions import (
+    open_transactions,
+    transactions_beside,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     GroupNotEmptyError,
     KafkaError,
     OffsetsError,
+    PendingOffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -40,7 +46,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import members_refusal
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import (
+    OFFSETS_TOPIC,
+    OpenTransaction,
+)
 
 HAS_MEMBERS = frozenset({22, 25, 27, 68, 82, 110, 113})
 """Errors that mean: the group has members (ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS, ...)."""
@@ -74,7 +83,7 @@ class KafkaAdapter:
                     p.partition_index: PartitionInfo(p.leader_id, tuple(p.replica_nodes), tuple(p.isr_nodes))
                     for p in row.partitions
                 }
-                found[row.name] = Topic(row.name, str(row.topic_id), partitions)
+                found[row.name] = Topic(row.name, id_text(row.topic_id), partitions)
             return found
 
         return self._kafka.call(f"describe the topics {', '.join(sorted(names))}", work)
@@ -90,25 +99,51 @@ class KafkaAdapter:
     def committed(
         self, group_id: str, partitions: t.Collection[TopicPartition]
     ) -> dict[TopicPartition, CommittedOffset]:
-        """Committed offsets of the named partitions (stable ones: open transactions are waited for).
+        """Committed offsets of the named partitions. A partition without a commit is missing; one that may not be read is an error.
 
-        A partition without a commit is missing from the answer; a partition that may not be read is an error.
+        Raises PendingOffsetsError, at once, with every partition that has one in an open transaction.
         """
-        return self._fetch(group_id, partitions) if partitions else {}
+        return self._decided(group_id, partitions) if partitions else {}
+
+    def committed_or_pending(
+        self, group_id: str, partitions: t.Collection[TopicPartition] | None
+    ) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
+        """As ``committed`` (None: as ``all_committed``), for a look: the last decided commits, and where one is pending.
+
+        A partition that never had another commit than the pending one is only among the named ones.
+        """
+        if partitions is not None and not partitions:
+            return {}, frozenset()
+        found, pending = self._fetch(group_id, partitions)
+        if pending:
+            found |= self._fetch(group_id, sorted(pending), stable=False)[0]
+        return found, frozenset(pending)
 
     def committed_topics(self, group_id: str) -> set[str]:
         """Topics for which the group has at least one committed offset."""
-        return {tp.topic for tp in self._fetch(group_id, None)}
+        found, pending = self._fetch(group_id, None)
+        return {tp.topic for tp in found} | {tp.topic for tp in pending}
 
     def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
-        """Every committed offset (stable ones) of the topics we may describe; a broker is silent about the others."""
-        return self._fetch(group_id, None)
+        """Every committed offset of the topics we may describe; a broker is silent about the others.
 
-    def _fetch(
+        Raises PendingOffsetsError as ``committed`` does.
+        """
+        return self._decided(group_id, None)
+
+    def _decided(
         self, group_id: str, partitions: t.Collection[TopicPartition] | None
     ) -> dict[TopicPartition, CommittedOffset]:
+        found, pending = self._fetch(group_id, partitions)
+        if pending:
+            raise PendingOffsetsError(group_id, pending)
+        return found
+
+    def _fetch(
+        self, group_id: str, partitions: t.Collection[TopicPartition] | None, stable: bool = True
+    ) -> tuple[dict[TopicPartition, CommittedOffset], set[TopicPartition]]:
         what = f"read the committed offsets of group {group_id}"
-        return self._kafka.call(what, lambda: commits.fetch(self._kafka, group_id, partitions))
+        return self._kafka.call(what, lambda: commits.fetch(self._kafka, group_id, partitions, stable))
 
     def list_groups(self) -> list[Group]:
         """Type and state of every group we may describe, sorted by name, without members."""
@@ -132,6 +167,11 @@ class KafkaAdapter:
         """Transactions begun on the partitions and not ended, sorted; a partition that may not be read is an error."""
         what = f"find the open transactions on {', '.join(sorted({tp.topic for tp in partitions}))}"
         return self._kafka.call(what, lambda: open_transactions(self._kafka, partitions)) if partitions else []
+
+    def transactions_beside(self, group_id: str) -> list[OpenTransaction]:
+        """Open transactions that may hold offsets of the group: those on the partition where Kafka keeps them, sorted."""
+        what = f"find the open transactions on {OFFSETS_TOPIC}"
+        return self._kafka.call(what, lambda: transactions_beside(self._kafka, group_id))
 
     def _list_offsets(
         self, partitions: t.Collection[TopicPartition], timestamps: t.Sequence[int], isolation: int
@@ -250,3 +290,8 @@ class KafkaAdapter:
             group = Group(group_id, "unknown", "unknown")
         members = [member.member_id for member in group.members]
         return GroupNotEmptyError(members_refusal(group, verb), {"group_id": group_id, "members": members})
+
+
+def id_text(topic_id: uuid.UUID) -> str:
+    """A topic id as Kafka's own tools and clients write it: pods compare it with what theirs says."""
+    return base64.urlsafe_b64encode(topic_id.bytes).decode().rstrip("=")

@@ -41,9 +41,9 @@ UNKNOWN_TOPIC_PATIENCE = 5.0
 """Seconds a broker may not know a topic that exists (it learns of new topics a moment later than the client)."""
 _GRACE = 0.2
 """Seconds an attempt is given to notice the deadline by itself, so that its own words reach the user."""
-PASSING = frozenset({3, 5, 6, 7, 13, 14, 15, 16, 56, 72, 74, 75, 78, 88, 89, 100, 103})
+PASSING = frozenset({3, 5, 6, 7, 13, 14, 15, 16, 56, 72, 74, 75, 78, 89, 100, 103})
 """Error codes that may pass: coordinators and leaders that move or load (14-16, 3, 5, 6, 56, 72, 74, 75, 78, 100, 103),
-open transactions (88), time limits, lost connections and throttling between brokers (7, 13, 89)."""
+time limits, lost connections and throttling between brokers (7, 13, 89). An open transaction (88) may last for ever."""
 UNKNOWN_TOPIC = 3
 DENIED = {29: "topic", 30: "group", 31: "cluster", 53: "transactional id"}
 """Error codes of a missing ACL, and what the ACL is for."""

@@ -27,30 +27,38 @@ PARTITION_BYTES = 63
 TOO_LARGE = frozenset({-1, 10, 18, 28})
 """What brokers answer to a commit above message.max.bytes; Kafka 4.3 says UNKNOWN (-1) for every partition."""
 NO_TOPIC = frozenset({3, 17, 29})
+UNSTABLE_OFFSET_COMMIT = 88
+"""What the broker says of a partition, for a stable read, while one of its offsets is part of an open transaction."""
 
 Offsets = t.Mapping[TopicPartition, CommittedOffset]
 Codes = dict[TopicPartition, int]
 
 
 async def fetch(
-    connection: KafkaConnection, group_id: str, partitions: t.Collection[TopicPartition] | None
-) -> dict[TopicPartition, CommittedOffset]:
-    """Stable committed offsets of the named partitions, or of all that may be described (None)."""
+    connection: KafkaConnection, group_id: str, partitions: t.Collection[TopicPartition] | None, stable: bool = True
+) -> tuple[dict[TopicPartition, CommittedOffset], set[TopicPartition]]:
+    """Committed offsets of the named partitions, or of all that may be described (None); those that are not decided yet.
+
+    stable: of a partition that has an offset in an open transaction the broker tells only that. Otherwise it tells what was
+    committed before, and of no transaction.
+    """
     node = (await connection.coordinators([group_id]))[group_id]
-    answer = (await connection.send(messages.offset_fetch(group_id, partitions), node)).groups[0]
+    answer = (await connection.send(messages.offset_fetch(group_id, partitions, stable), node)).groups[0]
     if answer.error_code != GROUP_ID_NOT_FOUND:
         check(answer.error_code, f"group {group_id}")
-    found = {}
+    found, pending = {}, set()
     for topic in answer.topics:
         name = topic.name
         for row in topic.partitions:
-            if row.error_code:
+            if row.error_code == UNSTABLE_OFFSET_COMMIT:
+                pending.add(TopicPartition(name, row.partition_index))
+            elif row.error_code:
                 check(row.error_code, f"partition {name}-{row.partition_index}")
             if row.committed_offset >= 0:
                 found[TopicPartition(name, row.partition_index)] = CommittedOffset(
                     row.committed_offset, row.committed_leader_epoch, row.metadata or ""
                 )
-    return found
+    return found, pending
 
 
 def commit(connection: KafkaConnection, group_id: str, offsets: Offsets) -> Codes:

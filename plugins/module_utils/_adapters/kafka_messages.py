@@ -30,7 +30,12 @@ except ImportError:
     pass  # kafka_client says so before anything here is used
 
 if t.TYPE_CHECKING:
-    from kafka.protocol.admin import DescribeConfigsRequest, DescribeProducersRequest
+    from kafka.protocol.admin import (
+        DescribeConfigsRequest,
+        DescribeProducersRequest,
+        DescribeTransactionsRequest,
+        ListTransactionsRequest,
+    )
 
 LATEST = -1
 EARLIEST = -2
@@ -55,7 +60,9 @@ def by_topic(partitions: t.Iterable[TopicPartition]) -> dict[str, list[int]]:
     return grouped
 
 
-def offset_fetch(group_id: str, partitions: t.Collection[TopicPartition] | None) -> OffsetFetchRequest:
+def offset_fetch(
+    group_id: str, partitions: t.Collection[TopicPartition] | None, stable: bool = True
+) -> OffsetFetchRequest:
     """Committed offsets of the named partitions, or of all the broker lets us see (None). Names, not topic ids: v8."""
     group = OffsetFetchRequest.OffsetFetchRequestGroup
     topics = None
@@ -63,7 +70,7 @@ def offset_fetch(group_id: str, partitions: t.Collection[TopicPartition] | None)
         topic = group.OffsetFetchRequestTopics
         topics = [topic(name=name, partition_indexes=numbers) for name, numbers in by_topic(partitions).items()]
     return OffsetFetchRequest(
-        groups=[group(group_id=group_id, topics=topics)], require_stable=True, min_version=8, max_version=8
+        groups=[group(group_id=group_id, topics=topics)], require_stable=stable, min_version=8, max_version=8
     )
 
 
@@ -120,6 +127,21 @@ def describe_producers(partitions: t.Collection[TopicPartition]) -> DescribeProd
     topic = DescribeProducersRequest.TopicRequest
     topics = [topic(name=name, partition_indexes=numbers) for name, numbers in by_topic(partitions).items()]
     return DescribeProducersRequest(topics=topics)
+
+
+def list_transactions(producers: t.Collection[int]) -> ListTransactionsRequest:
+    """Transactional ids of these producers, of those that one broker coordinates and we may describe."""
+    from kafka.protocol.admin.transactions import ListTransactionsRequest  # late, see kafka_package
+
+    # The first version is all we need, and every broker that has this request knows it.
+    return ListTransactionsRequest(state_filters=[], producer_id_filters=list(producers), max_version=0)
+
+
+def describe_transactions(transactional_ids: t.Collection[str]) -> DescribeTransactionsRequest:
+    """State, begin and timeout of transactions; their coordinator knows."""
+    from kafka.protocol.admin.transactions import DescribeTransactionsRequest  # late, see kafka_package
+
+    return DescribeTransactionsRequest(transactional_ids=list(transactional_ids))
 
 
 def leave_group(group_id: str, members: t.Collection[str], reason: str) -> LeaveGroupRequest:

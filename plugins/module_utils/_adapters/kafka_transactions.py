@@ -4,16 +4,31 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Reads which producers have a transaction open on a partition (DescribeProducers). Only its leader knows."""
+"""Reads which producers have a transaction open on a partition (DescribeProducers). Only its leader knows.
+
+Since when it is open and when it ends by itself knows its coordinator, any of the brokers: one is asked for the transactional
+ids of a producer (ListTransactions), then for the transactions (DescribeTransactions).
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_messages as messages
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_client import KafkaConnection, check
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_groups import broker_ids
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import (
+    OFFSETS_TOPIC,
+    OpenTransaction,
+    offsets_partition,
+)
+
+try:
+    from kafka import errors
+except ImportError:
+    pass  # kafka_client says so before anything here is used
 
 
 async def open_transactions(
@@ -39,3 +54,46 @@ async def open_transactions(
                     if producer.current_txn_start_offset >= 0
                 ]
     return sorted(found, key=lambda one: (one.partition, one.start_offset))
+
+
+async def transactions_beside(connection: KafkaConnection, group_id: str) -> list[OpenTransaction]:
+    """Those open where the group's offsets are, with what their coordinators tell of them; as ``open_transactions``.
+
+    A coordinator tells only those who may describe the transactional id, and says nothing to the others.
+    """
+    (topic,) = (await connection.metadata([OFFSETS_TOPIC])).topics
+    check(topic.error_code, f"topic {OFFSETS_TOPIC}")
+    found = await open_transactions(connection, [offsets_partition(group_id, len(topic.partitions))])
+    try:
+        known = await _coordinated(connection, {one.producer_id for one in found}) if found else {}
+    except (errors.BrokerResponseError, errors.IncompatibleBrokerVersion):
+        known = {}  # only more words for those who read it
+    return [
+        dataclasses.replace(
+            one,
+            transactional_id=row.transactional_id,
+            began=row.transaction_start_time_ms,
+            timeout=row.transaction_timeout_ms,
+        )
+        if (row := known.get((one.producer_id, one.producer_epoch))) is not None
+        else one
+        for one in found
+    ]
+
+
+async def _coordinated(connection: KafkaConnection, producers: t.Collection[int]) -> dict[tuple[int, int], t.Any]:
+    """What coordinators say of the ongoing transactions of these producers, by producer id and epoch."""
+    listed = [
+        (node, connection.send(messages.list_transactions(producers), node)) for node in await broker_ids(connection)
+    ]
+    asked = []
+    for node, answer in listed:
+        ids = [row.transactional_id for row in (await answer).transaction_states]
+        if ids:
+            asked.append(connection.send(messages.describe_transactions(ids), node))
+    return {
+        (row.producer_id, row.producer_epoch): row
+        for answer in asked
+        for row in (await answer).transaction_states
+        if not row.error_code and row.transaction_state == "Ongoing"
+    }

@@ -17,6 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kafka_argument_spec,
     kubernetes_argument_spec,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.interrupts import signals_as_errors
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
@@ -50,6 +51,7 @@ def run_options() -> dict[str, dict[str, t.Any]]:
         "target": {"type": "str", "required": True},
         "run_id": {"type": "str"},
         "who": {"type": "str", "default": ""},
+        "expected_epoch": {"type": "int"},
     }
 
 
@@ -57,7 +59,9 @@ def request_of(module: AnsibleModule) -> Request:
     """What the operator asked for; a run without a name gets one."""
     params = module.params
     run_id = params["run_id"] or f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-    return Request(params["target"], params["direction"], params["mode"], run_id, params["who"])
+    return Request(
+        params["target"], params["direction"], params["mode"], run_id, params["who"], params["expected_epoch"]
+    )
 
 
 def run_application(module: AnsibleModule, use_case: UseCase) -> None:
@@ -66,7 +70,8 @@ def run_application(module: AnsibleModule, use_case: UseCase) -> None:
     def call() -> dict[str, t.Any]:
         app = parse_application(module.params["application"], module.params["mode"], module.params["target"] or "")
         ports = build_ports(module.params, app.namespace, app.contract)
-        result = use_case(module, ports, app)
+        with signals_as_errors():
+            result = use_case(module, ports, app)
         before = result.pop("record_before", None)
         if before is not None:
             result["diff"] = {"before": before, "after": result["record"]}

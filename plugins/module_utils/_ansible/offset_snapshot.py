@@ -13,11 +13,11 @@ import re
 import typing as t
 from pathlib import Path
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError, OffsetsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import GroupSnapshot, parse
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 
-ENGINE_SNAPSHOT = re.compile(r"(?P<app>.+)-bg-snapshot-(?P<epoch>\d+)")
+ENGINE_SNAPSHOT = re.compile(r"(?P<app>.+)-bg-snapshot-[ab]")
 
 
 def given_snapshot(params: t.Mapping[str, t.Any], ports: Ports) -> GroupSnapshot | None:
@@ -51,10 +51,11 @@ def _from_config_map(ports: Ports, name: str, namespace: str) -> GroupSnapshot:
     if named is None:
         raise InvalidSettingsError(
             [
-                f"snapshot_config_map {name} is not the name of a hand-over's snapshot (<application>-bg-snapshot-<epoch>)"
+                f"snapshot_config_map {name} is not the name of a hand-over's snapshot (<application>-bg-snapshot-a or -b)"
             ]
         )
-    stored = State(ports, named["app"]).snapshot(int(named["epoch"]))
-    if stored is None:
-        raise InvalidSettingsError([f"ConfigMap {name} does not exist in namespace {namespace}"])
+    try:
+        stored = State(ports, named["app"]).stored_snapshot(name)
+    except OffsetsError as error:
+        raise InvalidSettingsError([f"{error.message} (namespace {namespace})"]) from error
     return GroupSnapshot("", dict(stored.offsets), stored.topic_ids)

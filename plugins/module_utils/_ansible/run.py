@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import traceback
 import typing as t
 from dataclasses import asdict, is_dataclass
 
@@ -45,7 +46,9 @@ def run(module: AnsibleModule, use_case: t.Callable[[], t.Any]) -> t.NoReturn:
     except MissingLibraryError as error:
         module.fail_json(msg=missing_required_lib(error.library), exception=error.trace)
     except BlueGreenError as error:
-        module.fail_json(**_shown(module, {"changed": False, **error.result, "msg": error.message}))
+        unforeseen = error.__cause__ is not None and not isinstance(error.__cause__, (BlueGreenError, OSError))
+        trace = {"exception": "".join(traceback.format_exception(error))} if unforeseen else {}
+        module.fail_json(**_shown(module, {"changed": False, **error.result, "msg": error.message, **trace}))
     module.exit_json(
         **_shown(module, asdict(result) if is_dataclass(result) and not isinstance(result, type) else result)
     )

@@ -28,6 +28,7 @@ KEYS = (
     "rollback-allowed",
     "rollback-window",
     "run-id",
+    "snapshot",
 )
 """Keys of the ConfigMap that are the record; all others are somebody else's."""
 _WHOLE_NUMBER = re.compile(r"^[0-9]{1,15}$")
@@ -42,10 +43,10 @@ def record_name(app: str) -> str:
 class ActiveRecord:
     """Which colour processes, and since when.
 
-    epoch grows by one at every transition; activated_epoch is the epoch at which ``active`` became active, so
-    ``epoch > activated_epoch`` inside a hand-over means *armed, not flipped* and ``epoch == activated_epoch`` means
-    *flipped, activation not yet confirmed*. run_id is the run that wrote last: two runs that meet never write the same
-    bytes, so each knows its own write. foreign holds keys of others, kept as they are.
+    epoch grows by one at every transition; activated_epoch is the epoch at which ``active`` became active, and snapshot the
+    ConfigMap that holds what it was handed then (empty: its group's commits alone tell where it stands). run_id is the run
+    that wrote last: two runs that meet never write the same bytes, so each knows its own write. foreign holds keys of
+    others, kept as they are.
     """
 
     active: str
@@ -57,6 +58,7 @@ class ActiveRecord:
     rollback_allowed: bool = True
     rollback_window: int = 3600
     run_id: str = ""
+    snapshot: str = ""
     foreign: t.Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -72,9 +74,7 @@ class ActiveRecord:
             raise InvalidSettingsError(faults)
         epoch = int(data["epoch"])
         phase = data.get("phase", "stable")
-        # A record written before this key existed (or by hand) is armed when it is in a hand-over: the safe reading,
-        # because nothing was activated by us.
-        fallback = epoch if phase not in IN_HANDOVER else epoch - 1
+        fallback = epoch if phase not in IN_HANDOVER else epoch - 1  # a record written by hand
         return cls(
             active=data["active"],
             epoch=epoch,
@@ -85,6 +85,7 @@ class ActiveRecord:
             rollback_allowed=data.get("rollback-allowed", "true") == "true",
             rollback_window=int(data.get("rollback-window") or 3600),
             run_id=data.get("run-id", ""),
+            snapshot=data.get("snapshot", ""),
             foreign={key: value for key, value in data.items() if key not in KEYS},
         )
 
@@ -101,17 +102,13 @@ class ActiveRecord:
             "rollback-allowed": "true" if self.rollback_allowed else "false",
             "rollback-window": str(self.rollback_window),
             "run-id": self.run_id,
+            "snapshot": self.snapshot,
         }
 
     @property
     def armed(self) -> bool:
-        """A hand-over began and the active colour has not changed yet."""
-        return self.phase in IN_HANDOVER and self.epoch > self.activated_epoch
-
-    @property
-    def flipped(self) -> bool:
-        """The active colour changed, and not every pod has confirmed its activation."""
-        return self.phase in IN_HANDOVER and self.epoch <= self.activated_epoch
+        """A hand-over began and the active colour has not changed yet: pods that start now stand by."""
+        return self.phase in IN_HANDOVER
 
     @property
     def standby(self) -> str:
@@ -124,8 +121,8 @@ class ActiveRecord:
             return ""
         try:
             age = (_time(now) - _time(self.switch_timestamp)).total_seconds()
-        except ValueError:
-            return f"switch-timestamp {self.switch_timestamp!r} is not an RFC 3339 time, so the rollback window cannot be judged"
+        except (ValueError, TypeError):  # a time without a zone can't be compared
+            return f"switch-timestamp {self.switch_timestamp!r} is not an RFC 3339 time with a zone: the rollback window can't be judged"
         if age <= self.rollback_window:
             return ""
         return (
@@ -137,8 +134,8 @@ class ActiveRecord:
         """Begin a hand-over: pods that start now stay STANDBY, older commands are stale."""
         return replace(self, phase=phase_of(direction), epoch=self.epoch + 1, run_id=run_id)
 
-    def flip(self, direction: str, now: str, phase: str | None = None) -> ActiveRecord:
-        """Make the other colour active at a new epoch. ``phase`` verifying when nothing needs to be activated."""
+    def flip(self, direction: str, now: str, phase: str = "verifying", snapshot: str = "") -> ActiveRecord:
+        """Make the other colour active at a new epoch; its pods begin where the snapshot (name of its ConfigMap) says."""
         epoch = self.epoch + 1
         return replace(
             self,
@@ -146,14 +143,11 @@ class ActiveRecord:
             previous=self.active,
             epoch=epoch,
             activated_epoch=epoch,
-            phase=phase or phase_of(direction),
+            phase=phase,
             switch_timestamp=now,
             rollback_allowed=direction == "switch",
+            snapshot=snapshot,
         )
-
-    def confirm(self) -> ActiveRecord:
-        """Every pod of the active colour has taken over: pods may start ACTIVE again."""
-        return replace(self, phase="verifying")
 
     def settle(self) -> ActiveRecord:
         """The run is over."""
@@ -163,9 +157,12 @@ class ActiveRecord:
         """The same state in another run's name: whoever read it before can't swap it any more."""
         return replace(self, run_id=run_id)
 
-    def abort(self, run_id: str) -> ActiveRecord:
-        """Give an armed hand-over up: same colour, new epoch, so that commands of the given-up run are stale."""
-        return replace(self, phase="stable", epoch=self.epoch + 1, run_id=run_id)
+    def abort(self, run_id: str, proven: bool = True) -> ActiveRecord:
+        """Give an armed hand-over up: same colour, new epoch, so that commands of the given-up run are stale.
+
+        proven: the active colour was settled before that run; one that was not stays ``verifying``.
+        """
+        return replace(self, phase="stable" if proven else "verifying", epoch=self.epoch + 1, run_id=run_id)
 
 
 def phase_of(direction: str) -> str:

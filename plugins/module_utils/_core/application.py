@@ -48,7 +48,8 @@ class Timeouts:
 class Application:
     """A blue/green application. topics empty: every topic the active group has committed offsets for.
 
-    max_lag: records. max_transaction_age: seconds; the default is that of the brokers' transaction.max.timeout.ms.
+    out_of_range: what a run does with a commit that retention passed, fail or earliest. max_lag: records.
+    max_transaction_age: seconds; the default is that of the brokers' transaction.max.timeout.ms.
     """
 
     name: str
@@ -58,10 +59,18 @@ class Application:
     workload_kind: str = "Deployment"
     max_lag: int = 1000
     max_transaction_age: int = 900
+    out_of_range: str = "fail"
     replicas: int | None = None
     lock_ttl: int = 15
     contract: Contract = field(default_factory=Contract)
     timeouts: Timeouts = field(default_factory=Timeouts)
+
+    def out_of_range_in(self, direction: str) -> str:
+        """What a run of this direction does with a commit that retention passed.
+
+        A rollback goes on at the start of the log whatever is set: the records are gone, and the version that let them go is ill.
+        """
+        return "earliest" if direction == "rollback" else self.out_of_range
 
 
 def parse_application(raw: t.Mapping[str, t.Any], mode: str = "hot", target: str = "") -> Application:
@@ -79,6 +88,7 @@ def parse_application(raw: t.Mapping[str, t.Any], mode: str = "hot", target: str
         workload_kind=reader.choice("workload_kind", "Deployment", KINDS),
         max_lag=reader.number("max_lag", 1000, least=0),
         max_transaction_age=reader.number("max_transaction_age", 900, least=0),
+        out_of_range=reader.choice("out_of_range", "fail", ("fail", "earliest")),
         replicas=reader.number("replicas", 0, least=1) if raw.get("replicas") else None,
         lock_ttl=reader.number("lock_ttl", 15, least=5),
         contract=reader.contract(),
@@ -106,6 +116,7 @@ class _Reader:
         "workload_kind",
         "max_lag",
         "max_transaction_age",
+        "out_of_range",
         "replicas",
         "lock_ttl",
         "contract",

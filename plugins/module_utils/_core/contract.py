@@ -99,7 +99,8 @@ def _status(pod: str, body: t.Mapping[str, t.Any]) -> PodStatus:
         colour=str(body["color"]),
         state=str(body["state"]),
         epoch=int(body["epoch"]),
-        activated_epoch=_number(body.get("activatedEpoch")),
+        # Absent is not "never was active": whoever never was reached nothing and has nothing to prove.
+        activated_epoch=_number(body["activatedEpoch"]),
         group_id=str(body["groupId"]),
         member_id=str(body.get("memberId") or ""),
         member_state=str(body["memberState"]),

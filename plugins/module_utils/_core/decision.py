@@ -21,10 +21,8 @@ NOTHING = "nothing"
 """The wanted colour is active and settled."""
 START = "start"
 """Move the work from the active colour to the other one (also after a run that was killed before its flip)."""
-ACTIVATE = "activate"
-"""The record was flipped, some pods may not have been told: tell them, then verify and settle."""
 SETTLE = "settle"
-"""Every pod took over; the run was not closed."""
+"""The wanted colour is active, and that it is well at work was not proven yet, or the run not closed."""
 ABORT = "abort"
 """A hand-over was armed but not flipped, and the active colour is the wanted one: let it go on."""
 CLEAN_UP = "clean_up"
@@ -50,10 +48,6 @@ def decide(record: ActiveRecord, unfinished: Run | None, target: str) -> Decisio
             reason += f"; run {unfinished.run_id} ({unfinished.direction} to {unfinished.target}) did not end and is taken over"
         return Decision(START, source, target, reason)
     standby = record.standby
-    if record.flipped:
-        return Decision(
-            ACTIVATE, standby, target, f"{target} was made active at epoch {record.epoch}, its pods may not know yet"
-        )
     if record.armed:
         return Decision(
             ABORT, standby, target, f"a hand-over to {standby} was armed at epoch {record.epoch} and did not happen"
@@ -92,7 +86,10 @@ def rollback_target(record: ActiveRecord, journal: Journal, now: str) -> Rollbac
         return RollbackTarget(unfinished.target)
     if record.armed:
         return RollbackTarget(record.standby if record.phase == phase_of("rollback") else record.active)
-    if unfinished and not record.flipped and record.phase == "stable" and unfinished.source == record.active:
+    if unfinished and record.phase == "stable" and unfinished.source == record.active:
+        return RollbackTarget(record.active)
+    if given_up(record, journal) is not None:
+        # What the operator saw last was that run: "undo it" can't mean to move to the colour whose switch has just failed.
         return RollbackTarget(record.active)
     if not record.previous:
         return RollbackTarget(record.active, "nothing was ever switched: the record has no previous-version")
@@ -110,6 +107,13 @@ def rollback_target(record: ActiveRecord, journal: Journal, now: str) -> Rollbac
     if expired and not unfinished and record.phase == "stable":
         return RollbackTarget(record.previous, expired)
     return RollbackTarget(record.previous)
+
+
+def given_up(record: ActiveRecord, journal: Journal) -> Run | None:
+    """The switch that was the last run and did not happen, so that the colour it should have left goes on; else None."""
+    last = journal.current
+    aborted = last is not None and last.status == "aborted" and last.direction == "switch"
+    return last if aborted and last is not None and last.source == record.active and not record.armed else None
 
 
 def _switch_that_activated(record: ActiveRecord, journal: Journal) -> Run | None:

@@ -73,6 +73,10 @@ class NotReadyError(BlueGreenError):
     """Pods did not reach the wanted state in time."""
 
 
+class InterruptedRunError(BlueGreenError):
+    """A signal came while the run was under way."""
+
+
 class NoGoError(BlueGreenError):
     """A gate said no."""
 

@@ -11,13 +11,16 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import lag
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner, reverting
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     Group,
     LogRange,
+    Member,
     Pod,
+    Scaler,
     Topic,
     TopicPartition,
     Workload,
@@ -138,10 +141,14 @@ def lag_gate(
     """The target is not born behind. A partition without a commit counts whole, from the start of its log."""
     if not ranges:
         return gate("source lag", "unknown", f"<= {max_lag}", False, "no end offsets could be read")
-    lag = sum(log.end - (committed[tp].offset if tp in committed else log.start) for tp, log in ranges.items())
-    return gate(
-        "source lag", f"{lag} records", f"<= {max_lag}", lag <= max_lag, "let the source catch up, or raise bg_max_lag"
-    )
+    rows = lag.lags(committed, ranges)
+    behind = sum(row.lag if row.lag is not None else row.log.end - row.log.start for row in rows)
+    never = lag.uncommitted(rows)
+    seen = f"{behind} records" + (f", {len(never)} partitions never committed" if never else "")
+    advice = "let the source catch up, or raise bg_max_lag"
+    if never:
+        advice += f". Never committed are {_some([str(row.partition) for row in never])}: the target reads them from the start of the log"
+    return gate("source lag", seen, f"<= {max_lag}", behind <= max_lag, advice)
 
 
 def transactions_gate(seen: Transactions, max_age: int) -> Gate:
@@ -170,14 +177,19 @@ def owners_gate(record: str, owners: t.Iterable[DriftOwner]) -> Gate:
     )
 
 
-def range_gate(faults: t.Sequence[str]) -> Gate:
-    """No committed offset of the source lies outside its log."""
+def range_gate(faults: t.Sequence[str], notes: t.Sequence[str] = ()) -> Gate:
+    """Committed offsets of the source outside of their log. notes: those that the run's policy moves to the start of it."""
+    name, wanted = "source offsets inside the log", "0 outside"
+    if faults:
+        return gate(
+            name,
+            _some(faults),
+            wanted,
+            False,
+            "set bg_out_of_range to earliest to go on at the start of the log, or decide with kafka_group_offsets",
+        )
     return gate(
-        "source offsets inside the log",
-        _some(faults),
-        "0 outside",
-        not faults,
-        "records are already lost or the log was truncated: decide with kafka_group_offsets first",
+        name, _some(notes), wanted, not notes, "the run goes on at the start of the log, and reports it", warn=True
     )
 
 
@@ -185,16 +197,23 @@ def source_gates(workload: Workload | None, pods: t.Sequence[Pod], name: str, ro
     """The active colour is there and well."""
     ready = sum(pod.ready for pod in pods)
     wanted = workload.replicas if workload else 0
-    problems = "; ".join(f"{pod.name}: {pod.problem}" for pod in pods if pod.problem)
+    problems = "; ".join(f"{pod.name}: {pod.problem or pod.trouble}" for pod in pods if pod.problem or pod.trouble)
     return [
         gate(
             f"{role} pods ready",
             f"{ready} of {wanted}" if workload else f"{name} not found",
             "all",
-            wanted > 0 and ready == wanted,
-            problems or "repair the active colour first",
+            0 < wanted <= ready,
+            problems or _no_pods(role, name, workload),
         )
     ]
+
+
+def _no_pods(role: str, name: str, workload: Workload | None) -> str:
+    if workload is None or workload.replicas:
+        return "repair the active colour first"
+    owners = f" (spec.replicas is also set by {', '.join(workload.scaled_by)})" if workload.scaled_by else ""
+    return f"{name} of the {role} colour wants no pods{owners}, so nobody processes: scale it up"
 
 
 def contract_gates(
@@ -219,29 +238,62 @@ def contract_gates(
     ]
 
 
-def ownership_gate(
-    statuses: t.Mapping[str, PodStatus], group: Group, partitions: t.Collection[TopicPartition], role: str
+def members_gate(
+    role: str, group: Group, partitions: t.Collection[TopicPartition], strangers: t.Sequence[Member]
 ) -> Gate:
-    """Every partition is owned exactly once, by a pod we know."""
+    """Everybody in the group is a pod of ours (strangers are not), and reads nothing that the run does not move."""
+    extra = sorted({tp.topic for member in group.members for tp in member.assignment} - {tp.topic for tp in partitions})
+    advice = []
+    if strangers:
+        advice.append(
+            f"group {group.group_id} has members that are none of the pods: {'; '.join(m.identity for m in strangers[:3])}. Stop "
+            "them or give them a group of their own; one whose pod died goes with its session (45 s by default)"
+        )
+    if extra:
+        advice.append(
+            f"group {group.group_id} also reads {', '.join(extra)}, which the run would not move: add it to bg_topics"
+        )
+    seen = f"{len(group.members) - len(strangers)} of {len(group.members)}" + (
+        f", and reads {_some(extra)}" if extra else ""
+    )
+    return gate(f"{role} group's members are its pods", seen, "all, nothing else read", not advice, ". ".join(advice))
+
+
+def ownership_gate(role: str, group: Group, partitions: t.Collection[TopicPartition], stopped: bool = False) -> Gate:
+    """Every partition is owned exactly once. stopped: the colour has no pods and wants none, so nobody owns anything."""
     owned = [tp for member in group.members for tp in member.assignment]
-    known = {status.member_id for status in statuses.values()}
-    strangers = [str(member) for member in group.members if member.member_id not in known]
     missing = sorted(set(partitions) - set(owned))
-    passed = (
-        bool(partitions) and not missing and len(owned) == len(set(owned)) and not strangers and group.state == "Stable"
-    )
-    advice = (
-        f"members that are none of the pods: {_some(strangers)}"
-        if strangers
-        else f"group {group.group_id} is {group.state}, without owner: {_some([str(tp) for tp in missing])}"
-    )
+    passed = bool(partitions) and not missing and len(owned) == len(set(owned))
+    if stopped and group.is_empty:
+        return gate(f"{role} owns every partition", "stopped, its group is empty", "all, once", True)
     return gate(
         f"{role} owns every partition",
         f"{len(set(owned) & set(partitions))} of {len(partitions)}",
         "all, once",
         passed,
-        advice,
+        _unowned(group, partitions, owned, missing),
     )
+
+
+def _unowned(
+    group: Group,
+    partitions: t.Collection[TopicPartition],
+    owned: t.Sequence[TopicPartition],
+    missing: t.Sequence[TopicPartition],
+) -> str:
+    """Why partitions have no owner, and what to do."""
+    if not group.members:
+        return (
+            f"group {group.group_id} ({group.state}) has no members: it is not the group that the pods consume with (renamed? the two "
+            "exchanged?), or they use assign(), which leaves no owner to be proven and can't be handed over"
+        )
+    unread = sorted({tp.topic for tp in partitions} - {tp.topic for tp in owned})
+    if unread and owned:
+        return (
+            f"nobody in group {group.group_id} reads {', '.join(unread)}: name the application's topics in bg_topics, or remove "
+            f"these offsets with kafka_group_offsets (state: absent, topics: {unread})"
+        )
+    return f"group {group.group_id} is {group.state}, without owner: {_some([str(tp) for tp in missing])}"
 
 
 def active_gate(statuses: t.Mapping[str, PodStatus], role: str) -> Gate:
@@ -260,10 +312,160 @@ def active_gate(statuses: t.Mapping[str, PodStatus], role: str) -> Gate:
     )
 
 
-def quiet_gate(statuses: t.Mapping[str, PodStatus]) -> Gate:
-    """No pod of the colour that should stand by processes."""
+def quiet_gate(
+    statuses: t.Mapping[str, PodStatus], silent: t.Mapping[str, str], pods: t.Sequence[Pod], role: str = "standby"
+) -> Gate:
+    """No pod of the colour that should stand by processes. One that is Ready and silent is not known to stand by."""
     busy = [f"{pod}: {status.state}" for pod, status in sorted(statuses.items()) if status.processing]
-    return gate("standby pods processing", str(len(busy)), "0", not busy, "two colours at work: " + "; ".join(busy[:5]))
+    ready = {pod.name for pod in pods if pod.ready and not pod.terminating}
+    unknown = [why for pod, why in sorted(silent.items()) if pod in ready]
+    seen = f"{len(busy)}" + (f", {len(unknown)} unknown" if unknown else "")
+    advice = ["two colours at work: " + "; ".join(busy[:5])] if busy else []
+    return gate(f"{role} pods processing", seen, "0", not busy and not unknown, ". ".join([*advice, *unknown[:3]]))
+
+
+def template_gate(workload: Workload | None) -> Gate:
+    """The target's pods run the template of their workload: who switches wants the new version."""
+    outdated = workload.outdated if workload else ""
+    return gate(
+        "target pods are of its template",
+        outdated or "all",
+        "all",
+        not outdated,
+        "finish the rollout (kubectl rollout resume or status; OnDelete: delete the old pods), or you switch to the old version",
+    )
+
+
+def scalers_gate(mode: str, scalers: t.Sequence[Scaler] | None) -> Gate:
+    """Who scales the workloads by itself. KEDA starts a colour that was stopped: cold mode can't be proven beside it."""
+    if scalers is None:
+        return gate(
+            "autoscalers",
+            "unknown",
+            "none",
+            False,
+            "grant list on horizontalpodautoscalers and scaledobjects",
+            warn=True,
+        )
+    at_work = [scaler for scaler in scalers if not scaler.paused]
+    wakes = [scaler for scaler in at_work if scaler.kind == "ScaledObject" and mode == "cold"]
+    advice = f"{'; '.join(map(str, at_work))} may change replicas during the run and after it"
+    if wakes:
+        advice += (
+            f". A stopped colour's lag grows, so {wakes[0].kind} {wakes[0].name} starts it again: pause it first "
+            '(annotation autoscaling.keda.sh/paused: "true")'
+        )
+    return gate(
+        "autoscalers", _some([f"{s.kind} {s.name}" for s in at_work]), "none", not at_work, advice, warn=not wakes
+    )
+
+
+def scaled_by_gate(workloads: t.Iterable[Workload | None]) -> Gate:
+    """Who else writes the replicas, and so may put them back."""
+    owned = [
+        f"{workload.name} by {', '.join(workload.scaled_by)}"
+        for workload in workloads
+        if workload and workload.scaled_by
+    ]
+    return gate(
+        "replicas' other owners",
+        _some(owned),
+        "none",
+        not owned,
+        "whoever applies spec.replicas again undoes what a run scaled: leave it out of the manifests, or let the tool ignore it",
+        warn=True,
+    )
+
+
+def grace_gate(workload: Workload | None, pods: int, limit: float) -> Gate:
+    """The source can stop within ``limit`` seconds. Pods of an ordered StatefulSet stop one after the other."""
+    needed = workload.grace * (max(1, pods) if workload.ordered else 1) if workload else 0
+    return gate(
+        "source stops in time",
+        f"up to {needed} s",
+        f"< {limit:.0f} s",
+        needed < limit,
+        "terminationGracePeriodSeconds allows more than the run waits, while nobody processes: raise bg_timeouts.start or lower it",
+    )
+
+
+def other_groups_gate(others: t.Mapping[str, str]) -> Gate:
+    """Pods of the application that are members of further groups: the run does not move those."""
+    return gate(
+        "pods in other groups",
+        _some([f"{group} ({pod})" for group, pod in sorted(others.items())]),
+        "none",
+        not others,
+        "what they read there is read by both colours, each in its own time: one application has one group per colour",
+        warn=True,
+    )
+
+
+def elsewhere_gate(role: str, group: str, topics: t.Collection[str]) -> Gate:
+    """Commits of the group for topics that the run does not move."""
+    return gate(
+        f"{role} offsets of other topics",
+        _some(sorted(topics)),
+        "none",
+        not topics,
+        f"nobody in group {group} reads them now; if the application does, add them to bg_topics, else remove the offsets",
+        warn=True,
+    )
+
+
+def ended_gate(ended: t.Sequence[str]) -> Gate:
+    """Pods that ended and are still listed: no process is behind them, so they count for nothing."""
+    return gate("pods that ended", _some(ended), "ignored", True)
+
+
+def pending_gate(group: str, pending: t.Collection[TopicPartition]) -> Gate:
+    """Offsets of the source that an open transaction holds: they are waited for."""
+    return gate(
+        "source offsets in open transactions",
+        _some(sorted(map(str, pending))),
+        "0",
+        not pending,
+        f"the hand-over waits for them; kafka_group_offsets_info of group {group} names the producer and what ends it",
+        warn=True,
+    )
+
+
+def epoch_gate(record: int, statuses: t.Iterable[PodStatus]) -> Gate:
+    """No pod has seen a newer record than this one: a pod never goes back."""
+    newest = max((status.epoch for status in statuses), default=0)
+    return gate(
+        "record's epoch",
+        f"{record}, pods have seen {newest}",
+        ">= that of every pod",
+        newest <= record,
+        f"the record was put back or created again; pods stop rather than follow it. Write it with epoch {newest + 1} "
+        f"(bg_configmap_switch, force: true, epoch: {newest + 1}) and the colour that really is active",
+    )
+
+
+def immutable_gate(immutable: bool) -> Gate:
+    """The record can be changed."""
+    return gate(
+        "record can be changed",
+        "immutable" if immutable else "yes",
+        "yes",
+        not immutable,
+        "somebody made the ConfigMap immutable: delete it and create it again with the same data",
+    )
+
+
+def running_target_gate(pods: t.Sequence[Pod], statuses: t.Mapping[str, PodStatus], group: Group) -> Gate:
+    """Cold: the target does not run yet, or says that it stands by."""
+    unknown = [pod.name for pod in pods if pod.name not in statuses]
+    at_work = [member for member in group.members if member.assignment]
+    passed = not (unknown and at_work)
+    return gate(
+        "target does not run yet",
+        "no pods" if not pods else f"{len(pods)} pods, {len(unknown)} not known to stand by",
+        "stopped or standing by",
+        passed,
+        "both colours may be processing now: scale the target to 0 before the first switch, and audit what it did",
+    )
 
 
 def parallelism_gate(partitions: int, consumers: int) -> Gate:

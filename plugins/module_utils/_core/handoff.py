@@ -21,14 +21,21 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
 )
 
-# confluent-kafka for Python counts the terminating zero byte into the metadata it sends.
-_MARK = re.compile(r"bg:([0-9]{1,15})\x00?")
+MARK = "bg:"
+_WHOLE = re.compile(r"bg:([0-9]{1,15});")
+_SEED = "bg:0;\x00"
+"""confluent-kafka for Python reads metadata to a zero byte, past its end where it has none; its own commits have one."""
 
 
 def commit_epoch(committed: CommittedOffset) -> int | None:
-    """The epoch a pod was active in when it wrote this commit (metadata ``bg:<epoch>``), or None."""
-    found = _MARK.fullmatch(committed.metadata or "")
-    return int(found.group(1)) if found else None
+    """The epoch a pod was active in when it wrote this commit, or None where the commit has no mark.
+
+    Metadata begins with ``bg:<epoch>;``, what follows is the application's. A mark that is not whole is older than every reign.
+    """
+    if not committed.metadata.startswith(MARK):
+        return None
+    found = _WHOLE.match(committed.metadata)
+    return int(found.group(1)) if found else 0
 
 
 @dataclass(frozen=True)
@@ -47,52 +54,42 @@ def hand_off(
     activated_epoch: int,
     ranges: t.Mapping[TopicPartition, LogRange],
 ) -> Handoff:
-    """The next offset to process of every partition.
+    """The next offset to process of every partition, by the rule that the pods follow too.
 
-    inherited is what the source itself was handed at ``activated_epoch``; it counts where the source was flipped to
-    but a pod died before it committed its hand-off: its group then still holds an older seed.
+    inherited is what the source itself was handed at ``activated_epoch``; it counts where no pod has committed since.
     """
     offsets: dict[TopicPartition, CommittedOffset] = {}
     decided: dict[TopicPartition, str] = {}
     for tp in partitions:
         commit, handed = committed.get(tp), inherited.get(tp)
-        if commit is None and handed is None:
+        if handed is not None and (commit is None or is_older(commit, activated_epoch)):
+            offsets[tp] = handed
+            decided[tp] = f"handed over at epoch {activated_epoch}, not processed since"
+        elif commit is not None:
+            offsets[tp] = commit
+        else:
             offsets[tp] = CommittedOffset(ranges[tp].start)
             decided[tp] = "earliest: nobody ever committed it"
-        elif commit is None or (handed is not None and _older(commit, handed, activated_epoch)):
-            offsets[tp] = t.cast(CommittedOffset, handed)
-            decided[tp] = f"handed over at epoch {activated_epoch}, not processed since"
-        else:
-            offsets[tp] = commit
     return Handoff(offsets, decided, ranges)
 
 
-def _older(commit: CommittedOffset, handed: CommittedOffset, activated_epoch: int) -> bool:
-    """True when the commit was made before the hand-over at ``activated_epoch``."""
+def is_older(commit: CommittedOffset, activated_epoch: int) -> bool:
+    """True when a pod, or a run that seeded the group, marked the commit before the reign that began at ``activated_epoch``.
+
+    A commit without a mark counts: somebody set it on purpose, or the application leaves no marks.
+    """
     epoch = commit_epoch(commit)
-    if epoch is None:
-        # An application that leaves no mark only ever moves forward from what it was handed.
-        return commit.offset < handed.offset
-    return epoch < activated_epoch
+    return epoch is not None and epoch < activated_epoch
 
 
-def range_faults(
-    offsets: t.Mapping[TopicPartition, CommittedOffset], ranges: t.Mapping[TopicPartition, LogRange]
-) -> list[str]:
-    """Hand-off offsets that are not in the log any more, or not yet: each a reason to stop."""
-    faults = []
-    for tp, committed in sorted(offsets.items()):
-        log = ranges[tp]
-        if committed.offset < log.start:
-            faults.append(
-                f"{tp}: offset {committed.offset} was deleted by retention, "
-                f"{log.start - committed.offset} records are lost (log starts at {log.start})"
-            )
-        elif committed.offset > log.end:
-            faults.append(
-                f"{tp}: offset {committed.offset} lies beyond the end of the log {log.end} (truncated log or wrong group)"
-            )
-    return faults
+def unmarked(committed: t.Mapping[TopicPartition, CommittedOffset]) -> list[TopicPartition]:
+    """Partitions whose commit has no mark: after a flip they would count as set on purpose."""
+    return sorted(tp for tp, commit in committed.items() if commit_epoch(commit) is None)
+
+
+def as_seeds(offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, CommittedOffset]:
+    """The offsets as they are written to a group that stands by: marked as older than every reign."""
+    return {tp: committed._replace(metadata=_SEED) for tp, committed in offsets.items()}
 
 
 def not_drained(

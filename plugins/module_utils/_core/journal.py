@@ -38,9 +38,10 @@ class Step:
 class Run:
     """One switch or rollback.
 
-    saved holds the replicas each workload had before the run touched it, by colour: what an abort puts back.
-    unconfirmed: the source was made active by a run that died before every pod took over; until its offsets are
-    written down it must not go on by itself. status: running, done, aborted, or superseded (another run took its work over).
+    saved holds the replicas each workload had before the run touched it, by colour: what an abort puts back. pods holds
+    the names and addresses of the pods that each colour had: by them a member of its group is known as ours. proven: the
+    source was settled when the run began; an abort gives it back no better. reached: the step after which a step-by-step
+    hand-over was stopped. status: running, done, aborted, or superseded (another run took its work over).
     """
 
     run_id: str
@@ -52,7 +53,9 @@ class Run:
     started: str
     base_epoch: int
     saved: t.Mapping[str, int] = field(default_factory=dict)
-    unconfirmed: bool = False
+    pods: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
+    proven: bool = True
+    reached: str = ""
     steps: tuple[Step, ...] = ()
     status: str = "running"
     finished: str = ""
@@ -60,9 +63,9 @@ class Run:
 
     @classmethod
     def from_dict(cls, raw: t.Mapping[str, t.Any]) -> Run:
-        """Read one run as stored."""
-        steps = tuple(Step(**step) for step in raw.get("steps", ()))
-        return cls(**{**raw, "steps": steps})
+        """Read one run as stored; keys of another version are left out."""
+        known = {key: value for key, value in raw.items() if key in cls.__dataclass_fields__}
+        return cls(**{**known, "steps": tuple(Step(**step) for step in raw.get("steps", ()))})
 
     @property
     def unfinished(self) -> bool:

@@ -4,7 +4,11 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""How far a group is behind. No I/O."""
+"""How far a group is behind: the one rule, for modules, waits and gates. No I/O.
+
+A lag counts offsets that are still there to be read. It is not known where the commit is not: where there is none although
+there is something to read, and where one is part of an open transaction.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +24,92 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 
 @dataclass(frozen=True)
 class PartitionLag:
-    """One partition. lag in records, None where the group has no committed offset: unknown is not 0."""
+    """One partition. pending: an offset of it is part of an open transaction; committed is what was decided before."""
 
     partition: TopicPartition
     committed: CommittedOffset | None
     log: LogRange
+    pending: bool = False
+
+    @property
+    def readable(self) -> int:
+        """Offsets in the log, whoever read them."""
+        return max(0, self.log.end - self.log.start)
+
+    @property
+    def position(self) -> int | None:
+        """The next offset that the group can read; None where that is unknown. Where there is nothing to read it is known."""
+        if self.pending or (self.committed is None and self.readable):
+            return None
+        return self.log.start if self.committed is None else max(self.committed.offset, self.log.start)
 
     @property
     def lag(self) -> int | None:
-        """Records between the committed offset and the end of the log; never negative."""
-        if self.committed is None:
-            return None
-        return max(0, self.log.end - max(self.committed.offset, self.log.start))
+        """Offsets from there to the end of the log, never negative; None where it is unknown, which is not 0."""
+        return None if self.position is None else max(0, self.log.end - self.position)
+
+    @property
+    def passed(self) -> int | None:
+        """Offsets after the commit that retention deleted, records or not; None without a commit."""
+        return None if self.committed is None else max(0, self.log.start - self.committed.offset)
 
 
 def lags(
-    committed: t.Mapping[TopicPartition, CommittedOffset], ranges: t.Mapping[TopicPartition, LogRange]
+    committed: t.Mapping[TopicPartition, CommittedOffset],
+    ranges: t.Mapping[TopicPartition, LogRange],
+    pending: t.Collection[TopicPartition] = (),
 ) -> list[PartitionLag]:
-    """Every partition of ``ranges``, sorted."""
-    return [PartitionLag(tp, committed.get(tp), ranges[tp]) for tp in sorted(ranges)]
+    """Every partition of ``ranges``, sorted. pending: as ``Kafka.committed_or_pending`` tells."""
+    return [PartitionLag(tp, committed.get(tp), ranges[tp], tp in pending) for tp in sorted(ranges)]
+
+
+def uncommitted(rows: t.Iterable[PartitionLag]) -> list[PartitionLag]:
+    """Partitions that have something to read and no commit: where their reader begins is somebody's decision."""
+    return [row for row in rows if row.committed is None and row.readable and not row.pending]
+
+
+def without_markers(rows: t.Collection[PartitionLag]) -> int | None:
+    """Total lag but for partitions that are a single offset behind: a transaction's marker takes one, and nobody commits it.
+
+    For a limit that asks whether something is worth beginning: with transactions a thousand idle partitions lag by a thousand
+    for ever. It proves nothing. None as ``total_lag``.
+    """
+    if total_lag(rows) is None:
+        return None
+    return sum(row.lag or 0 for row in rows if row.lag != 1)
+
+
+def pending(rows: t.Iterable[PartitionLag]) -> list[TopicPartition]:
+    """Partitions whose commit an open transaction will decide."""
+    return [row.partition for row in rows if row.pending]
+
+
+def unreadable_tail(
+    rest: int, remedy: str, stable: bool | None = None, closed: bool | None = None, still: bool | None = None
+) -> str:
+    """Why a lag of ``rest`` may stay for ever, as words for a message; empty when it is seen that this is not the reason.
+
+    What is left may be aborted records or markers, which a reader of committed records is never given, and behind which its
+    commit need not move. What tells that: stable, the last stable offset is the end of the log; closed, no transaction is
+    open; still, the commits do not move while members read. None where it was not looked at. remedy: what to set.
+    """
+    signs = {
+        "the last stable offset is the end of the log": stable,
+        "no transaction is open": closed,
+        "the commits do not move while the consumers read": still,
+    }
+    if rest < 1 or False in signs.values():
+        return ""
+    seen = [sign for sign, value in signs.items() if value]
+    left = [sign for sign, value in signs.items() if value is None]
+    said = f"The {rest} offsets may be aborted records or transaction markers, which readers of committed records skip"
+    said += f": {_listed(seen)}" if seen else ""
+    said += f"{';' if seen else ':'} it is so if {_listed(left)}" if left else ""
+    return f"{said}. Then {remedy}; else the consumers hang"
+
+
+def _listed(signs: t.Sequence[str]) -> str:
+    return ", ".join(signs[:-1]) + (" and " if len(signs) > 1 else "") + signs[-1]
 
 
 def total_lag(rows: t.Collection[PartitionLag]) -> int | None:

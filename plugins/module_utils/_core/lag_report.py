@@ -60,6 +60,8 @@ def line(goal: Goal, group_id: str, timeout: float, progress: Progress, now: flo
         parts.append(f"{speed:,.0f}/s processed")
     if left is not None:
         parts.append(f"about {left:,.0f} s left")
+    if progress.pending:
+        parts.append(f"{progress.pending} pending in an open transaction")
     parts.append(f"waited {now - progress.began:.0f} of {timeout:g} s")
     trouble = f"; the last look failed: {progress.trouble}" if progress.trouble else ""
     return f"group {group_id}: {', '.join(parts)}{trouble}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag import PartitionLag
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag import PartitionLag, pending
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, TopicPartition
 
 UNTIL = ("lag", "barrier", "stable", "empty")
@@ -95,6 +95,10 @@ class Progress:
     history: tuple[Sample, ...] = ()
     satisfied: bool = False
     remaining: int | None = None
+    met: bool = False
+    """Whether Kafka knew the group at some look: one that it never knew is not empty, its name may be wrong."""
+    pending: str = ""
+    """Partitions with an offset in an open transaction, for people: how many, and the first of them."""
     why: str = ""
     """What is still missing, for a message."""
     trouble: str = ""
@@ -110,19 +114,23 @@ def advance(
 ) -> Progress:
     """One look further. progress: of the look before, None at the first. rows: none with ``until: empty``.
 
-    What is not known never satisfies: no partitions, a partition without committed offset, a mark whose partition is gone.
+    What is not known never satisfies: a group that Kafka never knew, no partitions, a partition that has something to read
+    and no commit, a commit in an open transaction, a mark whose partition is gone.
     """
     before = progress or Progress(began, began)
+    there = group.kind != "absent"
     committed = {row.partition: row.committed.offset for row in rows if row.committed is not None}
     ends = {row.partition: row.log.end for row in rows}
-    known = bool(rows) and len(committed) == len(rows)
+    known = there and bool(rows) and all(row.lag is not None for row in rows)
     barrier = before.barrier if goal.barrier is None else goal.barrier
     if goal.until == "barrier" and barrier is None and rows:
         barrier = ends
     same = known and committed == before.committed and before.attempts > 0
     unchanged = before.unchanged + 1 if same else 0
-    remaining = _remaining(goal, rows, committed, barrier)
-    satisfied = {"empty": group.is_empty, "stable": unchanged >= goal.polls}.get(goal.until, remaining == 0)
+    remaining = _remaining(goal, rows, barrier) if there else None
+    met = there or before.met
+    satisfied = {"empty": group.is_empty and met, "stable": unchanged >= goal.polls}.get(goal.until, remaining == 0)
+    undecided = pending(rows)
     last = before.history[-1] if before.history else Sample(0.0, 0)
     total = sum(row.lag or 0 for row in rows) if known else None
     sample = Sample(
@@ -144,19 +152,35 @@ def advance(
         history=thinned((*before.history, sample)),
         satisfied=satisfied,
         remaining=remaining,
-        why="" if satisfied else _why(goal, group, rows, committed, barrier, unchanged),
+        met=met,
+        pending=f"{len(undecided)} partitions ({named(undecided)})" if undecided else "",
+        why="" if satisfied else _why(goal, group, rows, barrier, unchanged),
         trouble="",
     )
 
 
-def _remaining(goal: Goal, rows: t.Sequence[PartitionLag], committed: Marks, barrier: Marks | None) -> int | None:
-    """Records until the goal, None when that is unknown or not counted in records."""
-    if goal.until == "lag":
-        distances = [row.lag for row in rows]
-    elif goal.until == "barrier" and barrier is not None:
-        distances = [max(0, mark - committed[tp]) if tp in committed else None for tp, mark in barrier.items()]
-    else:
+def _distances(goal: Goal, rows: t.Sequence[PartitionLag], barrier: Marks | None) -> dict[TopicPartition, int | None]:
+    """Records of each partition until the end of the log, or until its mark; None where that is unknown."""
+    if goal.until != "barrier" or barrier is None:
+        return {row.partition: row.lag for row in rows}
+    by_partition = {row.partition: row for row in rows}
+    return {tp: _before(mark, by_partition.get(tp)) for tp, mark in barrier.items()}
+
+
+def _before(mark: int, row: PartitionLag | None) -> int | None:
+    """Records that are still to be read before the mark. Where the log begins behind it there are none, whatever is committed."""
+    if row is None or row.pending:
         return None
+    if row.log.start >= mark:
+        return 0
+    return None if row.committed is None else max(0, mark - max(row.committed.offset, row.log.start))
+
+
+def _remaining(goal: Goal, rows: t.Sequence[PartitionLag], barrier: Marks | None) -> int | None:
+    """Records until the goal, None when that is unknown or not counted in records."""
+    if goal.until not in ("lag", "barrier"):
+        return None
+    distances = list(_distances(goal, rows, barrier).values())
     counted = [distance for distance in distances if distance is not None]
     if not distances or len(counted) < len(distances):
         return None
@@ -175,26 +199,32 @@ def _why(
     goal: Goal,
     group: Group,
     rows: t.Sequence[PartitionLag],
-    committed: Marks,
     barrier: Marks | None,
     unchanged: int,
 ) -> str:
     who = f"Consumer group {group.group_id}"
+    if group.kind == "absent":
+        what = "whether it is empty" if goal.until == "empty" else "its lag"
+        return f"{who} is not known to Kafka (check its name), so {what} is unknown,"
     if goal.until == "empty":
         members = ", ".join(m.instance_id or m.client_id or m.member_id for m in group.members)
         return f"{who} still has {len(group.members)} members ({members}; state {group.state})"
     if not rows:
-        unheard = "is not known to Kafka, " if group.kind == "absent" else ""
-        return f"{who} {unheard}has no topics, so its lag is unknown,"
-    marks = barrier if goal.until == "barrier" and barrier is not None else {row.partition: 0 for row in rows}
-    unknown = [tp for tp in marks if tp not in committed]
+        return f"{who} has no topics, so its lag is unknown,"
+    undecided = pending(rows)
+    if undecided:
+        return (
+            f"{who} has offsets in an open transaction for {len(undecided)} partitions ({named(undecided)}), "
+            "so its lag is not decided yet,"
+        )
+    distances = _distances(goal, rows, barrier)
+    unknown = [tp for tp, distance in distances.items() if distance is None]
     if unknown:
         return f"{who} has no committed offset for {len(unknown)} partitions ({named(unknown)}), so its lag is unknown,"
     if goal.until == "stable":
         return f"{who} still moves: its committed offsets were unchanged for {unchanged} of {goal.polls} looks"
-    lags = {row.partition: row.lag or 0 for row in rows}
+    lags = {tp: distance or 0 for tp, distance in distances.items()}
     if goal.until == "barrier":
-        lags = {tp: max(0, mark - committed[tp]) for tp, mark in marks.items()}
         what = f"{who} is still {sum(lags.values())} records before the barrier"
     else:
         what = f"{who} still has a lag of {sum(lags.values())} records"

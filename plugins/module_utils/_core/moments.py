@@ -32,6 +32,11 @@ def to_milliseconds(text: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
+def readable(milliseconds: int) -> str:
+    """RFC 3339 UTC, to the second, of milliseconds since 1970."""
+    return datetime.datetime.fromtimestamp(milliseconds // 1000, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def later(moment: str, minutes: int) -> str:
     """RFC 3339 UTC, ``minutes`` after ``moment`` (RFC 3339)."""
     when = datetime.datetime.fromisoformat(moment) + datetime.timedelta(minutes=minutes)

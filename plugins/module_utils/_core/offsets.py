@@ -4,7 +4,7 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Which committed offsets of a group have to change, and whether they may. No I/O."""
+"""Which committed offsets of a group have to change, whether they may, and what to do with those outside of their log. No I/O."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class Desired(t.NamedTuple):
 
     offset None: nobody knows, a policy decides. leader_epoch and metadata None: whatever they are now, as long as the
     offset stays the same. removed: no committed offset at all. reason: where the offset comes from, for people.
+    committed: a group once committed it, so that whoever has it has processed all that was before. pending: an open transaction
+    has an offset that has to be removed, too.
     """
 
     offset: int | None
@@ -39,13 +41,15 @@ class Desired(t.NamedTuple):
     metadata: str | None = None
     removed: bool = False
     reason: str = AS_WANTED
+    committed: bool = False
+    pending: bool = False
 
     @classmethod
     def copy_of(cls, committed: CommittedOffset | None) -> Desired:
         """The same as another group has, to the letter."""
         if committed is None:
             return cls(None)
-        return cls(committed.offset, committed.leader_epoch, committed.metadata)
+        return cls(committed.offset, committed.leader_epoch, committed.metadata, committed=True)
 
 
 class Decision(t.NamedTuple):
@@ -61,11 +65,12 @@ class Decision(t.NamedTuple):
     reason: str
     skipped: int = 0
     lost: int = 0
+    pending: bool = False
 
     @property
     def changes(self) -> bool:
         """True when the broker has to be told."""
-        return self.before != self.after
+        return self.before != self.after or self.pending
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ def plan_offsets(
     for tp in sorted(desired):
         before = current.get(tp)
         if desired[tp].removed:
-            found: Decision | Fault = Decision(tp, before, None, desired[tp].reason)
+            found: Decision | Fault = Decision(tp, before, None, desired[tp].reason, pending=desired[tp].pending)
         else:
             found = _decide(tp, desired[tp], ranges[tp], before, missing, out_of_range)
         if forward_only and isinstance(found, Decision):
@@ -148,20 +153,81 @@ def _decide(
         return Decision(
             tp, before, _complete(offset, None, before), f"{missing}: never committed", skipped=offset - log.start
         )
-    seen, lost = _outside(wanted.offset, wanted.leader_epoch, log)
-    if not seen:
+    place = placed(wanted.offset, wanted.leader_epoch, log, out_of_range, wanted.committed)
+    if place.offset is None:
+        return Fault(tp, f"{place.note}; set out_of_range to earliest or latest", place.lost)
+    if not place.note:
         return Decision(tp, before, _complete(wanted.offset, wanted, before), wanted.reason)
-    if out_of_range == FAIL:
-        return Fault(tp, f"{seen}; set out_of_range to earliest or latest", lost)
-    offset = log.end if out_of_range == LATEST else log.start
     return Decision(
         tp,
         before,
-        _complete(offset, None, before),  # the wanted epoch and metadata belong to the offset that is gone
-        f"{out_of_range}: {seen}",
-        skipped=lost + offset - log.start,
-        lost=lost,
+        _complete(place.offset, None, before),  # the wanted epoch and metadata belong to the offset that is gone
+        place.note,
+        skipped=place.lost + place.offset - log.start,
+        lost=place.lost,
     )
+
+
+class Place(t.NamedTuple):
+    """Where in its log a group goes on. offset None: nowhere, note says why. note: why it is not simply the offset that was looked for.
+
+    lost: offsets that retention had deleted before the group read them; not necessarily records.
+    """
+
+    offset: int | None
+    note: str = ""
+    lost: int = 0
+
+
+def placed(offset: int, leader_epoch: int | None, log: LogRange, policy: str, committed: bool = True) -> Place:
+    """The one rule for an offset that may be outside of its log. policy: fail, earliest or latest. committed: see Desired.
+
+    One commit outside is no reason to fail. When retention passed it by one offset and nothing is left to read, that offset may
+    be the marker of a transaction, which nobody commits beyond. By then nothing can tell what it was, whatever is decided the
+    group begins at the same place, and the note says so.
+    """
+    seen, lost = _outside(offset, leader_epoch, log)
+    if not seen:
+        return Place(offset)
+    if committed and lost == 1 and log.start == log.end:
+        return Place(
+            log.start,
+            f"1 offset passed by retention, may be a transaction marker: offset {offset} is gone, the log is empty and begins at "
+            f"{log.start}",
+            lost,
+        )
+    if policy == FAIL:
+        return Place(None, seen, lost)
+    return Place(log.end if policy == LATEST else log.start, f"{policy}: {seen}", lost)
+
+
+class Inside(t.NamedTuple):
+    """Offsets of which every one is in its log. notes: why one is not the commit it was; faults: partitions that have none."""
+
+    offsets: dict[TopicPartition, CommittedOffset]
+    notes: dict[TopicPartition, str]
+    faults: list[str]
+
+
+def inside_log(
+    offsets: t.Mapping[TopicPartition, CommittedOffset],
+    ranges: t.Mapping[TopicPartition, LogRange],
+    policy: str = FAIL,
+) -> Inside:
+    """Commits that are looked for in their logs. policy: fail or earliest, see ``placed``. ranges must hold all of them.
+
+    A commit that moves loses leader epoch and metadata, which belong to what is gone.
+    """
+    found = Inside({}, {}, [])
+    for tp, committed in sorted(offsets.items()):
+        place = placed(committed.offset, committed.leader_epoch, ranges[tp], policy)
+        if place.offset is None:
+            found.faults.append(f"{tp}: {place.note}")
+            continue
+        found.offsets[tp] = CommittedOffset(place.offset) if place.note else committed
+        if place.note:
+            found.notes[tp] = place.note
+    return found
 
 
 def _outside(offset: int, leader_epoch: int | None, log: LogRange) -> tuple[str, int]:
@@ -170,7 +236,10 @@ def _outside(offset: int, leader_epoch: int | None, log: LogRange) -> tuple[str,
         return f"offset {offset} lies before the beginning of the log", 0
     if offset < log.start:
         lost = log.start - offset
-        return f"offset {offset} was deleted by retention, {lost} records are lost (log starts at {log.start})", lost
+        return (
+            f"offset {offset} was deleted by retention, at most {lost} records are lost (log starts at {log.start})",
+            lost,
+        )
     if offset > log.end:
         return f"offset {offset} lies beyond the end of the log {log.end} (truncated log or wrong topic)", 0
     if leader_epoch is not None and 0 <= log.epoch < leader_epoch:

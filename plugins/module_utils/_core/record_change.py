@@ -30,7 +30,9 @@ def change_record(
     wanted_phase = phase or record.phase
     if active is not None and active != record.active:
         rolls_back = "rolling-back" in (record.phase, wanted_phase)
-        changed = record.flip("rollback" if rolls_back else "switch", now, wanted_phase)
+        # A flip ends the hand-over that it was armed for: in its phase pods of the new colour would stand by.
+        flipped = "verifying" if phase is None and record.armed else wanted_phase
+        changed = record.flip("rollback" if rolls_back else "switch", now, flipped)
     elif wanted_phase != record.phase:
         if wanted_phase in IN_HANDOVER:
             changed = record.arm("rollback" if wanted_phase == "rolling-back" else "switch", run_id)
@@ -59,6 +61,23 @@ def rollback_refusal(record: ActiveRecord, changed: ActiveRecord, now: str) -> s
     if not record.rollback_allowed:
         return "rollback-allowed is false: the last change was itself a rollback, or somebody forbade it"
     return record.window_closed(now) if record.phase == "stable" else ""
+
+
+def flip_refusal(record: ActiveRecord, changed: ActiveRecord) -> str:
+    """Why the colour may not change in this way, or empty.
+
+    Pods of the new colour go to work when they read such a record, from commits that are the whole truth only after a hand-over.
+    """
+    if changed.active == record.active:
+        return ""
+    if changed.phase in IN_HANDOVER:
+        return f"phase {changed.phase} would keep the pods of {changed.active} from working: set verifying or stable with it"
+    if not record.armed:
+        return (
+            f"{record.active} is active since epoch {record.activated_epoch} and no hand-over was begun, so {changed.active} would begin "
+            "from old offsets. Run the switch playbook; or arm the record first (phase: switching), or name expected_epoch, or set force"
+        )
+    return ""
 
 
 def check_expected(name: str, record: ActiveRecord | None, active: str | None, epoch: int | None) -> None:

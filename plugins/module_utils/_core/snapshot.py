@@ -27,14 +27,33 @@ CHUNK = 512 * 1024
 """Largest text in one ConfigMap: half of what the API server takes, so that labels and metadata always fit."""
 
 
-def snapshot_name(app: str, epoch: int, chunk: int = 0) -> str:
-    """Name of one chunk. Chunk 0 is written last: where it exists, the snapshot is whole."""
-    return f"{app}-bg-snapshot-{epoch}" + (f"-{chunk}" if chunk else "")
+SLOTS = ("a", "b")
+"""A new snapshot takes the slot that the record does not name: fixed names, so that pods may be given the right to read them."""
+PARTITIONS_PER_CHUNK = 25_000
+"""What one part holds at least."""
+MOST_CHUNKS = 8
+"""Parts of one snapshot, 200,000 partitions or more; a fixed number, because each name is one that rights are given for."""
+
+
+def snapshot_name(app: str, slot: str) -> str:
+    """Name of the ConfigMap that holds the first part of the snapshot in a slot."""
+    return f"{app}-bg-snapshot-{slot}"
+
+
+def chunk_name(name: str, chunk: int) -> str:
+    """Name of one part. Part 0 is written last: where it says so many chunks of a run, they were there."""
+    return name if chunk == 0 else f"{name}-{chunk}"
+
+
+def free_slot(app: str, named: str) -> str:
+    """Name of the snapshot to write while the record names ``named``."""
+    first, second = (snapshot_name(app, slot) for slot in SLOTS)
+    return second if named == first else first
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Offsets handed over at ``epoch``; topic_ids tells a topic that was deleted and created again."""
+    """Offsets handed over at ``epoch``, the activated epoch of the target; topic_ids tells a topic that was deleted and created again."""
 
     epoch: int
     run_id: str
@@ -75,8 +94,22 @@ def same_logs(snapshot: Snapshot, topics: t.Mapping[str, Topic]) -> dict[TopicPa
     return {tp: committed for tp, committed in snapshot.offsets.items() if tp.topic in same}
 
 
+def changed_topics(before: t.Mapping[str, Topic], now: t.Mapping[str, Topic]) -> None:
+    """Raise OffsetsError when a topic is gone or was created again: its old offsets mean nothing there."""
+    for name, topic in before.items():
+        if name not in now:
+            raise OffsetsError(f"Topic {name} disappeared during the hand-over")
+        if now[name].topic_id != topic.topic_id:
+            raise OffsetsError(
+                f"Topic {name} was deleted and created again during the hand-over (id {topic.topic_id} is now {now[name].topic_id})"
+            )
+
+
 def to_chunks(snapshot: Snapshot) -> list[dict[str, str]]:
-    """Data of the ConfigMaps, chunk 0 first."""
+    """Data of the ConfigMaps, part 0 first. Each says whose it is: parts of two snapshots never pass for one.
+
+    Raises OffsetsError when it takes more than MOST_CHUNKS.
+    """
     rows: dict[str, list[list[t.Any]]] = {}
     for tp, committed in sorted(snapshot.offsets.items()):
         row = [tp.partition, committed.offset, committed.leader_epoch, committed.metadata, snapshot.ends.get(tp, -1)]
@@ -84,10 +117,10 @@ def to_chunks(snapshot: Snapshot) -> list[dict[str, str]]:
     body = json.dumps({"topics": rows, "topic_ids": dict(snapshot.topic_ids)}, separators=(",", ":"), sort_keys=True)
     text = base64.b64encode(zlib.compress(body.encode())).decode()
     parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
+    if len(parts) > MOST_CHUNKS:
+        raise OffsetsError(f"A snapshot of {len(snapshot.offsets)} partitions does not fit {MOST_CHUNKS} ConfigMaps")
     head = {
-        "format": "1",
-        "epoch": str(snapshot.epoch),
-        "run-id": snapshot.run_id,
+        "format": "2",
         "mode": snapshot.mode,
         "source": snapshot.source,
         "target": snapshot.target,
@@ -95,11 +128,17 @@ def to_chunks(snapshot: Snapshot) -> list[dict[str, str]]:
         "partitions": str(len(snapshot.offsets)),
         "chunks": str(len(parts)),
     }
-    return [{**(head if index == 0 else {}), "chunk": str(index), "offsets": part} for index, part in enumerate(parts)]
+    whose = {"epoch": str(snapshot.epoch), "run-id": snapshot.run_id}
+    return [
+        {**whose, **(head if index == 0 else {}), "chunk": str(index), "offsets": part}
+        for index, part in enumerate(parts)
+    ]
 
 
 def from_chunks(name: str, chunks: t.Sequence[t.Mapping[str, str]]) -> Snapshot:
     """Read a snapshot back. Raises OffsetsError when it is not whole or not ours."""
+    if len({(chunk.get("epoch"), chunk.get("run-id")) for chunk in chunks}) > 1:
+        raise OffsetsError(f"ConfigMap {name} is not a whole snapshot: its parts belong to different runs")
     try:
         head = chunks[0]
         body = json.loads(zlib.decompress(base64.b64decode("".join(chunk["offsets"] for chunk in chunks))))

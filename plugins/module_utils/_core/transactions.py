@@ -12,19 +12,23 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.moments import readable
 
 AHEAD = 300_000
 """Milliseconds a producer's clock may be ahead of ours; a record from further in the future tells no age."""
 NAMED = 3
 """Most transactions a message names."""
+OFFSETS_TOPIC = "__consumer_offsets"
+"""Where a broker keeps committed offsets. A transaction that commits some is open on the partition of their group."""
 
 
 @dataclass(frozen=True)
 class OpenTransaction:
     """One producer's open transaction on one partition; its first record there is at ``start_offset``.
 
-    last_timestamp: of the last record the producer wrote there, milliseconds since 1970, -1 where unknown. A broker does
-    not tell when a transaction began; since when it is silent is what tells one that hangs from one at work.
+    last_timestamp: of the last record the producer wrote there, milliseconds since 1970, -1 where unknown. A partition's
+    leader does not tell when a transaction began; since when it is silent is what tells one that hangs from one at work.
+    transactional_id, began (as last_timestamp), timeout (milliseconds): as its coordinator tells; unknown unless it was asked.
     """
 
     partition: TopicPartition
@@ -32,6 +36,14 @@ class OpenTransaction:
     producer_epoch: int
     start_offset: int
     last_timestamp: int = -1
+    transactional_id: str = ""
+    began: int = -1
+    timeout: int = -1
+
+    @property
+    def ends(self) -> int | None:
+        """When its coordinator aborts it (milliseconds since 1970); None where that is unknown."""
+        return self.began + self.timeout if self.began >= 0 and self.timeout >= 0 else None
 
     def age(self, now: int) -> int | None:
         """Whole seconds since the last record; None where that is unknown. now: milliseconds since 1970."""
@@ -44,7 +56,14 @@ class OpenTransaction:
         age = self.age(now)
         last = "at an unknown time" if age is None else f"{age} s ago"
         who = f"producer id {self.producer_id} (epoch {self.producer_epoch})"
-        return f"{self.partition}: {who}, open since offset {self.start_offset}, last record {last}"
+        if self.transactional_id:
+            who = f"{who} of transactional id {self.transactional_id}"
+        return f"{self.partition}: {who}, open since offset {self.start_offset}, last record {last}{self._until()}"
+
+    def _until(self) -> str:
+        if self.ends is None:
+            return ""
+        return f", began {readable(self.began)}, is aborted by Kafka at about {readable(self.ends)}"
 
 
 @dataclass(frozen=True)
@@ -83,6 +102,45 @@ def abort_command(one: OpenTransaction) -> str:
     return f"kafka-transactions.sh --bootstrap-server HOST:PORT abort {where}"
 
 
+def offsets_partition(group_id: str, partitions: int) -> TopicPartition:
+    """The partition of OFFSETS_TOPIC (it has so many) that has the offsets of a group: by Java's hash of its name."""
+    code, units = 0, group_id.encode("utf-16-be")
+    for at in range(0, len(units), 2):
+        code = (31 * code + int.from_bytes(units[at : at + 2], "big")) & 0xFFFFFFFF
+    # Java's numbers are signed, and the smallest one has no absolute value: Kafka takes 0 for it.
+    positive = code if code < 2**31 else (2**32 - code) % 2**31
+    return TopicPartition(OFFSETS_TOPIC, positive % partitions)
+
+
+def pending_words(group_id: str, partitions: t.Collection[TopicPartition], seen: Transactions) -> str:
+    """For a message: offsets that are not decided yet, what may hold them, and what ends that."""
+    named = ", ".join(map(str, sorted(partitions)[:NAMED])) + (", ..." if len(partitions) > NAMED else "")
+    said = f"Offsets of group {group_id} are part of an open transaction for {len(partitions)} partitions ({named})"
+    if seen.unknown:
+        return f"{said}. Whose it is cannot be seen: {seen.unknown}"
+    if not seen.found:
+        return f"{said}, which is ending just now"
+    which = "It is" if len(seen.found) == 1 else f"It is one of {len(seen.found)}"
+    return (
+        f"{said}. {which}: {seen.named(seen.by_age)}. Its producer ends it, also by starting anew with the same transactional "
+        f"id; where that is gone for good, end it with: {abort_command(seen.by_age[0])}"
+    )
+
+
+def as_pending(seen: Transactions) -> list[dict[str, t.Any]]:
+    """JSON-ready: transactions that may hold offsets of a group, with what is known of their end."""
+    return [
+        {
+            **row,
+            "transactional_id": one.transactional_id or None,
+            "began": readable(one.began) if one.began >= 0 else None,
+            "ends": None if one.ends is None else readable(one.ends),
+            "abort": abort_command(one),
+        }
+        for row, one in zip(as_result(seen), _sorted(seen), strict=True)
+    ]
+
+
 def as_result(seen: Transactions) -> list[dict[str, t.Any]]:
     """JSON-ready, sorted by partition."""
     return [
@@ -94,8 +152,12 @@ def as_result(seen: Transactions) -> list[dict[str, t.Any]]:
             "start_offset": one.start_offset,
             "age": one.age(seen.now),
         }
-        for one in sorted(seen.found, key=lambda one: (one.partition, one.start_offset))
+        for one in _sorted(seen)
     ]
+
+
+def _sorted(seen: Transactions) -> list[OpenTransaction]:
+    return sorted(seen.found, key=lambda one: (one.partition, one.start_offset))
 
 
 def _age(one: OpenTransaction, now: int) -> float:

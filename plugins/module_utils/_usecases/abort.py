@@ -8,47 +8,86 @@
 
 from __future__ import annotations
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NotReadyError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import (
-    POLL,
-    RunContext,
-    replicas_of,
+import typing as t
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    BlueGreenError,
+    LockedError,
+    NotReadyError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, wake
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext, replicas_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import wait_started
 
+PATIENCE = 900.0
+"""Seconds for which a run that can undo what it did goes on trying: an API server that is replaced is away for minutes."""
+RETRY = 1.0
+"""Seconds between two tries."""
 
-def give_up(ctx: RunContext, note: str) -> None:
-    """Undo a run whose record is not flipped. May be repeated from any point of itself.
 
-    The record comes first: from then on commands of the given-up run are stale, pods of the source that start anew
-    start ACTIVE, and only then are those that were paused told to go on.
+def raise_undone(ctx: RunContext, error: Exception) -> t.NoReturn:
+    """Give the run up because of ``error``, whatever it is, and raise it saying what became of the source.
+
+    Tries again for as long as nobody else holds the lock: nobody but this process knows that there is something to undo.
     """
-    if ctx.run.unconfirmed:
-        raise NotReadyError(
-            f"{ctx.source} was made active and never confirmed that it took over, so it can't simply go on; "
-            f"nothing processes now. Run the rollback playbook with bg_mode=cold, it takes what {ctx.source} has committed"
+    said = error.message if isinstance(error, BlueGreenError) else f"{type(error).__name__}: {error}"
+    deadline = ctx.ports.clock.monotonic() + PATIENCE
+    while True:
+        try:
+            doubt = give_up(ctx, f"given up: {said}")
+            end = f"Nothing was switched; {ctx.source} goes on at epoch {ctx.stored.record.epoch}"
+            end += f". {doubt}" if doubt else ""
+            break
+        except LockedError as taken:
+            end = taken.message
+            break
+        except Exception as second:  # noqa: BLE001  it is tried again, and told in the end
+            if ctx.ports.clock.monotonic() >= deadline:
+                end = (
+                    f"It could not be undone for {PATIENCE:.0f} s ({second}); {ctx.source} may stand still until it is. "
+                    "Run the rollback playbook as soon as the API server answers"
+                )
+                break
+        ctx.ports.clock.sleep(RETRY)
+    result = error.result if isinstance(error, BlueGreenError) else {}
+    told = {**result, "steps": ctx.steps.as_result(), "record": ctx.stored.record.to_data(), **doubts(ctx)}
+    if not isinstance(error, BlueGreenError):
+        raise BlueGreenError(f"{said}. {end}", told) from error
+    error.message, error.result = f"{said}. {end}", told
+    error.args = (error.message,)
+    raise error
+
+
+def doubts(ctx: RunContext) -> dict[str, list[str]]:
+    """What a result says of what a cold stop could not prove."""
+    return {"evicted": list(ctx.evicted), "ended": sorted(ctx.ended.values())}
+
+
+def give_up(ctx: RunContext, note: str) -> str:
+    """Undo a run whose record is not flipped; may be repeated from any point of itself.
+
+    The record comes first: from then on commands of the given-up run are stale, and every pod of the source goes on when it
+    reads it. Returns what could not be seen at work yet, empty when everything is. Raises LockedError when the record is
+    another run's by now.
+    """
+    ctx.lock.hold()
+    ctx.refresh()
+    record, run_id = ctx.stored.record, ctx.request.run_id
+    if record.active != ctx.source:
+        raise LockedError(
+            f"Run {record.run_id} made {record.active} active meanwhile; there is nothing left to give up"
         )
-    run_id, record = ctx.request.run_id, ctx.stored.record
     if record.armed:
-        ctx.lock.hold()
         with ctx.steps.step("disarm"):
-            ctx.stored = ctx.state.swap_record(ctx.stored, record.abort(run_id))
+            ctx.stored = ctx.state.swap_record(ctx.stored, record.abort(run_id, ctx.run.proven))
     elif ctx.run.run_id != run_id:
         # That run may only sleep, just before it arms: what it has read has to be old when it wakes up.
-        ctx.lock.hold()
         with ctx.steps.step("claim the record"):
             ctx.stored = ctx.state.swap_record(ctx.stored, record.claim(run_id))
     with ctx.steps.step("put back replicas"):
-        # A source that a killed run left without pods gets as many as a working colour has.
-        ctx.scale(ctx.source, ctx.run.saved.get(ctx.source) or replicas_of(ctx, ctx.source))
-        if ctx.target in ctx.run.saved:
-            ctx.scale(ctx.target, ctx.run.saved[ctx.target])
-    if ctx.run.mode == "cold":
-        wait_started(ctx, ctx.source, ctx.workload(ctx.source).replicas, [], joined=False)
-    with ctx.steps.step("resume source"):
-        resume(ctx, ctx.source, demanded=ctx.run.mode != "cold")
-    run = ctx.run.close("aborted", ctx.ports.clock.now(), note)
+        put_back(ctx)
+    doubt = _see_at_work(ctx)
+    run = ctx.run.close("aborted", ctx.ports.clock.now(), f"{note}. {doubt}" if doubt else note)
     ctx.write_journal(run)
     ctx.event(
         ctx.source,
@@ -56,49 +95,29 @@ def give_up(ctx: RunContext, note: str) -> None:
         f"run {run.run_id}: {ctx.source} goes on at epoch {ctx.stored.record.epoch}. {note}"[:1000],
     )
     ctx.lock.release()
+    return doubt
 
 
-def resume(ctx: RunContext, colour: str, demanded: bool) -> None:
-    """Every pod of a colour processes, from its own position or, one that never did, from its group's commits.
+def put_back(ctx: RunContext) -> None:
+    """The replicas that the run changed. A colour at work is never scaled down, and what others did since is theirs."""
+    if ctx.workload(ctx.source).replicas < 1:
+        ctx.scale(ctx.source, ctx.run.saved.get(ctx.source) or replicas_of(ctx, ctx.source))
+    before = ctx.run.saved.get(ctx.target)
+    if before is None:
+        return
+    made = 0 if ctx.run.mode == "cold" else replicas_of(ctx, ctx.target)
+    if ctx.workload(ctx.target).replicas == made:
+        ctx.scale(ctx.target, before)
 
-    Not ``demanded``: pods that don't speak the contract are left alone (a cold run needs no contract), but those a hot
-    run paused before it must still be told to go on.
-    """
-    clock, epoch = ctx.ports.clock, ctx.stored.record.epoch
-    deadline = clock.monotonic() + ctx.app.timeouts.activate
-    while True:
-        ctx.lock.hold()
-        pods = ctx.pods(colour)
-        statuses, silent = ask(ctx.ports, ctx.app, pods)
-        if not demanded:
-            pods, silent = [pod for pod in pods if pod.name in statuses], {}
-            if not pods:
-                return
-        # A pod that never stopped is told too until it knows the epoch: a pause of the given-up run may still be on its
-        # way to it.
-        paused = [
-            pod
-            for pod in pods
-            if pod.name in statuses and (statuses[pod.name].state != "ACTIVE" or statuses[pod.name].epoch < epoch)
-        ]
-        if paused:
-            answered, refused, _codes = ctx.call(
-                paused, "resume", {"epoch": epoch, "waitMs": 1000}, ctx.app.timeouts.request
-            )
-            statuses, silent = {**statuses, **answered}, {**silent, **refused}
-        if (
-            pods
-            and not silent
-            and len(statuses) == len(pods)
-            and all(status.state == "ACTIVE" for status in statuses.values())
-        ):
-            return
-        if clock.monotonic() >= deadline:
-            seen = [
-                *silent.values(),
-                *(f"pod {name} is {status.state}" for name, status in statuses.items() if status.state != "ACTIVE"),
-            ]
-            raise NotReadyError(
-                f"{colour} did not resume within {ctx.app.timeouts.activate:.0f} s: {'; '.join(seen[:5]) or 'it has no pods'}"
-            )
-        clock.sleep(POLL)
+
+def _see_at_work(ctx: RunContext) -> str:
+    """Wait for the source's pods; what is not at work yet when the time is over, or empty."""
+    try:
+        with ctx.steps.step("resume source"):
+            if ctx.run.mode == "cold":
+                wait_started(ctx, ctx.source, 1)
+            else:
+                drive(ctx, ctx.source, wake(ctx.stored.record.epoch), ctx.app.timeouts.activate)
+    except NotReadyError as error:
+        return f"Not every pod of {ctx.source} was seen at work yet: {error.message}"
+    return ""

@@ -20,13 +20,16 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     Topic,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import as_pending, pending_words
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Kafka, Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait_lag import describe
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.open_transactions import transactions_beside
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait_lag import describe, of_partitions
 
 AT_ONCE = 16
 """Groups whose offsets are read at the same time."""
 
-Offsets = dict[TopicPartition, CommittedOffset]
+Offsets = tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]
+"""As last decided, and the partitions that have one in an open transaction."""
 
 
 def matching(kafka: Kafka, pattern: str) -> list[str]:
@@ -57,20 +60,23 @@ def read_groups(
     retention, now = kafka.offsets_retention(), ports.clock.now()
     found = []
     for group_id in group_ids:
-        group, committed = groups[group_id], offsets[group_id]
-        names = set(known) if topics else _names(group, committed) & set(known)
-        rows = lag.lags(committed, {tp: log for tp, log in ranges.items() if tp.topic in names})
-        found.append(
-            {
-                **describe(group),
-                "protocol_type": group.protocol_type,
-                "protocol": group.protocol,
-                "partitions": _rows(rows),
-                "total_lag": lag.total_lag(rows),
-                "total_lost": sum(_lost(row) or 0 for row in rows),
-                "expiry": expiry(group, retention, now, len(committed)),
-            }
-        )
+        group, (committed, pending) = groups[group_id], offsets[group_id]
+        names = set(known) if topics else _names(group, offsets[group_id]) & set(known)
+        rows = lag.lags(committed, {tp: log for tp, log in ranges.items() if tp.topic in names}, pending)
+        seen = {
+            **describe(group),
+            "protocol_type": group.protocol_type,
+            "protocol": group.protocol,
+            **of_partitions(rows),
+            "partitions": _rows(rows),
+            "total_lost": sum(row.passed or 0 for row in rows),
+            "expiry": expiry(group, retention, now, len(committed)),
+        }
+        if seen["pending"]:
+            beside = transactions_beside(kafka, ports.clock, group_id)
+            seen["pending_transactions"] = None if beside.unknown else as_pending(beside)
+            seen["warnings"] = [pending_words(group_id, pending, beside)]
+        found.append(seen)
     return found
 
 
@@ -87,9 +93,7 @@ def _committed(ports: Ports, group_ids: t.Sequence[str], topics: t.Mapping[str, 
     partitions = [TopicPartition(name, number) for name in topics for number in topics[name].partitions]
 
     def read(group_id: str) -> t.Callable[[], Offsets]:
-        if topics:
-            return lambda: ports.kafka.committed(group_id, partitions)
-        return lambda: ports.kafka.all_committed(group_id)
+        return lambda: ports.kafka.committed_or_pending(group_id, partitions if topics else None)
 
     found: dict[str, Offsets] = {}
     for first in range(0, len(group_ids), AT_ONCE):
@@ -97,13 +101,11 @@ def _committed(ports: Ports, group_ids: t.Sequence[str], topics: t.Mapping[str, 
     return found
 
 
-def _names(group: Group, committed: Offsets) -> set[str]:
-    return {tp.topic for tp in committed} | {tp.topic for member in group.members for tp in member.assignment}
-
-
-def _lost(row: lag.PartitionLag) -> int | None:
-    return None if row.committed is None else max(0, row.log.start - row.committed.offset)
+def _names(group: Group, offsets: Offsets) -> set[str]:
+    committed, pending = offsets
+    owned = {tp.topic for member in group.members for tp in member.assignment}
+    return {tp.topic for tp in committed} | {tp.topic for tp in pending} | owned
 
 
 def _rows(rows: t.Sequence[lag.PartitionLag]) -> list[dict[str, t.Any]]:
-    return [{**shown, "lost": _lost(row)} for shown, row in zip(lag.as_result(rows), rows, strict=True)]
+    return [{**shown, "lost": row.passed} for shown, row in zip(lag.as_result(rows), rows, strict=True)]

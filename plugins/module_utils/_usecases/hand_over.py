@@ -19,6 +19,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.applicat
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision, decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
+    ClusterError,
     ConflictError,
     LockedError,
 )
@@ -27,7 +28,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS, Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, hot
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import give_up
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import (
+    PATIENCE,
+    give_up,
+    put_back,
+    raise_undone,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, wake
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over_result import (
     Ending,
     as_result,
@@ -43,43 +50,49 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.settle import close_run, verify
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import wait_started
 
-COMPLETES = (decisions.START, decisions.ACTIVATE, decisions.SETTLE)
+COMPLETES = (decisions.START, decisions.SETTLE)
 """After these the target is at work, and the run can be proven and closed."""
+JOINED, ARMED, QUIET, COPIED, FLIPPED, ACTIVE = UNTIL = ("joined", "armed", "quiet", "copied", "flipped", "active")
+"""The steps of a hand-over after which it may be stopped, to be looked at and gone on with by the same run."""
 
 
 def hand_over(
-    ports: Ports, app: Application, request: Request, check: bool = False, close_within: float | None = None
+    ports: Ports,
+    app: Application,
+    request: Request,
+    check: bool = False,
+    close_within: float | None = None,
+    until: str = ACTIVE,
 ) -> dict[str, t.Any]:
     """Do what the stored state asks for, so that ``request.target`` processes; prepare must have run before.
 
     close_within: seconds to prove the target well after that, and to close the run once it is; None leaves both to a
-    later step. Answers changed, decision, record, offsets, the time of every step in ms, and with ``close_within`` what
-    was judged and whether the run is settled. An error before the flip lets the source go on; an error after it says
-    so, and a repeated run finishes what is left.
+    later step. until: the last step to take, one of UNTIL; called again with a later one the same run goes on, and what was
+    proven is proven again. Returns changed, decision, record, offsets, the time of every step in ms, and with
+    ``close_within`` what was judged and whether the run is settled. An error before the flip lets the source go on; after it
+    the outcome is the record's, and a repeated run closes what is left.
     """
     if check:
         ctx = RunContext.read(ports, app, request, RunLock(ports, app.name, request.run_id, app.lock_ttl))
         decision = decide(ctx.stored.record, ctx.journal.unfinished, request.target)
-        return predict(ctx, decision, closes=close_within is not None and decision.action in COMPLETES)
+        closes = close_within is not None and decision.action in COMPLETES and until == ACTIVE
+        return predict(ctx, decision, closes, until, UNTIL.index(until) > reached(ctx))
     ctx = RunContext.open(ports, app, request)
     decision = decide(ctx.stored.record, ctx.journal.unfinished, request.target)
     handoff: Handoff | None = None
+    end, moves = Ending(), UNTIL.index(until) > reached(ctx)
     if decision.action == decisions.START:
-        handoff = _move(ctx)
-    elif decision.action == decisions.ACTIVATE:
-        with ctx.steps.step("finish activation"):
-            hot.finish_activation(ctx, decision.target)
+        handoff = _move(ctx, until)
     elif decision.action in (decisions.ABORT, decisions.CLEAN_UP):
         _adopt(ctx, decision)
-        give_up(ctx, f"undone by {request.direction} {request.run_id}")
+        end = Ending(trouble=give_up(ctx, f"undone by {request.direction} {request.run_id}"))
     elif decision.action == decisions.SETTLE:
-        _start_again(ctx)
+        _set_to_work(ctx)
     else:
         ctx.lock.release()
-    end = Ending()
-    if close_within is not None and decision.action in COMPLETES:
+    if close_within is not None and decision.action in COMPLETES and until == ACTIVE:
         end = _prove_and_close(ctx, close_within)
-    return as_result(ctx, decision, handoff, end)
+    return as_result(ctx, decision, handoff, end, moves)
 
 
 def _prove_and_close(ctx: RunContext, wait: float) -> Ending:
@@ -101,20 +114,17 @@ def _prove_and_close(ctx: RunContext, wait: float) -> Ending:
     return Ending(judged)
 
 
-def _start_again(ctx: RunContext) -> None:
-    """Bring every pod of the active colour to work: a run that died after its flip may have left some idle.
-
-    Cold: it may have died before it started them, and so may a run that was to take them back. Hot: a pod that started
-    anew between the activation and its confirmation stands by, as the record told it to.
-    """
+def _set_to_work(ctx: RunContext) -> None:
+    """Bring every pod of the active colour to work: a run that died after its flip may have left it without pods."""
     run, colour = ctx.journal.unfinished, ctx.stored.record.active
-    unstarted = run is not None and run.mode == "cold" and run.target == colour
-    if run is not None and (unstarted or ctx.workload(colour).replicas < 1):
-        with ctx.steps.step("start target"):
-            cold.start(ctx, colour, replicas_of(ctx, colour))
-    elif run is None or run.mode == "hot":
-        with ctx.steps.step("activate again"):
-            hot.activate_again(ctx, colour)
+    with ctx.steps.step("start target"):
+        if run is not None and run.source == colour:
+            put_back(ctx)
+        elif run is not None:
+            ctx.raise_to(colour, replicas_of(ctx, colour))
+        wait_started(ctx, colour, 1)
+        if ctx.request.mode == "hot":
+            drive(ctx, colour, wake(ctx.stored.record.epoch), ctx.app.timeouts.activate)
 
 
 def _adopt(ctx: RunContext, decision: Decision) -> None:
@@ -132,121 +142,149 @@ def _adopt(ctx: RunContext, decision: Decision) -> None:
         started=ctx.ports.clock.now(),
         base_epoch=ctx.stored.record.epoch,
         saved={colour: ctx.workload(colour).replicas for colour in COLOURS},
-        unconfirmed=not hot.took_over(ctx, source),
+        proven=False,
     )
     ctx.start_run(run)
 
 
-def _move(ctx: RunContext) -> Handoff:
+def _move(ctx: RunContext, until: str) -> Handoff | None:
+    """From wherever this run stands to ``until``; where the target begins, None while that is not known."""
     run = ctx.journal.unfinished
     if run is None or run.run_id != ctx.request.run_id:
         raise ConflictError(
             f"Run {ctx.request.run_id} is not the one in the journal of {ctx.app.name}; run the prepare step first"
         )
     ctx.topics = ctx.ports.kafka.topics(topic_names(ctx.ports, ctx.app, ctx.stored.record.active))
-    _await_target(ctx)
-    pods = _warm(ctx)
-    with ctx.steps.step("arm"):
-        ctx.write_journal(ctx.run.begin("hand over", ctx.ports.clock.now()))
-        ctx.stored = ctx.state.swap_record(ctx.stored, ctx.stored.record.arm(run.direction, run.run_id))
     try:
-        handoff = _quiesce(ctx, pods["source"])
-        flip = _ready_to_flip(ctx, handoff)
+        handoff, pods = _to_the_flip(ctx, until)
     except LockedError:
         # Another run took over and commands the pods now: hands off.
         raise
-    except BlueGreenError as error:
-        _let_go_on(ctx, error)
-    # From here on the outcome is the record's: a write whose answer is lost is settled by the next run, never undone.
-    with ctx.steps.step("flip"):
-        ctx.lock.hold()
-        ctx.stored = ctx.state.swap_record(ctx.stored, flip)
-    _begin(ctx, pods["target"], handoff)
+    except Exception as error:  # noqa: BLE001  whatever interrupts it, the source must not be left paused
+        raise_undone(ctx, error)
+    if UNTIL.index(until) < UNTIL.index(FLIPPED):
+        if reached(ctx) < UNTIL.index(until):
+            ctx.write_journal(replace(ctx.run, reached=until))
+        return handoff
+    # From here on the outcome is the record's. Pods begin by themselves when they read it, which is within a second.
+    if until == ACTIVE:
+        _begin(ctx, pods)
     done = ctx.run.end("hand over", ctx.ports.clock.now(), sum(row.ms or 0 for row in ctx.steps.rows))
-    ctx.write_journal(replace(done, steps=(*done.steps, *ctx.steps.rows), unconfirmed=False))
+    ctx.write_journal(replace(done, steps=(*done.steps, *ctx.steps.rows)))
     ctx.event(
         ctx.target, "BlueGreenActive", f"run {run.run_id}: {ctx.target} is active at epoch {ctx.stored.record.epoch}"
     )
     return handoff
 
 
+def reached(ctx: RunContext) -> int:
+    """How far this run has come, as an index of UNTIL; -1 before its target has joined."""
+    run, record = ctx.journal.unfinished, ctx.stored.record
+    if run is None or run.run_id != ctx.request.run_id:
+        return -1
+    known = UNTIL.index(run.reached) if run.reached in UNTIL else -1
+    return max(known, UNTIL.index(ARMED)) if record.armed and record.run_id == run.run_id else min(known, 0)
+
+
+def _to_the_flip(ctx: RunContext, until: str) -> tuple[Handoff | None, list[Pod]]:
+    """Everything that an error undoes. The hand-off as far as it is known, and the target's pods."""
+    run, last = ctx.run, UNTIL.index(until)
+    went_before = reached(ctx) >= UNTIL.index(ARMED)
+    if not went_before:
+        _await_target(ctx)
+        if until == JOINED:
+            return None, []
+    pods = _warm(ctx)
+    if not went_before:
+        with ctx.steps.step("arm"):
+            ctx.write_journal(ctx.run.begin("hand over", ctx.ports.clock.now()))
+            ctx.stored = ctx.state.swap_record(ctx.stored, ctx.stored.record.arm(run.direction, run.run_id))
+    if last <= UNTIL.index(ARMED):
+        return None, []
+    with ctx.steps.step("quiesce source"):
+        handoff = cold.quiesce(ctx) if run.mode == "cold" else hot.quiesce(ctx, pods["source"])
+    if until == QUIET:
+        return handoff, []
+    flip = _ready_to_flip(ctx, handoff)
+    if until == COPIED:
+        return handoff, []
+    with ctx.steps.step("flip"):
+        ctx.lock.hold()
+        _flip(ctx, flip)
+    return handoff, pods["target"]
+
+
+def _flip(ctx: RunContext, flip: ActiveRecord) -> None:
+    """Swap the record. Where it is unknown what became of the write, the record itself is asked for as long as it takes.
+
+    Returns when it is flipped; raises when it is not, and then the hand-over may be given up.
+    """
+    deadline = ctx.ports.clock.monotonic() + PATIENCE
+    while True:
+        try:
+            ctx.stored = ctx.state.swap_record(ctx.stored, flip)
+        except ClusterError:
+            if ctx.ports.clock.monotonic() >= deadline:
+                raise
+        else:
+            return
+
+
 def _await_target(ctx: RunContext) -> None:
-    """Until the pods of a hot target have joined their group and own every partition; else everything is put back."""
+    """Until the pods of a hot target have joined their group and own every partition."""
     if ctx.run.mode == "cold":
         return
-    try:
-        with ctx.steps.step("target joins"):
-            replicas = max(1, ctx.workload(ctx.target).replicas)
-            wait_started(ctx, ctx.target, replicas, partitions_of(ctx.topics), joined=True)
-    except LockedError:
-        raise
-    except BlueGreenError as error:
-        _let_go_on(ctx, error)
+    with ctx.steps.step("target joins"):
+        wait_started(ctx, ctx.target, 1, partitions_of(ctx.topics), joined=True)
 
 
 def _warm(ctx: RunContext) -> dict[str, list[Pod]]:
-    """Open every connection the critical section uses, and look at what it will look at, before it begins."""
+    """Open every connection the critical section uses, look at what it will look at, and make the room for its snapshot."""
     with ctx.steps.step("warm"):
-        partitions = partitions_of(ctx.topics)
+        partitions, chunks = (
+            partitions_of(ctx.topics),
+            1 + len(partitions_of(ctx.topics)) // snapshots.PARTITIONS_PER_CHUNK,
+        )
         seen = ctx.ports.parallel.run(
             {
                 "source": lambda: ctx.pods(ctx.source),
                 "target": lambda: ctx.pods(ctx.target),
-                "inherited": lambda: ctx.inherited_by(ctx.source),
                 "groups": lambda: ctx.ports.kafka.groups([ctx.group(ctx.source), ctx.group(ctx.target)]),
                 "committed": lambda: [
-                    ctx.ports.kafka.committed(ctx.group(colour), partitions) for colour in (ctx.source, ctx.target)
+                    ctx.ports.kafka.committed_or_pending(ctx.group(colour), partitions)
+                    for colour in (ctx.source, ctx.target)
                 ],
                 "ranges": lambda: ctx.ports.kafka.log_ranges(partitions),
             }
         )
+        ctx.state.reserve_snapshot(ctx.stored.record, chunks)
         pods: dict[str, list[Pod]] = {"source": seen["source"], "target": seen["target"]}
         if ctx.run.mode == "hot":
             ctx.ports.consumers.call([*pods["source"], *pods["target"]], "status", None, ctx.app.timeouts.request)
     return pods
 
 
-def _quiesce(ctx: RunContext, pods: t.Sequence[Pod]) -> Handoff:
-    with ctx.steps.step("quiesce source"):
-        return cold.quiesce(ctx) if ctx.run.mode == "cold" else hot.quiesce(ctx, pods)
-
-
 def _ready_to_flip(ctx: RunContext, handoff: Handoff) -> ActiveRecord:
-    """Write down what the flip rests on (snapshot, and in cold mode the target's commits); answers the new record."""
-    run, now = ctx.run, ctx.ports.clock.now()
+    """Write down what the flip rests on (snapshot, and in cold mode the target's commits); returns the new record."""
+    run, record, now = ctx.run, ctx.stored.record, ctx.ports.clock.now()
     with ctx.steps.step("snapshot"):
         ctx.lock.hold()
-        epoch = ctx.stored.record.epoch + 1
-        ctx.state.write_snapshot(snapshots.take(epoch, run, now, handoff.offsets, handoff.ranges, ctx.topics))
-    if run.mode != "cold":
-        return ctx.stored.record.flip(run.direction, now)
-    with ctx.steps.step("copy offsets"):
-        cold.copy(ctx, handoff)
-    # Pods that start from now on find their place by the commits: nothing is left to be told to them.
-    return ctx.stored.record.flip(run.direction, now, phase="verifying")
+        taken = snapshots.take(record.epoch + 1, run, now, handoff.offsets, handoff.ranges, ctx.topics)
+        name = ctx.state.write_snapshot(record, taken)
+    if run.mode == "cold":
+        with ctx.steps.step("copy offsets"):
+            cold.copy(ctx, handoff)
+            cold.still_stopped(ctx)
+    return record.flip(run.direction, now, snapshot=name)
 
 
-def _begin(ctx: RunContext, pods: t.Sequence[Pod], handoff: Handoff) -> None:
-    """Set the target to work."""
+def _begin(ctx: RunContext, pods: t.Sequence[Pod]) -> None:
+    """Set the target to work, and see it there."""
     if ctx.run.mode == "cold":
         with ctx.steps.step("start target"):
-            cold.start(ctx, ctx.target, replicas_of(ctx, ctx.target))
+            replicas = replicas_of(ctx, ctx.target)
+            ctx.raise_to(ctx.target, replicas)
+            wait_started(ctx, ctx.target, replicas)
         return
     with ctx.steps.step("activate target"):
-        hot.activate(ctx, ctx.target, pods, handoff.offsets)
-    with ctx.steps.step("confirm"):
-        hot.confirm(ctx, ctx.target, handoff.offsets)
-        ctx.lock.hold()
-        ctx.stored = ctx.state.swap_record(ctx.stored, ctx.stored.record.confirm())
-
-
-def _let_go_on(ctx: RunContext, error: BlueGreenError) -> t.NoReturn:
-    """The source goes on; the error says that it does, or what keeps it."""
-    try:
-        give_up(ctx, f"hand-over given up: {error.message}")
-        error.message += f". Nothing was switched; {ctx.source} goes on at epoch {ctx.stored.record.epoch}"
-    except BlueGreenError as second:
-        error.message += f". {ctx.source} could not be resumed ({second.message}); run the rollback playbook NOW, nothing may be processing"
-    error.args = (error.message,)
-    error.result = {**error.result, "steps": ctx.steps.as_result(), "record": ctx.stored.record.to_data()}
-    raise error
+        drive(ctx, ctx.target, wake(ctx.stored.record.epoch), ctx.app.timeouts.activate, pods=pods)

@@ -15,6 +15,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core import d
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import free_slot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import doubts
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext
 
 CRITICAL = ("quiesce source", "snapshot", "copy offsets", "flip", "activate target", "start target")
@@ -35,59 +40,76 @@ class Ending:
     trouble: str = ""
 
 
-def as_result(ctx: RunContext, decision: Decision, handoff: Handoff | None, end: Ending) -> dict[str, t.Any]:
-    """JSON-ready: what was done. Times in ms."""
+def as_result(
+    ctx: RunContext, decision: Decision, handoff: Handoff | None, end: Ending, moves: bool
+) -> dict[str, t.Any]:
+    """JSON-ready: what was done. Times in ms. moves: a run that starts had something left to do."""
     active = ctx.stored.record.active
-    open_still = f"{active} is active, and the run is not proven and closed yet; bg_info and bg_settle do it. Seen: "
     judged = {
         "active": active,
         "verdict": gates.verdict_of(end.judged),
         "gates": gates.as_result(end.judged),
     }
+    changed = moves if decision.action == decisions.START else decision.action not in CHANGES_NOTHING
     return {
-        "changed": decision.action not in CHANGES_NOTHING or end.settled,
+        "changed": changed or ctx.scaled or end.settled,
         "decision": decisions.as_result(decision),
         "record": ctx.stored.record.to_data(),
         "record_before": dict(ctx.found),
         "settled": end.settled,
         "verified": {**judged, "table": gates.table(end.judged)} if end.judged else {},
-        "warnings": [open_still + end.trouble] if end.trouble else [],
+        "warnings": [_warning(decision, active, end.trouble)] if end.trouble else [],
         "steps": ctx.steps.as_result(),
         "critical_ms": round(sum(row.ms or 0 for row in ctx.steps.rows if row.name in CRITICAL), 1),
-        "offsets": []
-        if handoff is None
-        else [
-            {
-                "topic": tp.topic,
-                "partition": tp.partition,
-                "offset": committed.offset,
-                "decided": handoff.decided.get(tp, "committed"),
-            }
-            for tp, committed in sorted(handoff.offsets.items())
-        ],
+        "offsets": by_topic(handoff.offsets) if handoff else {},
+        "decided": {str(tp): why for tp, why in sorted(handoff.decided.items())} if handoff else {},
+        "way_back": as_ways(way_back(ctx.stored.record, ctx.journal, ctx.ports.clock.now())),
+        **doubts(ctx),
     }
 
 
-def predict(ctx: RunContext, decision: Decision, closes: bool) -> dict[str, t.Any]:
+def _warning(decision: Decision, active: str, trouble: str) -> str:
+    if decision.action in (decisions.ABORT, decisions.CLEAN_UP):
+        return trouble
+    return f"{active} is active, and the run is not proven and closed yet; bg_info and bg_settle do it. Seen: {trouble}"
+
+
+def by_topic(offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[str, dict[str, int]]:
+    """Offsets as ``{topic: {partition: offset}}``; Ansible looks at every value of a result, so there are few."""
+    found: dict[str, dict[str, int]] = {}
+    for tp, committed in sorted(offsets.items()):
+        found.setdefault(tp.topic, {})[str(tp.partition)] = committed.offset
+    return found
+
+
+def predict(ctx: RunContext, decision: Decision, closes: bool, until: str, moves: bool) -> dict[str, t.Any]:
     """JSON-ready: what a real run would do to the record; nothing is written, nobody is paused."""
-    record = ctx.stored.record
+    record, request = ctx.stored.record, ctx.request
     after = record
-    if decision.action == decisions.START:
-        armed = record.arm(ctx.request.direction, ctx.request.run_id)
-        after = armed.flip(ctx.request.direction, "(time of the flip)").confirm()
-    elif decision.action == decisions.ACTIVATE:
-        after = record.confirm()
+    changed = moves if decision.action == decisions.START else decision.action not in CHANGES_NOTHING
+    if decision.action == decisions.START and until != "joined":
+        after = (
+            record
+            if record.armed and record.run_id == request.run_id
+            else record.arm(request.direction, request.run_id)
+        )
+        if until in ("flipped", "active"):
+            after = after.flip(
+                request.direction, "(time of the flip)", snapshot=free_slot(ctx.app.name, record.snapshot)
+            )
     elif decision.action == decisions.ABORT:
-        after = record.abort(ctx.request.run_id)
+        run = ctx.journal.unfinished
+        after = record.abort(request.run_id, run is not None and run.proven)
     elif decision.action == decisions.CLEAN_UP:
-        after = record.claim(ctx.request.run_id)
+        after = record.claim(request.run_id)
     return {
-        "changed": decision.action not in CHANGES_NOTHING or closes,
+        "changed": changed or closes,
         "decision": decisions.as_result(decision),
         "record": (after.settle() if closes else after).to_data(),
         "record_before": dict(ctx.found),
         "settled": False,
         "verified": {},
         "steps": [],
-        "offsets": [],
+        "offsets": {},
+        "decided": {},
     }

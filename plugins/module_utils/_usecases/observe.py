@@ -9,12 +9,12 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     COLOURS,
@@ -24,11 +24,12 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     LogRange,
     Pod,
     Right,
+    Scaler,
     Topic,
     TopicPartition,
     Workload,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import snapshot_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import SLOTS, snapshot_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import Transactions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.open_transactions import open_transactions
@@ -40,7 +41,10 @@ LEASES = "coordination.k8s.io"
 
 @dataclass(frozen=True)
 class ColourView:
-    """One colour as seen at one moment. silent: pod name to why it gave no status."""
+    """One colour as seen at one moment. silent: pod name to why it gave no status. ended: pods that ended and are listed.
+
+    everything: all commits of its group, of whatever topic; pending: partitions whose offsets an open transaction holds.
+    """
 
     colour: str
     group: Group
@@ -49,13 +53,40 @@ class ColourView:
     statuses: t.Mapping[str, PodStatus] = field(default_factory=dict)
     silent: t.Mapping[str, str] = field(default_factory=dict)
     committed: t.Mapping[TopicPartition, CommittedOffset] = field(default_factory=dict)
+    pending: frozenset[TopicPartition] = frozenset()
+    ended: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Names and addresses of the pods, by which members of the group are known as theirs."""
+        return {pod.name: pod.ip for pod in self.pods}
+
+    @property
+    def owned(self) -> set[TopicPartition]:
+        """Every partition that a member of the group owns, of whatever topic."""
+        return {tp for member in self.group.members for tp in member.assignment}
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What lives beside the application and only matters before a run.
+
+    transactions: those open on its topics. scalers: what scales its workloads by itself; None where it may not be seen.
+    elsewhere: topics beside the application's that a colour's group has commits for. others: groups beside its own that its
+    pods are members of, each with a pod.
+    """
+
+    transactions: Transactions
+    scalers: tuple[Scaler, ...] | None
+    elsewhere: t.Mapping[str, t.Collection[str]]
+    others: t.Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Observation:
     """An application as seen at one moment. missing_topics were asked for and do not exist or may not be described.
 
-    transactions: those open on the topics; None where nobody wanted to know.
+    around: what lives beside it; None where nobody wanted to know.
     """
 
     stored: StoredRecord
@@ -66,7 +97,7 @@ class Observation:
     ranges: t.Mapping[TopicPartition, LogRange]
     colours: t.Mapping[str, ColourView]
     min_isr: t.Mapping[str, int]
-    transactions: Transactions | None = None
+    around: Surroundings | None = None
 
     @property
     def partitions(self) -> list[TopicPartition]:
@@ -80,26 +111,30 @@ def partitions_of(topics: t.Mapping[str, Topic]) -> list[TopicPartition]:
 
 
 def topic_names(ports: Ports, app: Application, active: str) -> list[str]:
-    """The application's topics: as configured, else those the active colour's group has committed."""
+    """The application's topics: as configured, else those that the active colour's group reads or has committed."""
     if app.topics:
         return list(app.topics)
-    names = sorted(ports.kafka.committed_topics(app.colours[active].group))
+    name = app.colours[active].group
+    found = ports.parallel.run(
+        {"committed": lambda: ports.kafka.committed_topics(name), "groups": lambda: ports.kafka.groups([name])}
+    )
+    read = {tp.topic for member in found["groups"][name].members for tp in member.assignment}
+    names = sorted(read | found["committed"])
     if not names:
-        fault = (
-            f"application {app.name}: topics is empty and group {app.colours[active].group} has no committed offsets"
-        )
+        fault = f"application {app.name}: topics is empty and group {name} reads nothing and has no committed offsets"
         raise InvalidSettingsError([f"{fault} to take them from; list the topics"])
     return names
 
 
-def view_colour(ports: Ports, app: Application, colour: str, ask_pods: bool = True) -> ColourView:
+def view_colour(ports: Ports, app: Application, colour: str, ask_pods: bool, with_ended: bool) -> ColourView:
     """Workload, pods, their statuses and the group of one colour."""
     wanted = app.colours[colour]
     workload = ports.cluster.workload(app.workload_kind, wanted.workload)
     pods = ports.cluster.pods(workload) if workload else []
+    ended = ports.cluster.ended_pods(workload) if workload and with_ended else []
     statuses, silent = ask(ports, app, pods) if ask_pods else ({}, {})
     group = ports.kafka.groups([wanted.group])[wanted.group]
-    return ColourView(colour, group, workload, tuple(pods), statuses, silent)
+    return ColourView(colour, group, workload, tuple(pods), statuses, silent, ended=tuple(ended))
 
 
 def ask(ports: Ports, app: Application, pods: t.Collection[Pod]) -> tuple[dict[str, PodStatus], dict[str, str]]:
@@ -117,39 +152,40 @@ def ask(ports: Ports, app: Application, pods: t.Collection[Pod]) -> tuple[dict[s
     return statuses, silent
 
 
-def observe(ports: Ports, app: Application, mode: str, with_transactions: bool = False) -> Observation:
-    """Look at everything once. Cold mode asks nothing of the pods, so they are not called.
-
-    with_transactions: also at those open on the topics, which only matter before a run. Raises InvalidSettingsError that
-    names every missing right before anything else is read.
-    """
+def check_rights(ports: Ports, app: Application, mode: str) -> None:
+    """Raise InvalidSettingsError that names every right which a run needs and we lack."""
     denied = ports.cluster.denied(rights(app, mode))
     if denied:
         where = f"namespace {app.namespace}: the identity that runs the playbook may not"
         raise InvalidSettingsError(
             [f"{where} {right}; grant it (examples/manifests/40-operator-rbac.yaml)" for right in denied]
         )
+
+
+def observe(ports: Ports, app: Application, mode: str, surroundings: bool = False) -> Observation:
+    """Look at everything once. surroundings: also at what lives beside the application, which only matters before a run."""
     state = State(ports, app.name)
     stored = state.record()
+    # In cold mode pods need not speak bg/v1; those that do tell whether they stand by.
+    asked = mode != "cold" or surroundings
     first = ports.parallel.run(
         {
             "journal": state.journal,
             "lock": lambda: ports.cluster.lease(lock_name(app.name)),
             "names": lambda: topic_names(ports, app, stored.record.active),
-            "blue": lambda: view_colour(ports, app, "blue", mode != "cold"),
-            "green": lambda: view_colour(ports, app, "green", mode != "cold"),
+            "blue": lambda: view_colour(ports, app, "blue", asked, surroundings),
+            "green": lambda: view_colour(ports, app, "green", asked, surroundings),
         }
     )
     topics = ports.kafka.topics(first["names"])
     partitions = partitions_of(topics)
+    views: dict[str, ColourView] = {colour: first[colour] for colour in COLOURS}
     second = ports.parallel.run(
         {
             "min_isr": lambda: ports.kafka.min_insync_replicas(list(topics)),
-            "blue": lambda: ports.kafka.committed(app.colours["blue"].group, partitions),
-            "green": lambda: ports.kafka.committed(app.colours["green"].group, partitions),
-            "transactions": lambda: (
-                open_transactions(ports.kafka, ports.clock, partitions) if with_transactions else None
-            ),
+            "blue": lambda: ports.kafka.committed_or_pending(app.colours["blue"].group, partitions),
+            "green": lambda: ports.kafka.committed_or_pending(app.colours["green"].group, partitions),
+            "around": lambda: _surroundings(ports, app, views, partitions) if surroundings else None,
         }
     )
     # After the commits: under live production a commit may lie beyond an end that was read before it.
@@ -161,19 +197,68 @@ def observe(ports: Ports, app: Application, mode: str, with_transactions: bool =
         topics=topics,
         missing_topics=tuple(name for name in first["names"] if name not in topics),
         ranges=ranges,
-        colours={colour: _with_offsets(first[colour], second[colour]) for colour in COLOURS},
+        colours={
+            colour: replace(views[colour], committed=second[colour][0], pending=second[colour][1]) for colour in COLOURS
+        },
         min_isr=second["min_isr"],
-        transactions=second["transactions"],
+        around=second["around"],
     )
+
+
+def _surroundings(
+    ports: Ports, app: Application, views: t.Mapping[str, ColourView], partitions: t.Sequence[TopicPartition]
+) -> Surroundings:
+    names = {tp.topic for tp in partitions}
+    found = ports.parallel.run(
+        {
+            "transactions": lambda: open_transactions(ports.kafka, ports.clock, partitions),
+            "scalers": lambda: _scalers(ports, app),
+            "others": lambda: _other_groups(ports, app, views),
+            **{colour: _committed_topics(ports, view.group.group_id) for colour, view in views.items()},
+        }
+    )
+    return Surroundings(
+        found["transactions"], found["scalers"], {colour: found[colour] - names for colour in views}, found["others"]
+    )
+
+
+def _committed_topics(ports: Ports, group: str) -> t.Callable[[], set[str]]:
+    return lambda: ports.kafka.committed_topics(group)
+
+
+def _scalers(ports: Ports, app: Application) -> tuple[Scaler, ...] | None:
+    try:
+        return tuple(ports.cluster.scalers([colour.workload for colour in app.colours.values()]))
+    except ClusterError:
+        return None
+
+
+def _other_groups(ports: Ports, app: Application, views: t.Mapping[str, ColourView]) -> dict[str, str]:
+    """Groups beside the application's own that a pod of it is a member of, with the pod's name."""
+    own = {colour.group for colour in app.colours.values()}
+    pods = {pod.ip: pod.name for view in views.values() for pod in view.pods if pod.ip}
+    # Whoever has members is Stable or about to be; groups that only hold commits are not asked for.
+    names = [
+        g.group_id for g in ports.kafka.list_groups() if g.group_id not in own and g.state not in ("Empty", "Dead")
+    ]
+    if not pods or not names:
+        return {}
+    found = ports.kafka.groups(names)
+    return {
+        name: pods[member.host.lstrip("/")]
+        for name, group in sorted(found.items())
+        for member in group.members
+        if member.host.lstrip("/") in pods
+    }
 
 
 def rights(app: Application, mode: str) -> list[Right]:
     """The rights a run uses, by object where they can be limited to it: a missing one is found before any change."""
     workloads = "statefulsets" if app.workload_kind == "StatefulSet" else "deployments"
-    listed = [Right(verb, "configmaps") for verb in ("list", "create")]
-    for name in (record_name(app.name), journal_name(app.name)):
+    listed = [Right("create", "configmaps")]
+    slots = [snapshot_name(app.name, slot) for slot in SLOTS]
+    for name in (record_name(app.name), journal_name(app.name), *slots):
         listed += [Right(verb, "configmaps", name=name) for verb in ("get", "update")]
-    listed.append(Right("get", "configmaps", name=snapshot_name(app.name, 1)))
     listed.append(Right("create", "leases", LEASES))
     listed += [Right(verb, "leases", LEASES, lock_name(app.name)) for verb in ("get", "update")]
     for colour in app.colours.values():
@@ -187,7 +272,3 @@ def rights(app: Application, mode: str) -> list[Right]:
     secrets = (app.contract.token_secret, app.contract.ca_secret) if mode != "cold" else ()
     listed += [Right("get", "secrets", name=secret.name) for secret in secrets if secret]
     return listed
-
-
-def _with_offsets(view: ColourView, committed: t.Mapping[TopicPartition, CommittedOffset]) -> ColourView:
-    return ColourView(view.colour, view.group, view.workload, view.pods, view.statuses, view.silent, committed)

@@ -37,7 +37,8 @@ class OffsetRequest:
     """What was asked for: exactly one of explicit, from_group, snapshot, to and remove.
 
     topics empty: all the source (or the group itself) has committed. partitions empty: all of these topics.
-    wait_empty: seconds to wait for members to leave. missing and out_of_range: see plan_offsets.
+    wait_empty: seconds to wait for members to leave; wait_transactions: for open transactions to decide offsets. missing and
+    out_of_range: see plan_offsets.
     """
 
     group_id: str
@@ -54,6 +55,7 @@ class OffsetRequest:
     allow_create: bool = False
     evict_static: bool = False
     wait_empty: float = 0.0
+    wait_transactions: float = 0.0
 
     @property
     def creates(self) -> bool:
@@ -102,6 +104,7 @@ def parse_request(params: t.Mapping[str, t.Any]) -> OffsetRequest:
         allow_create=params["allow_create"],
         evict_static=params["evict_static_members"],
         wait_empty=params["wait_empty_timeout"],
+        wait_transactions=params["wait_transactions_timeout"],
     )
 
 
@@ -116,8 +119,11 @@ def _contradictions(params: t.Mapping[str, t.Any]) -> list[str]:
         if params.get(name) is not None and not params[name]
     ]
     faults += [f"partition {number} is negative" for number in params["partitions"] or () if number < 0]
-    if params["wait_empty_timeout"] < 0:
-        faults.append(f"wait_empty_timeout {params['wait_empty_timeout']:g} is negative")
+    faults += [
+        f"{name} {params[name]:g} is negative"
+        for name in ("wait_empty_timeout", "wait_transactions_timeout")
+        if params[name] < 0
+    ]
     faults += [
         f"{name} needs to: {name}"
         for name in ("timestamp", "shift")

@@ -24,11 +24,12 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Kafka, Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offset_request import (
     OffsetRequest,
     Position,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.open_transactions import wait_decided
 
 OTHER_KINDS = {
     "share": "a share group: the broker itself keeps what its members acknowledged, there are no offsets to hand over",
@@ -54,22 +55,40 @@ def look(ports: Ports, request: OffsetRequest) -> View:
     listed = _listed(request)
     calls: dict[str, t.Callable[[], t.Any]] = {"groups": lambda: kafka.groups({request.group_id, origin})}
     if not listed and not request.topics:
-        calls["known"] = lambda: kafka.all_committed(origin)
+        calls["known"] = _known(ports, request)
     first = ports.parallel.run(calls)
     group, source = first["groups"][request.group_id], first["groups"][origin]
     refuse_other_kinds(group, source)
-    known: Offsets = first.get("known", {})
-    names = sorted({tp.topic for tp in listed} or set(request.topics) or {tp.topic for tp in known})
+    known, also = first.get("known", ({}, ()))
+    names = sorted({tp.topic for tp in listed} or set(request.topics) or {tp.topic for tp in (*known, *also)})
     topics = kafka.topics(names)
     partitions = _partitions(request, listed, names, topics)
     faults = _faults(request, group, source, names, topics, partitions)
     if faults:
         raise InvalidSettingsError(faults)
-    found = ports.parallel.run(_reads(kafka, request, group, known, partitions))
-    current = found.get("current", {})
+    found = ports.parallel.run(_reads(ports, request, group, known, partitions))
+    current, pending = found.get("current", ({}, frozenset()))
     offsets = found.get("source", known if request.from_group else current)
-    desired = _desired(request, partitions, offsets, found.get("ranges", {}), found.get("times", {}))
+    if request.remove:
+        desired = _removed(partitions, current, pending)
+    else:
+        desired = _desired(request, partitions, offsets, found.get("ranges", {}), found.get("times", {}))
     return View(group, topics, current, desired, found.get("ranges", {}))
+
+
+def _known(ports: Ports, request: OffsetRequest) -> t.Callable[[], tuple[Offsets, t.Collection[TopicPartition]]]:
+    """A call for all commits of the group to go by, and partitions that it may have, too."""
+    if request.from_group:
+        return lambda: (_decided(ports, request, request.from_group, None), ())
+    # Only the names of its topics are of interest.
+    return lambda: ports.kafka.committed_or_pending(request.group_id, None)
+
+
+def _decided(
+    ports: Ports, request: OffsetRequest, group_id: str, partitions: t.Sequence[TopicPartition] | None
+) -> Offsets:
+    """Commits of which none is part of an open transaction any more."""
+    return wait_decided(ports.kafka, ports.clock, group_id, partitions, request.wait_transactions)
 
 
 def _listed(request: OffsetRequest) -> t.Collection[TopicPartition]:
@@ -131,20 +150,33 @@ def _faults(
 
 
 def _reads(
-    kafka: Kafka, request: OffsetRequest, group: Group, known: Offsets, partitions: t.Sequence[TopicPartition]
+    ports: Ports, request: OffsetRequest, group: Group, known: Offsets, partitions: t.Sequence[TopicPartition]
 ) -> dict[str, t.Callable[[], t.Any]]:
     """The calls that are still to be made; they do not depend on each other."""
+    kafka = ports.kafka
     calls: dict[str, t.Callable[[], t.Any]] = {}
-    if group.kind != "absent":
-        calls["current"] = lambda: kafka.committed(request.group_id, partitions)
+    if group.kind != "absent" and request.remove:
+        # A broker that removes an offset removes one in an open transaction as well, so nobody has to wait for its end.
+        calls["current"] = lambda: kafka.committed_or_pending(request.group_id, partitions)
+    elif group.kind != "absent":
+        calls["current"] = lambda: (_decided(ports, request, request.group_id, partitions), frozenset())
     if request.from_group and not known:
-        calls["source"] = lambda: kafka.committed(request.from_group, partitions)
+        calls["source"] = lambda: _decided(ports, request, request.from_group, partitions)
     if not request.remove:
         calls["ranges"] = lambda: kafka.log_ranges(partitions)
     if request.to is not None and request.to.kind == "timestamp":
         moment = request.to.timestamp_ms
         calls["times"] = lambda: kafka.offsets_for_time(partitions, moment)
     return calls
+
+
+def _removed(
+    partitions: t.Sequence[TopicPartition], current: Offsets, pending: t.Collection[TopicPartition]
+) -> dict[TopicPartition, Desired]:
+    """No offset any more, where there is one or may be one soon."""
+    gone = Desired(None, removed=True, reason="state is absent")
+    also = gone._replace(reason="state is absent; what an open transaction has goes with it", pending=True)
+    return {tp: also if tp in pending else gone for tp in partitions if tp in current or tp in pending}
 
 
 def _desired(
@@ -155,9 +187,6 @@ def _desired(
     times: t.Mapping[TopicPartition, int],
 ) -> dict[TopicPartition, Desired]:
     """The wish for each partition. offsets: those of the group to go by."""
-    if request.remove:
-        gone = Desired(None, removed=True, reason="state is absent")
-        return {tp: gone for tp in partitions if tp in offsets}
     if request.from_group:
         return {tp: Desired.copy_of(offsets.get(tp)) for tp in partitions}
     if request.to is not None:

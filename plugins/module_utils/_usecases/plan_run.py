@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates, lag
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import (
@@ -22,13 +22,26 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import drift_owners
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import range_faults
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import strangers
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Member
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import inside_log
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import (
     ColourView,
     Observation,
+    check_rights,
     observe,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
+
+REBALANCING = ("PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling")
+"""States of a group that end by themselves, and in which nobody can tell who owns what."""
+REBALANCE_WAIT = 15.0
+"""Seconds for which a look is repeated while the source's group rebalances."""
+LOOK_AGAIN = 0.5
+"""Seconds between two of these looks."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,7 @@ class Plan:
     seen: Observation
     decision: Decision
     gates: list[gates.Gate]
+    now: str = ""
 
     @property
     def verdict(self) -> str:
@@ -47,11 +61,25 @@ class Plan:
 
 def plan_run(ports: Ports, app: Application, mode: str, direction: str, target: str = "") -> Plan:
     """Look at everything and judge. Without ``target`` a switch goes to the other colour, a rollback to the one before."""
-    seen = observe(ports, app, mode, with_transactions=True)
-    decision = decide(
-        seen.stored.record, seen.journal.unfinished, choose_target(seen, direction, target, ports.clock.now())
-    )
-    return Plan(seen, decision, judge(app, mode, direction, seen, decision))
+    check_rights(ports, app, mode)
+    deadline, wanted = ports.clock.monotonic() + REBALANCE_WAIT, ""
+    while True:
+        seen = observe(ports, app, mode, surroundings=True)
+        # The colour that was meant at first stays meant: "the other one" is another one once somebody has switched.
+        wanted = wanted or choose_target(seen, direction, target, ports.clock.now())
+        decision = decide(seen.stored.record, seen.journal.unfinished, wanted)
+        plan = Plan(seen, decision, judge(app, mode, direction, seen, decision), ports.clock.now())
+        rebalances = seen.colours[decision.source].group.state in REBALANCING and decision.action == decisions.START
+        if plan.verdict == gates.GO or ports.clock.monotonic() >= deadline:
+            return plan
+        if not rebalances and not _overtaken(ports, app, seen):
+            return plan
+        ports.clock.sleep(LOOK_AGAIN)
+
+
+def _overtaken(ports: Ports, app: Application, seen: Observation) -> bool:
+    """Whether the record has moved on since it was read: then pods were asked after it, and nothing fits."""
+    return State(ports, app.name).record().version != seen.stored.version
 
 
 def choose_target(seen: Observation, direction: str, target: str, now: str) -> str:
@@ -69,49 +97,117 @@ def choose_target(seen: Observation, direction: str, target: str, now: str) -> s
 
 def judge(app: Application, mode: str, direction: str, seen: Observation, decision: Decision) -> list[gates.Gate]:
     """The gates that matter for this decision. A run that finishes or undoes another is not held up by its traces."""
+    record, views = seen.stored.record, seen.colours
+    statuses = [status for view in views.values() for status in view.statuses.values()]
     rows = gates.topic_gates(seen.topics, seen.missing_topics, seen.min_isr)
     holder = seen.lock.holder if seen.lock else ""
-    rows.append(gates.lock_gate(holder, ""))
-    rows.append(gates.owners_gate(record_name(app.name), drift_owners(seen.stored.metadata)))
+    rows += [
+        gates.lock_gate(holder, ""),
+        gates.immutable_gate(seen.stored.immutable),
+        gates.owners_gate(record_name(app.name), drift_owners(seen.stored.metadata)),
+        gates.epoch_gate(record.epoch, statuses),
+        gates.ended_gate([name for view in views.values() for name in view.ended]),
+    ]
+    if decision.action == decisions.NOTHING:
+        return rows + at_work_gates(app, mode, views[record.active])
+    rows += _surroundings(mode, seen)
     if decision.action != decisions.START:
         return rows
-    source, target = seen.colours[decision.source], seen.colours[decision.target]
+    source, target = views[decision.source], views[decision.target]
     rows += gates.group_gates(mode, source.group, target.group)
-    rows.append(_target_exists(app, target))
-    rows.append(
-        gates.range_gate(range_faults({tp: c for tp, c in source.committed.items() if tp in seen.ranges}, seen.ranges))
-    )
-    interrupted = seen.stored.record.armed or seen.stored.record.flipped or seen.journal.unfinished is not None
-    if not interrupted:
+    rows += [
+        _target_exists(app, target),
+        gates.template_gate(target.workload),
+        _members(app, mode, "source", seen, source),
+        _members(app, "cold", "target", seen, target),
+        gates.pending_gate(source.group.group_id, source.pending),
+        _inside(app, direction, seen, source),
+    ]
+    if not (record.armed or seen.journal.unfinished is not None):
         rows += _source_gates(app, mode, direction, seen, source)
+        if mode == "cold":
+            rows.append(gates.running_target_gate(target.pods, target.statuses, target.group))
     if mode == "hot":
         # Pods on their way up or down can't answer; prepare waits for them, and for every one that stays to stand by.
         moving = {pod.name for pod in target.pods if not pod.ready or pod.terminating}
         silent = {pod: why for pod, why in target.silent.items() if pod not in moving}
         rows += gates.contract_gates(target.colour, "target", app.colours[target.colour].group, target.statuses, silent)
-        rows.append(gates.quiet_gate(target.statuses))
+        rows.append(gates.quiet_gate(target.statuses, silent, target.pods, "target"))
+    return rows
+
+
+def _inside(app: Application, direction: str, seen: Observation, source: ColourView) -> gates.Gate:
+    """Commits that are not in the log any more: the run's policy says what becomes of them."""
+    known = {tp: committed for tp, committed in source.committed.items() if tp in seen.ranges}
+    inside = inside_log(known, seen.ranges, app.out_of_range_in(direction))
+    return gates.range_gate(inside.faults, [f"{tp}: {note}" for tp, note in sorted(inside.notes.items())])
+
+
+def at_work_gates(app: Application, mode: str, active: ColourView) -> list[gates.Gate]:
+    """The active colour has pods, and they process: without them nothing is settled."""
+    rows = gates.source_gates(active.workload, active.pods, app.colours[active.colour].workload, role="active")
+    if mode == "hot":
+        rows += gates.contract_gates(
+            active.colour, "active", app.colours[active.colour].group, active.statuses, active.silent
+        )
+        rows.append(gates.active_gate(active.statuses, "active"))
+    return rows
+
+
+def _members(app: Application, mode: str, role: str, seen: Observation, view: ColourView) -> gates.Gate:
+    workload = app.colours[view.colour].workload
+    return gates.members_gate(role, view.group, seen.partitions, strangers_in(seen, mode, view, workload))
+
+
+def strangers_in(seen: Observation, mode: str, view: ColourView, workload: str) -> list[Member]:
+    """Members of a colour's group that are none of its pods; in hot mode each also has to be known by its own status."""
+    last = seen.journal.current.pods.get(view.colour, {}) if seen.journal.current else {}
+    found = strangers(view.group, {**last, **view.addresses}, workload)
+    if mode == "hot":
+        known = {status.member_id for status in view.statuses.values()}
+        found += [member for member in view.group.members if member not in found and member.member_id not in known]
+    return found
+
+
+def _surroundings(mode: str, seen: Observation) -> list[gates.Gate]:
+    around = seen.around
+    if around is None:
+        return []
+    rows = [
+        gates.scalers_gate(mode, around.scalers),
+        gates.scaled_by_gate(view.workload for view in seen.colours.values()),
+        gates.other_groups_gate(around.others),
+    ]
+    active = seen.colours[seen.stored.record.active]
+    rows.append(gates.elsewhere_gate("active", active.group.group_id, around.elsewhere[active.colour]))
     return rows
 
 
 def _source_gates(
     app: Application, mode: str, direction: str, seen: Observation, source: ColourView
 ) -> list[gates.Gate]:
+    stopped = source.workload is not None and source.workload.replicas == 0 and not source.pods
     rows = [
         gates.lag_gate(source.committed, seen.ranges, app.max_lag),
         *gates.source_gates(source.workload, source.pods, app.colours[source.colour].workload),
+        gates.ownership_gate("source", source.group, seen.partitions, stopped),
         gates.parallelism_gate(len(seen.partitions), len(source.pods)),
     ]
-    if seen.transactions is not None:
-        rows.append(gates.transactions_gate(seen.transactions, app.max_transaction_age))
+    if seen.around is not None:
+        rows.append(gates.transactions_gate(seen.around.transactions, app.max_transaction_age))
     if mode == "hot":
         rows += gates.contract_gates(
             source.colour, "source", app.colours[source.colour].group, source.statuses, source.silent
         )
-        rows.append(gates.ownership_gate(source.statuses, source.group, seen.partitions, "source"))
         rows.append(gates.active_gate(source.statuses, "source"))
+    else:
+        rows.append(gates.grace_gate(source.workload, len(source.pods), app.timeouts.start))
     # A rollback leaves a colour because it is ill: its illness is no reason to stay, and neither is that of the input,
     # which both colours read. What the hand-over itself needs (pods that answer, in hot mode) is still demanded.
-    ill = ("source lag", "source pods ready", "source pods processing", "open transactions on the input")
+    ill = ["source lag", "source pods ready", "source pods processing", "open transactions on the input"]
+    if any(row.name == "source pods ready" and row.verdict != gates.GO for row in rows):
+        # Pods that are well and own nothing are another matter: then it is the wrong group, or a forgotten topic.
+        ill.append("source owns every partition")
     return [gates.soften(row) if direction == "rollback" and row.name in ill else row for row in rows]
 
 
@@ -131,9 +227,7 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
     """JSON-ready: decision, gates, table, verdict and the facts they rest on."""
     seen = plan.seen
     lags = {
-        colour: {
-            str(tp): seen.ranges[tp].end - view.committed[tp].offset for tp in seen.partitions if tp in view.committed
-        }
+        colour: {str(row.partition): row.lag for row in lag.lags(view.committed, seen.ranges) if row.lag is not None}
         for colour, view in seen.colours.items()
     }
     return {
@@ -143,6 +237,7 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
         "verdict": plan.verdict,
         "summary": summary(plan),
         "record": seen.stored.record.to_data(),
+        "way_back": as_ways(way_back(seen.stored.record, seen.journal, plan.now)),
         "lock_holder": seen.lock.holder if seen.lock else "",
         "unfinished_run": seen.journal.unfinished.run_id if seen.journal.unfinished else "",
         "partitions": len(seen.partitions),
@@ -181,10 +276,11 @@ def summary(plan: Plan) -> list[str]:
 
 
 def _lag_text(plan: Plan, view: ColourView) -> str:
-    missing = [tp for tp in plan.seen.partitions if tp not in view.committed]
-    if missing:
-        return f"unknown ({len(missing)} partitions without a commit)"
-    return f"{sum(plan.seen.ranges[tp].end - view.committed[tp].offset for tp in plan.seen.partitions)} records"
+    rows = lag.lags(view.committed, plan.seen.ranges)
+    total = lag.total_lag(rows)
+    if total is None:
+        return f"unknown ({len(lag.uncommitted(rows))} partitions with records and no commit)"
+    return f"{total} records"
 
 
 def _colour_result(view: ColourView, lags: dict[str, int], partitions: int) -> dict[str, t.Any]:

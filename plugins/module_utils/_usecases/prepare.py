@@ -14,30 +14,30 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core import d
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision, decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
-    BlueGreenError,
     GroupNotEmptyError,
+    LockedError,
     NoGoError,
-    NotReadyError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import as_seeds, unmarked
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import give_up
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hot import finish_activation
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import raise_undone
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, stand_by
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of, topic_names
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import (
-    POLL,
     Request,
     RunContext,
     replicas_of,
-    write_offsets,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import (
     group_of,
+    settled_commits,
     wait_started,
     wait_stopped,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.write_offsets import write_offsets
 
 
 def prepare(ports: Ports, app: Application, request: Request, check: bool = False) -> dict[str, t.Any]:
@@ -55,15 +55,14 @@ def prepare(ports: Ports, app: Application, request: Request, check: bool = Fals
         if decision.action == decisions.NOTHING:
             ctx.lock.release()
         return _result(ctx, decision)
-    if ctx.stored.record.flipped and request.mode == "hot":
-        with ctx.steps.step("finish the activation of the run before"):
-            finish_activation(ctx, decision.source)
     with ctx.steps.step("journal"):
         ctx.start_run(_new_run(ctx, decision))
     try:
         _bring_up(ctx)
-    except BlueGreenError as error:
-        _put_back(ctx, error)
+    except LockedError:
+        raise  # another run took over: hands off
+    except Exception as error:  # noqa: BLE001  whatever it is, what this run began is put back
+        raise_undone(ctx, error)
     ctx.write_journal(ctx.run)
     return _result(ctx, decision)
 
@@ -88,8 +87,15 @@ def _new_run(ctx: RunContext, decision: Decision) -> Run:
         started=ctx.ports.clock.now(),
         base_epoch=ctx.stored.record.epoch,
         saved=saved,
-        unconfirmed=ctx.stored.record.flipped or bool(before and before.unconfirmed and ctx.stored.record.armed),
+        pods={
+            colour: {**_known(before, colour), **{pod.name: pod.ip for pod in ctx.pods(colour)}} for colour in COLOURS
+        },
+        proven=before.proven if before and ctx.stored.record.armed else ctx.stored.record.phase == "stable",
     )
+
+
+def _known(before: Run | None, colour: str) -> t.Mapping[str, str]:
+    return before.pods.get(colour, {}) if before else {}
 
 
 def _bring_up(ctx: RunContext) -> None:
@@ -101,77 +107,42 @@ def _bring_up(ctx: RunContext) -> None:
     if ctx.request.mode == "cold":
         with ctx.steps.step("stop target"):
             ctx.scale(ctx.target, 0)
-            wait_stopped(ctx, ctx.target, ctx.app.timeouts.start)
+            wait_stopped(ctx, ctx.target)
         return
     with ctx.steps.step("seed target"):
         _seed(ctx)
     with ctx.steps.step("start target"):
         replicas = replicas_of(ctx, ctx.target)
-        ctx.scale(ctx.target, replicas)
+        ctx.raise_to(ctx.target, replicas)
         # That they have joined is waited for by the hand-over: a broker takes seconds to admit the members of a new group.
-        wait_started(ctx, ctx.target, replicas, [], joined=False)
+        wait_started(ctx, ctx.target, replicas)
     with ctx.steps.step("standby target"):
-        _stand_by(ctx)
+        drive(ctx, ctx.target, stand_by(ctx.stored.record.epoch), ctx.app.timeouts.activate)
 
 
 def _seed(ctx: RunContext) -> None:
     """Give an empty target group an explicit offset for every partition, so that no reset policy ever decides.
 
-    Where members have joined already the broker takes no offsets from outside, and none are needed: the hand-over
-    gives them every offset itself.
+    They are marked as older than every reign. Where members have joined already the broker takes no offsets from outside,
+    and none are needed: the snapshot gives them every offset. But a commit without a mark would count before it.
     """
-    if not group_of(ctx, ctx.target).is_empty:
-        return
-    partitions = partitions_of(ctx.topics)
-    committed = ctx.ports.kafka.committed(ctx.group(ctx.source), partitions)
-    ranges = ctx.ports.kafka.log_ranges(partitions)
-    seeds = ctx.hand_off_of(ctx.source, committed, partitions, ranges).offsets
-    ctx.lock.hold()
-    try:
-        write_offsets(ctx.ports, ctx.group(ctx.target), seeds)
-    except GroupNotEmptyError:
-        if group_of(ctx, ctx.target).is_empty:
-            raise
-
-
-def _stand_by(ctx: RunContext) -> None:
-    """Every target pod confirms STANDBY at the present epoch."""
-    clock, epoch = ctx.ports.clock, ctx.stored.record.epoch
-    deadline = clock.monotonic() + ctx.app.timeouts.activate
-    while True:
+    partitions, group = partitions_of(ctx.topics), group_of(ctx, ctx.target)
+    if group.is_empty:
+        committed = settled_commits(ctx, ctx.source, partitions)
+        ranges = ctx.ports.kafka.log_ranges(partitions)
+        seeds = as_seeds(ctx.hand_off_of(ctx.source, committed, partitions, ranges).offsets)
         ctx.lock.hold()
-        pods = ctx.pods(ctx.target)
-        body = {"epoch": epoch, "standby": "hot"}
-        statuses, silent, codes = ctx.call(pods, "prepare", body, ctx.app.timeouts.request)
-        refused = [why for name, why in silent.items() if codes[name] == 409]
-        if refused:
-            raise NotReadyError(f"{ctx.target} refuses to stand by: {'; '.join(refused)}")
-        if pods and len(statuses) == len(pods) and all(status.state == "STANDBY" for status in statuses.values()):
-            return
-        if clock.monotonic() >= deadline:
-            seen = [
-                *silent.values(),
-                *(f"pod {name} is {status.state}" for name, status in statuses.items() if status.state != "STANDBY"),
-            ]
-            raise NotReadyError(
-                f"{ctx.target} is not in STANDBY after {ctx.app.timeouts.activate:.0f} s: {'; '.join(seen[:5])}"
-            )
-        clock.sleep(POLL)
-
-
-def _put_back(ctx: RunContext, error: BlueGreenError) -> t.NoReturn:
-    """Undo what this run did and raise the error with what became of the source."""
-    try:
-        give_up(ctx, f"prepare failed: {error.message}")
-    except BlueGreenError as second:
-        error.message += (
-            f". Putting things back failed too ({second.message}); run the rollback playbook to finish that"
+        try:
+            write_offsets(ctx.ports, group.group_id, seeds)
+        except GroupNotEmptyError:
+            if group_of(ctx, ctx.target).is_empty:
+                raise
+    left = unmarked(ctx.ports.kafka.committed(group.group_id, partitions))
+    if left:
+        raise NoGoError(
+            f"Group {group.group_id} of {ctx.target} has commits without the mark of bg/v1 for {len(left)} partitions "
+            f"({', '.join(map(str, left[:3]))}), and members: scale {ctx.target} to 0 and run again, so that they can be set"
         )
-    else:
-        error.message += f". {ctx.source} never stopped and goes on; the replicas of {ctx.target} were put back"
-    error.args = (error.message,)
-    error.result = {**error.result, **_result(ctx, None)}
-    raise error
 
 
 def _result(ctx: RunContext, decision: Decision | None, predicted: bool = False) -> dict[str, t.Any]:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
@@ -19,7 +19,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     NotReadyError,
     OffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff, hand_off, range_faults
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import (
+    Handoff,
+    hand_off,
+    is_older,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -29,6 +33,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import same_logs
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
@@ -41,18 +46,25 @@ POLL = 0.1
 
 @dataclass(frozen=True)
 class Request:
-    """What the operator asked for. who: for the journal, e.g. the user and host that ran the playbook."""
+    """What the operator asked for. who: for the journal, e.g. the user and host that ran the playbook.
+
+    expected_epoch: the record's epoch on which the operator decided; None binds the run to nothing.
+    """
 
     target: str
     direction: str
     mode: str
     run_id: str
     who: str = ""
+    expected_epoch: int | None = None
 
 
 @dataclass
 class RunContext:
-    """One run at work. stored follows every change this run makes to the record; found is its data as first read."""
+    """One run at work. stored follows every change this run makes to the record; found is its data as first read.
+
+    evicted and ended tell what leaves a doubt in cold mode: members that were evicted, containers that were killed.
+    """
 
     ports: Ports
     app: Application
@@ -65,14 +77,24 @@ class RunContext:
     topics: t.Mapping[str, Topic]
     found: t.Mapping[str, str]
     known: dict[str, Workload] = field(default_factory=dict)
-    inherited: dict[str, t.Mapping[TopicPartition, CommittedOffset]] = field(default_factory=dict)
+    evicted: list[str] = field(default_factory=list)
+    ended: dict[str, str] = field(default_factory=dict)
+    scaled: bool = False
 
     @classmethod
     def open(cls, ports: Ports, app: Application, request: Request) -> RunContext:
-        """Take the lock, then read everything fresh: what was read before the lock may be old."""
+        """Take the lock, then read everything fresh: what was read before the lock may be old.
+
+        Raises ConflictError when the record is not at the epoch that the operator saw: the decision was made for another state.
+        """
         lock = RunLock(ports, app.name, request.run_id, app.lock_ttl)
         lock.acquire(app.timeouts.lock)
-        return cls.read(ports, app, request, lock)
+        ctx = cls.read(ports, app, request, lock)
+        moved = _moved(ctx)
+        if moved:
+            lock.release()
+            raise ConflictError(moved, {"record": ctx.stored.record.to_data()})
+        return ctx
 
     @classmethod
     def read(cls, ports: Ports, app: Application, request: Request, lock: RunLock) -> RunContext:
@@ -125,8 +147,13 @@ class RunContext:
         if workload.replicas == replicas:
             return False
         self.lock.hold()
+        self.scaled = True
         self.ports.cluster.scale(workload.kind, workload.name, replicas)
         return True
+
+    def raise_to(self, colour: str, replicas: int) -> bool:
+        """Give a colour at least so many replicas; one that has more keeps them: who works is never scaled down."""
+        return self.workload(colour).replicas < replicas and self.scale(colour, replicas)
 
     def write_journal(self, run: Run) -> None:
         """Store the run as it stands."""
@@ -163,17 +190,14 @@ class RunContext:
                 statuses[name] = status
         return statuses, silent, codes
 
-    def inherited_by(self, colour: str) -> t.Mapping[TopicPartition, CommittedOffset]:
-        """What the colour was handed when it became active; empty when its commits alone tell where it stands.
+    def refresh(self) -> None:
+        """Read the record again: what became of a write, or who else wrote, is told by it alone."""
+        self.stored = self.state.record()
 
-        ``topics`` has to be known: what was handed over for a topic that was created again since means nothing.
-        """
-        if colour not in self.inherited:
-            snapshot = self.state.snapshot(self.stored.record.activated_epoch)
-            # Cold hand-overs commit before they flip, so what the group has committed is never older than the snapshot.
-            counts = snapshot is not None and snapshot.target == colour and snapshot.mode != "cold"
-            self.inherited[colour] = same_logs(snapshot, self.topics) if snapshot is not None and counts else {}
-        return self.inherited[colour]
+    def whose_scale(self, colour: str) -> str:
+        """Who else owns the replicas of a colour, as the end of a sentence, or empty."""
+        owners = self.workload(colour).scaled_by
+        return f" (spec.replicas is also set by {', '.join(owners)})" if owners else ""
 
     def hand_off_of(
         self,
@@ -182,45 +206,48 @@ class RunContext:
         partitions: t.Sequence[TopicPartition],
         ranges: t.Mapping[TopicPartition, LogRange],
     ) -> Handoff:
-        """Where the work of ``colour`` stands. Raises OffsetsError where that is not in the log."""
-        inherited = self.inherited_by(colour)
-        found = hand_off(partitions, committed, inherited, self.stored.record.activated_epoch, ranges)
-        faults = range_faults(found.offsets, ranges)
-        if faults:
+        """Where the work of ``colour`` stands. Raises OffsetsError where that is not in the log, or not known."""
+        epoch = self.stored.record.activated_epoch
+        inherited: t.Mapping[TopicPartition, CommittedOffset] = {}
+        if colour == self.stored.record.active:
+            try:
+                snapshot = self.state.snapshot(self.stored.record)
+            except OffsetsError:
+                # Nobody needs it any more once every partition has a commit of this reign.
+                if any(tp not in committed or is_older(committed[tp], epoch) for tp in partitions):
+                    raise
+            else:
+                inherited = same_logs(snapshot, self.topics) if snapshot else {}
+        found = hand_off(partitions, committed, inherited, epoch, ranges)
+        inside = inside_log(found.offsets, ranges, self.app.out_of_range_in(self.request.direction))
+        if inside.faults:
             raise OffsetsError(
-                f"Group {self.group(colour)} stands outside its log, decide with kafka_group_offsets first: "
-                + "; ".join(faults[:5]),
-                {"faults": faults},
+                f"Group {self.group(colour)} stands outside its log: {'; '.join(inside.faults[:5])}. Set bg_out_of_range to earliest "
+                "to go on at the start of the log, which is counted and reported",
+                {"faults": inside.faults},
             )
-        return found
+        return replace(found, offsets=inside.offsets, decided={**found.decided, **inside.notes})
 
 
 def replicas_of(ctx: RunContext, colour: str) -> int:
     """How many pods the colour that works shall have: as configured, else as many as the source had."""
     wanted = ctx.app.replicas or ctx.run.saved.get(ctx.source, 0) or ctx.run.saved.get(colour, 0)
     if wanted < 1:
-        raise NotReadyError(f"Nobody knows how many replicas {colour} needs: {ctx.source} has none; set bg_replicas")
+        raise NotReadyError(f"Cannot determine the replicas of {colour}: {ctx.source} has none; set bg_replicas")
     return wanted
 
 
-def write_offsets(ports: Ports, group: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> int:
-    """Make the group's commits equal to ``offsets``, read them back, and answer how many changed.
-
-    Raises GroupNotEmptyError when the group has members, OffsetsError when a partition was refused or reads back
-    differently.
-    """
-    before = ports.kafka.committed(group, list(offsets))
-    changes = {tp: wanted for tp, wanted in offsets.items() if before.get(tp) != wanted}
-    if not changes:
-        return 0
-    refused = ports.kafka.commit(group, changes)
-    if refused:
-        listed = ", ".join(f"{tp} ({why})" for tp, why in sorted(refused.items())[:5])
-        raise OffsetsError(f"Kafka refused {len(refused)} of {len(changes)} offsets for group {group}: {listed}")
-    after = ports.kafka.committed(group, list(offsets))
-    wrong = sorted(str(tp) for tp, wanted in offsets.items() if after.get(tp) != wanted)
-    if wrong:
-        raise OffsetsError(
-            f"Group {group} reads back other offsets than were written for {', '.join(wrong[:5])}; somebody else writes to it"
-        )
-    return len(changes)
+def _moved(ctx: RunContext) -> str:
+    """Why the record is not the one that the operator decided on, or empty."""
+    record, expected = ctx.stored.record, ctx.request.expected_epoch
+    if expected is None or record.epoch == expected:
+        return ""
+    run = next(
+        (run for run in (ctx.journal.current, *ctx.journal.history) if run and run.run_id == record.run_id), None
+    )
+    who = f"run {record.run_id or '(unnamed)'}" + (f" by {run.who}" if run and run.who else "")
+    when = (run.finished or run.started) if run else record.switch_timestamp
+    return (
+        f"Nothing was changed: this run was decided at epoch {expected}, and since then {who} moved the active record to epoch "
+        f"{record.epoch} ({record.active} active, {record.phase}) at {when or 'an unknown time'}. Look again before you decide"
+    )

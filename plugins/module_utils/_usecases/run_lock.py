@@ -70,6 +70,12 @@ class RunLock:
         age = self._ports.clock.monotonic() - self._renewed
         if self._lease is None or age > self._ttl / 3:
             lease = self._ports.cluster.lease(self._name)
+            ours = self._lease is None or lease is None or lease.resource_version == self._lease.resource_version
+            if lease is not None and lease.holder == self._run_id and not ours:
+                raise LockedError(
+                    f"Another process renews the lock {self._name} under the same run id {self._run_id}: each run needs a run id "
+                    "of its own. This one stops here"
+                )
             if lease is None or lease.holder != self._run_id or not self._put(lease):
                 raise LockedError(
                     f"The lock {self._name} was taken over by {lease.holder if lease else 'nobody'}; this run "
@@ -89,6 +95,7 @@ class RunLock:
     def _put(self, lease: LeaseState | None) -> bool:
         """Write ourselves into the Lease as we read it; False when somebody was faster."""
         started = self._ports.clock.monotonic()
+        self._lease = None  # where the answer is lost, nobody knows which version is ours
         try:
             version = lease.resource_version if lease else None
             self._lease = self._ports.cluster.put_lease(self._name, self._run_id, self._ttl, version)

@@ -26,6 +26,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_change import (
     change_record,
     check_expected,
+    flip_refusal,
     rollback_refusal,
     shown,
 )
@@ -35,6 +36,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.stat
 
 LOCK_TTL = 15
 """Seconds after which the lock of a module that was killed may be taken over."""
+MOST_EPOCH = 10**9
+"""Pods never go back to an older epoch: a larger one by mistake would stop them until they restart."""
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 _LONGEST_NAME = 253 - len(record_name(""))
 
@@ -43,7 +46,8 @@ _LONGEST_NAME = 253 - len(record_name(""))
 class RecordRequest:
     """What the record of ``app`` shall be; None leaves a value as it is. expected_*: what it must be to be changed.
 
-    force: roll back although the record does not allow it. on_drift_owner: ignore, warn or fail.
+    epoch: the least that the record's shall be. force: roll back, or flip without a hand-over, although the record does not
+    allow it. on_drift_owner: ignore, warn or fail.
     """
 
     app: str
@@ -55,6 +59,7 @@ class RecordRequest:
     expected_epoch: int | None = None
     lock_timeout: float = 60.0
     force: bool = False
+    epoch: int | None = None
     on_drift_owner: str = "warn"
 
     def check(self) -> None:
@@ -64,6 +69,8 @@ class RecordRequest:
             faults.append(
                 f"name is {self.app!r}; it must be a name of Kubernetes (a-z, 0-9, - and .) of at most {_LONGEST_NAME} characters"
             )
+        if self.epoch is not None and not 1 <= self.epoch <= MOST_EPOCH:
+            faults.append(f"epoch is {self.epoch}; it must be from 1 to {MOST_EPOCH}")
         if self.rollback_window is not None and self.rollback_window < 0:
             faults.append(f"rollback_window is {self.rollback_window}; it must be 0 or more seconds")
         if faults:
@@ -142,9 +149,11 @@ def _wanted(ports: Ports, request: RecordRequest, seen: Seen) -> ActiveRecord:
     record = seen.record
     if record is None:
         check_expected(name, None, request.expected_active, request.expected_epoch)
-        return _first(name, request)
+        return _first(name, request, 1 + State(ports, request.app).newest_epoch())
     now = ports.clock.now()
     wanted = change_record(record, request.active, request.phase, request.rollback_window, now, request.run_id)
+    if request.epoch is not None and wanted.epoch < request.epoch:
+        wanted = replace(wanted, epoch=request.epoch, run_id=request.run_id)
     if wanted != record:
         check_expected(name, record, request.expected_active, request.expected_epoch)
         _check_allowed(name, request, seen, wanted, now)
@@ -163,6 +172,9 @@ def _check_allowed(name: str, request: RecordRequest, seen: Seen, wanted: Active
             f"ConfigMap {name}: {record.active} is active, going back to {record.standby} is a rollback, and {refusal}. "
             "Begin it as a switch (phase: switching), or set force"
         )
+    jump = flip_refusal(record, wanted)
+    if jump and (wanted.phase in IN_HANDOVER or not (request.force or request.expected_epoch is not None)):
+        faults.append(f"ConfigMap {name}: {jump}")
     # A hand-over that was begun is always finished: stopping in the middle is worse than any owner.
     if request.on_drift_owner == "fail" and record.phase not in IN_HANDOVER:
         faults += [owner.warning(name) for owner in drift.reverting(seen.owners)]
@@ -170,14 +182,16 @@ def _check_allowed(name: str, request: RecordRequest, seen: Seen, wanted: Active
         raise _refused(faults, seen.owners, record)
 
 
-def _first(name: str, request: RecordRequest) -> ActiveRecord:
+def _first(name: str, request: RecordRequest, epoch: int) -> ActiveRecord:
+    """The record of an application that has none: newer than everything that runs of before have left."""
     if request.active is None:
         raise InvalidSettingsError([f"ConfigMap {name} does not exist; set active to the colour that processes now"])
     if request.phase not in (None, "stable"):
         raise InvalidSettingsError(
             [f"ConfigMap {name} does not exist; the first record is stable, not {request.phase}"]
         )
-    first = replace(ActiveRecord.first(request.active), run_id=request.run_id)
+    least = max(epoch, request.epoch or 1)
+    first = replace(ActiveRecord.first(request.active), run_id=request.run_id, epoch=least, activated_epoch=least)
     return first if request.rollback_window is None else replace(first, rollback_window=request.rollback_window)
 
 

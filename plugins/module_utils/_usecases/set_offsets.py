@@ -15,11 +15,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     BlueGreenError,
     GroupNotEmptyError,
     KafkaError,
+    NoGoError,
     OffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import GroupSnapshot, recreated
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
-    CommittedOffset,
     Group,
     Topic,
     TopicPartition,
@@ -39,9 +39,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.vaca
     rows_of,
     vacate,
 )
-
-LISTED = 20
-"""Partitions written out in a message; the result has all of them."""
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.write_offsets import (
+    LISTED,
+    Written,
+    change_offsets,
+    in_words,
+    named,
+)
 
 
 def set_offsets(ports: Ports, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:
@@ -75,11 +79,11 @@ def set_offsets(ports: Ports, request: OffsetRequest, check: bool = False) -> di
 def empty_out(
     ports: Ports, request: OffsetRequest, group: Group, verb: str, result: t.Mapping[str, t.Any]
 ) -> list[dict[str, t.Any]]:
-    """The group without members; answers who was evicted. Raises GroupNotEmptyError with the result."""
+    """The group without members; answers who was evicted. Raises GroupNotEmptyError or NoGoError with the result."""
     try:
-        gone = vacate(ports.kafka, ports.clock, group, verb, request.wait_empty, request.evict_static)
-    except GroupNotEmptyError as error:
-        raise GroupNotEmptyError(error.message, {**result, **error.result}) from error
+        gone = vacate(ports, group, verb, request.wait_empty, request.evict_static)
+    except (GroupNotEmptyError, NoGoError) as error:
+        raise type(error)(error.message, {**result, **error.result}) from error
     return rows_of(gone)
 
 
@@ -110,52 +114,26 @@ def _write(ports: Ports, view: View, plan: OffsetPlan, result: dict[str, t.Any])
     Raises GroupNotEmptyError, KafkaError or OffsetsError saying which partitions moved and which did not.
     """
     kafka, group_id = ports.kafka, view.group.group_id
-    refused: dict[TopicPartition, str] = {}
-    trouble: BlueGreenError | None = None
-    try:
-        refused |= kafka.commit(group_id, plan.writes) if plan.writes else {}
-        refused |= kafka.delete_offsets(group_id, plan.removals) if plan.removals else {}
-    except (GroupNotEmptyError, KafkaError) as error:
-        trouble = error
-    try:
-        found = ports.parallel.run(
-            {
-                "stored": lambda: kafka.committed(group_id, list(plan.changes)),
-                "topics": lambda: kafka.topics(view.topics),
-                "members": lambda: members_of(kafka.groups([group_id])[group_id]) if trouble else [],
-            }
-        )
-    except KafkaError as error:
-        raise _unknown(group_id, plan, trouble or error, result) from error
-    wrong = _wrong(plan, found["stored"], refused)
-    if trouble is not None:
-        result = {**result, "members": found["members"]}
-        raise _interrupted(group_id, plan, wrong, trouble, result) from trouble
-    if wrong:
-        named = _some([f"{tp} ({why})" for tp, why in sorted(wrong.items())])
+    done = change_offsets(ports, group_id, plan.changes, {"topics": lambda: kafka.topics(view.topics)})
+    if done.unread is not None:
+        raise _unknown(group_id, plan, done.trouble or done.unread, result) from done.unread
+    if done.trouble is not None:
+        raise _interrupted(ports, group_id, plan, done, result) from done.trouble
+    if done.wrong:
         raise OffsetsError(
-            f"{len(wrong)} of {len(plan.changes)} offsets of group {group_id} were not set: {named}. "
-            f"The other {len(plan.changes) - len(wrong)} were. Remove the cause and run the same again",
-            _partly(plan, wrong, result),
+            f"{len(done.wrong)} of {len(plan.changes)} offsets of group {group_id} were not set: {named(done.wrong)}. "
+            f"The other {len(plan.changes) - len(done.wrong)} were. Remove the cause and run the same again",
+            _partly(plan, done.wrong, result),
         )
-    moved_on = recreated({name: topic.topic_id for name, topic in view.topics.items()}, found["topics"], "it was read")
-    moved_on += _grown(view.topics, found["topics"])
+    moved_on = recreated(
+        {name: topic.topic_id for name, topic in view.topics.items()}, done.beside["topics"], "it was read"
+    )
+    moved_on += _grown(view.topics, done.beside["topics"])
     if moved_on:
         raise OffsetsError(
             f"The offsets of group {group_id} were written, but meanwhile {'; '.join(moved_on)}. Run the same again",
             _partly(plan, {}, result),
         )
-
-
-def _wrong(
-    plan: OffsetPlan, stored: t.Mapping[TopicPartition, CommittedOffset], refused: t.Mapping[TopicPartition, str]
-) -> dict[TopicPartition, str]:
-    """Partitions that do not have what they shall have, and why."""
-    return {
-        tp: refused.get(tp) or f"reads back as {_full(stored.get(tp))}"
-        for tp, wanted in plan.changes.items()
-        if stored.get(tp) != wanted
-    }
 
 
 def _grown(before: t.Mapping[str, Topic], after: t.Mapping[str, Topic]) -> list[str]:
@@ -180,15 +158,17 @@ def _unknown(
 
 
 def _interrupted(
-    group_id: str,
-    plan: OffsetPlan,
-    wrong: t.Mapping[TopicPartition, str],
-    trouble: BlueGreenError,
-    result: t.Mapping[str, t.Any],
+    ports: Ports, group_id: str, plan: OffsetPlan, done: Written, result: t.Mapping[str, t.Any]
 ) -> BlueGreenError:
-    moved = len(plan.changes) - len(wrong)
+    """What stopped the write, with who is in the group now and what had moved by then."""
+    trouble = t.cast(BlueGreenError, done.trouble)
+    try:
+        members = {"members": members_of(ports.kafka.groups([group_id])[group_id])}
+    except KafkaError:
+        members = {}
+    moved = len(plan.changes) - len(done.wrong)
     about = f"; {moved} of {len(plan.changes)} offsets of group {group_id} had moved by then" if moved else ""
-    return type(trouble)(trouble.message + about, _partly(plan, wrong, result))
+    return type(trouble)(trouble.message + about, _partly(plan, done.wrong, {**result, **members}))
 
 
 def _partly(plan: OffsetPlan, wrong: t.Mapping[TopicPartition, str], result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -213,8 +193,8 @@ def result_of(group: Group, topics: t.Mapping[str, Topic], plan: OffsetPlan) -> 
         "lost": sum(decision.lost for decision in plan.decisions),
         "snapshot": GroupSnapshot(group.group_id, before, ids).to_data(),
         "diff": lambda: {
-            "before": {str(d.partition): _full(d.before) for d in changed},
-            "after": {str(d.partition): _full(d.after) for d in changed},
+            "before": {str(d.partition): in_words(d.before) for d in changed},
+            "after": {str(d.partition): in_words(d.after) for d in changed},
         },
     }
 
@@ -247,14 +227,3 @@ def _detail(decision: Decision) -> dict[str, t.Any]:
         said["lost"] = decision.lost
     tp = decision.partition
     return {"topic": tp.topic, "partition": tp.partition, **said} if said else {}
-
-
-def _some(texts: t.Sequence[str]) -> str:
-    more = f", and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
-    return ", ".join(texts[:LISTED]) + more
-
-
-def _full(committed: CommittedOffset | None) -> str:
-    if committed is None:
-        return "not committed"
-    return f"offset {committed.offset}, leader epoch {committed.leader_epoch}, metadata {committed.metadata!r}"

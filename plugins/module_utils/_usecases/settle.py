@@ -14,15 +14,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core import d
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import decide
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Topic
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import Snapshot, same_logs
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError, OffsetsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import same_logs
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import (
-    ColourView,
-    Observation,
-    observe,
-)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import Observation, observe
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import at_work_gates, strangers_in
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request, RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
@@ -42,14 +40,13 @@ def verify(
     while True:
         hold()
         seen = observe(ports, app, mode)
-        snapshot = State(ports, app.name).snapshot(seen.stored.record.activated_epoch)
-        rows = judge_active(app, mode, seen, snapshot)
+        rows = judge_active(app, mode, seen, _handed_over(ports, app, seen))
         if gates.verdict_of(rows) == gates.GO or ports.clock.monotonic() >= deadline:
             return seen, rows
         ports.clock.sleep(LOOK_AGAIN)
 
 
-def judge_active(app: Application, mode: str, seen: Observation, snapshot: Snapshot | None) -> list[gates.Gate]:
+def judge_active(app: Application, mode: str, seen: Observation, handed: gates.Gate) -> list[gates.Gate]:
     """The gates after a hand-over."""
     record = seen.stored.record
     active, standby = seen.colours[record.active], seen.colours[record.standby]
@@ -62,45 +59,44 @@ def judge_active(app: Application, mode: str, seen: Observation, snapshot: Snaps
             record.phase in ("verifying", "stable"),
             "the hand-over is not complete: run the switch again",
         ),
-        *gates.source_gates(active.workload, active.pods, app.colours[record.active].workload, role="active"),
+        *at_work_gates(app, mode, active),
+        gates.ownership_gate("active", active.group, seen.partitions),
+        *(
+            gates.members_gate(
+                role, view.group, seen.partitions, strangers_in(seen, kind, view, app.colours[view.colour].workload)
+            )
+            for role, kind, view in (("active", mode, active), ("standby", "cold", standby))
+        ),
     ]
-    if mode == "cold":
-        owned = {tp for member in active.group.members for tp in member.assignment}
-        missing = set(seen.partitions) - owned
-        rows.append(
-            gates.gate(
-                "active owns every partition",
-                f"{len(seen.partitions) - len(missing)} of {len(seen.partitions)}",
-                "all",
-                bool(seen.partitions) and not missing,
-                f"group {active.group.group_id} is {active.group.state}",
-            )
-        )
-        rows.append(
-            gates.gate(
-                "standby group members",
-                str(len(standby.group.members)),
-                "0",
-                standby.group.is_empty,
-                "both colours have members",
-            )
-        )
+    if mode == "hot":
+        rows.append(gates.quiet_gate(standby.statuses, standby.silent, standby.pods))
     else:
-        rows += gates.contract_gates(
-            active.colour, "active", app.colours[active.colour].group, active.statuses, active.silent
+        wanted = standby.workload.replicas if standby.workload else 0
+        left = len(standby.pods) + len(standby.group.members)
+        rows.append(
+            gates.gate(
+                "standby is stopped",
+                f"{wanted} replicas, {len(standby.pods)} pods, {len(standby.group.members)} members",
+                "none",
+                not wanted and not left,
+                "somebody started the other colour again: both may be processing",
+            )
         )
-        rows.append(gates.ownership_gate(active.statuses, active.group, seen.partitions, "active"))
-        rows.append(gates.active_gate(active.statuses, "active"))
-        rows.append(gates.quiet_gate(standby.statuses))
-    rows.append(_handed_over(active, snapshot, seen.topics))
+    rows.append(handed)
     return rows
 
 
-def _handed_over(active: ColourView, snapshot: Snapshot | None, topics: t.Mapping[str, Topic]) -> gates.Gate:
+def _handed_over(ports: Ports, app: Application, seen: Observation) -> gates.Gate:
     """No commit of the active group lies before its hand-off, and no pod began anywhere but there."""
-    if snapshot is None or snapshot.target != active.colour:
-        return gates.gate("hand-off kept", "never handed over", "commits at or after it", True)
-    offsets = same_logs(snapshot, topics)
+    name, wanted = "hand-off kept", "commits at or after it"
+    active = seen.colours[seen.stored.record.active]
+    try:
+        snapshot = State(ports, app.name).snapshot(seen.stored.record)
+    except OffsetsError as error:
+        return gates.gate(name, "unknown", wanted, False, error.message)
+    if snapshot is None:
+        return gates.gate(name, "never handed over", wanted, True)
+    offsets = same_logs(snapshot, seen.topics)
     before = [
         str(tp)
         for tp, handed in offsets.items()
@@ -113,10 +109,12 @@ def _handed_over(active: ColourView, snapshot: Snapshot | None, topics: t.Mappin
             handed = offsets.get(tp)
             if handed is not None and partition.start_offset is not None and partition.start_offset < handed.offset:
                 before.append(f"{tp} (began at {partition.start_offset}, handed {handed.offset})")
+    lost = len(snapshot.offsets) - len(offsets)
+    again = f", {lost} of topics that were created again since" if lost else ""
     return gates.gate(
-        "hand-off kept",
-        f"{len(offsets) - len(before)} of {len(offsets)}",
-        "commits at or after it",
+        name,
+        f"{len(offsets) - len(before)} of {len(offsets)}{again}",
+        wanted,
         not before,
         "before their hand-off: " + ", ".join(before[:5]),
     )
@@ -146,6 +144,7 @@ def settle(ports: Ports, app: Application, request: Request, check: bool = False
         "decision": decisions.as_result(decision),
         "record": (record.settle() if changed else record).to_data(),
         "record_before": dict(ctx.found),
+        "way_back": as_ways(way_back(ctx.stored.record, ctx.journal, ports.clock.now())),
     }
 
 

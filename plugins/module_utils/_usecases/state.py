@@ -16,10 +16,16 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     ClusterError,
     ConflictError,
     InvalidSettingsError,
+    OffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import StoredObject
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+    MOST_CHUNKS,
+    SLOTS,
     Snapshot,
+    chunk_name,
+    free_slot,
     from_chunks,
     snapshot_name,
     to_chunks,
@@ -37,6 +43,7 @@ class StoredRecord:
     record: ActiveRecord
     version: str
     metadata: t.Mapping[str, t.Any] = field(default_factory=dict)
+    immutable: bool = False
 
 
 class State:
@@ -47,6 +54,7 @@ class State:
         self._app = app
         self._patience = patience
         self._journal_version: str | None = None
+        self._reserved: dict[str, str] = {}
 
     def record(self) -> StoredRecord:
         """The record, read fresh. Raises InvalidSettingsError when it is missing or nonsense."""
@@ -58,29 +66,16 @@ class State:
                     f"ConfigMap {name} does not exist; create it once with bg_configmap_switch, naming the colour that is active now"
                 ]
             )
-        return StoredRecord(ActiveRecord.parse(name, stored.data), stored.resource_version, stored.metadata)
+        return StoredRecord(
+            ActiveRecord.parse(name, stored.data), stored.resource_version, stored.metadata, stored.immutable
+        )
 
     def swap_record(self, stored: StoredRecord, record: ActiveRecord) -> StoredRecord:
-        """Replace the record as it was read. Raises ConflictError when somebody changed it.
-
-        An answer that got lost leaves the outcome open, so the same compare-and-swap is sent again: it either lands
-        or collides with its own first copy. ClusterError means that the outcome is still unknown.
+        """Replace the record as it was read. Raises ConflictError when somebody changed it, ClusterError when it is
+        unknown what became of the write.
         """
-        name, cluster, clock = record_name(self._app), self._ports.cluster, self._ports.clock
-        data = record.to_data()
-        deadline = clock.monotonic() + self._patience
-        while True:
-            try:
-                return StoredRecord(record, cluster.replace_config_map(name, data, stored.version).resource_version)
-            except ConflictError:
-                found = cluster.config_map(name)
-                if found is not None and dict(found.data) == data:
-                    return StoredRecord(record, found.resource_version)
-                raise
-            except ClusterError:
-                if clock.monotonic() >= deadline:
-                    raise
-                clock.sleep(RETRY)
+        stored_now = self._replace(record_name(self._app), record.to_data(), stored.version)
+        return StoredRecord(record, stored_now.resource_version)
 
     def journal(self) -> Journal:
         """The journal, read fresh; empty when there is none yet."""
@@ -94,31 +89,96 @@ class State:
         if self._journal_version is None:
             stored = self._ports.cluster.create_config_map(name, data)
         else:
-            stored = self._ports.cluster.replace_config_map(name, data, self._journal_version)
+            stored = self._replace(name, data, self._journal_version)
         self._journal_version = stored.resource_version
 
-    def snapshot(self, epoch: int) -> Snapshot | None:
-        """The snapshot of the hand-over at ``epoch``, or None when there is no whole one."""
-        name = snapshot_name(self._app, epoch)
-        first = self._ports.cluster.config_map(name)
-        if first is None:
+    def snapshot(self, record: ActiveRecord) -> Snapshot | None:
+        """What the active colour was handed when it became active; None where the record names no snapshot.
+
+        Raises OffsetsError when the one that it names is missing, not whole, or of another hand-over.
+        """
+        if not record.snapshot:
             return None
-        chunks: list[t.Mapping[str, str]] = [first.data]
-        for index in range(1, int(first.data.get("chunks", "1"))):
-            part = self._ports.cluster.config_map(snapshot_name(self._app, epoch, index))
-            if part is not None:
-                chunks.append(part.data)
+        snapshot = self.stored_snapshot(record.snapshot)
+        if snapshot.epoch != record.activated_epoch or snapshot.target != record.active:
+            raise OffsetsError(
+                f"ConfigMap {record.snapshot} is of the hand-over to {snapshot.target} at epoch {snapshot.epoch}, the active record "
+                f"names it for {record.active} at epoch {record.activated_epoch}: somebody wrote to one of the two"
+            )
+        return snapshot
+
+    def stored_snapshot(self, name: str) -> Snapshot:
+        """The snapshot of that name, whatever it is of. Raises OffsetsError when it is missing or not whole."""
+        chunks: list[t.Mapping[str, str]] = []
+        for index in range(MOST_CHUNKS):
+            part = chunk_name(name, index)
+            found = self._ports.cluster.config_map(part)
+            if found is None:
+                raise OffsetsError(f"ConfigMap {part} does not exist, so the snapshot that it is part of is not known")
+            chunks.append(found.data)
+            if len(chunks) >= int(chunks[0].get("chunks") or 1):
+                break
         return from_chunks(name, chunks)
 
-    def write_snapshot(self, snapshot: Snapshot) -> str:
-        """Store a snapshot, last chunk first, and return its name. The same one twice is fine; another is a conflict."""
+    def newest_epoch(self) -> int:
+        """The newest epoch that the journal and the snapshots know of: the record was there once. 0 where there is nothing."""
+        epochs = [0]
+        try:
+            journal = self.journal()
+            epochs += [run.base_epoch + 2 for run in (journal.current, *journal.history) if run is not None]
+        except InvalidSettingsError:
+            pass  # nonsense in the journal stops whoever needs the journal
+        for slot in SLOTS:
+            found = self._ports.cluster.config_map(snapshot_name(self._app, slot))
+            text = found.data.get("epoch", "") if found else ""
+            epochs.append(int(text) if text.isdigit() else 0)
+        return max(epochs)
+
+    def reserve_snapshot(self, record: ActiveRecord, chunks: int) -> None:
+        """Make sure that the ConfigMaps of the slot that the record does not name exist, and remember their versions.
+
+        Before the record is armed: whatever may be refused (a quota, a right) is refused while the source is at work, and a
+        run that slept and was taken over finds at its write that the versions have moved on.
+        """
+        name = free_slot(self._app, record.snapshot)
+        for index in range(min(chunks, MOST_CHUNKS)):
+            part = chunk_name(name, index)
+            found = self._ports.cluster.config_map(part)
+            if found is None:
+                found = self._ports.cluster.create_config_map(part, {"epoch": "0", "run-id": ""})
+            self._reserved[part] = found.resource_version
+
+    def write_snapshot(self, record: ActiveRecord, snapshot: Snapshot) -> str:
+        """Store a snapshot in the reserved slot, part 0 last, and return its name. Raises ConflictError when it was written
+        to since it was reserved.
+        """
+        name, cluster = free_slot(self._app, record.snapshot), self._ports.cluster
         chunks = to_chunks(snapshot)
         for index in range(len(chunks) - 1, -1, -1):
-            name = snapshot_name(self._app, snapshot.epoch, index)
+            part = chunk_name(name, index)
+            if part not in self._reserved:  # more partitions than when it was reserved
+                found = cluster.config_map(part) or cluster.create_config_map(part, {"epoch": "0", "run-id": ""})
+                self._reserved[part] = found.resource_version
+            stored = self._replace(part, chunks[index], self._reserved[part])
+            self._reserved[part] = stored.resource_version
+        return name
+
+    def _replace(self, name: str, data: t.Mapping[str, str], version: str) -> StoredObject:
+        """Compare and swap; a write whose answer was lost is sent again: it either lands or meets its own first copy.
+
+        Raises ConflictError when somebody else changed the object, ClusterError when the outcome is still unknown.
+        """
+        cluster, clock = self._ports.cluster, self._ports.clock
+        deadline = clock.monotonic() + self._patience
+        while True:
             try:
-                self._ports.cluster.create_config_map(name, chunks[index], immutable=True)
+                return cluster.replace_config_map(name, data, version)
             except ConflictError:
-                found = self._ports.cluster.config_map(name)
-                if found is None or dict(found.data) != chunks[index]:
+                found = cluster.config_map(name)
+                if found is not None and dict(found.data) == dict(data):
+                    return found
+                raise
+            except ClusterError:
+                if clock.monotonic() >= deadline:
                     raise
-        return snapshot_name(self._app, snapshot.epoch)
+                clock.sleep(RETRY)

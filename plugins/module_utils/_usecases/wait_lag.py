@@ -19,10 +19,20 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import Goal, Progress, advance
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import as_result
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import (
+    Transactions,
+    as_pending,
+    as_result,
+    pending_words,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Clock, Kafka
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.open_transactions import open_transactions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.open_transactions import (
+    open_transactions,
+    transactions_beside,
+)
 
+UNKNOWN_FOR = 5.0
+"""Seconds after which a group that Kafka does not know is one whose name is wrong."""
 SHORT = 2.0
 """Seconds that are not worth a slice of their own before the timeout."""
 
@@ -79,11 +89,18 @@ def look(
     if missing:
         raise InvalidSettingsError([f"topic {name} does not exist, or may not be described" for name in missing])
     partitions = [TopicPartition(name, number) for name, topic in found.items() for number in topic.partitions]
-    return group, lag.lags(kafka.committed(group_id, partitions), kafka.log_ranges(partitions, read_committed))
+    committed, pending = kafka.committed_or_pending(group_id, partitions)
+    return group, lag.lags(committed, kafka.log_ranges(partitions, read_committed), pending)
 
 
 def _as_result(group: Group, rows: t.Sequence[lag.PartitionLag]) -> dict[str, t.Any]:
-    return {**describe(group), "partitions": lag.as_result(rows), "total_lag": lag.total_lag(rows)}
+    return {**describe(group), **of_partitions(rows)}
+
+
+def of_partitions(rows: t.Sequence[lag.PartitionLag]) -> dict[str, t.Any]:
+    """What there is to say of a group's partitions, JSON-ready."""
+    pending = [{"topic": tp.topic, "partition": tp.partition} for tp in lag.pending(rows)]
+    return {"partitions": lag.as_result(rows), "total_lag": lag.total_lag(rows), "pending": pending}
 
 
 def describe(group: Group) -> dict[str, t.Any]:
@@ -109,10 +126,13 @@ def describe(group: Group) -> dict[str, t.Any]:
 def wait_lag(kafka: Kafka, clock: Clock, request: LagRequest, check: bool = False) -> dict[str, t.Any]:
     """Wait; the module's result. In check mode one look, whatever it shows.
 
-    A first look that fails is an error. Later ones are repeated, because a wait has to survive a broker's restart.
+    A first look that fails is an error. Later ones are repeated, because a wait has to survive a broker's restart. An offset
+    in an open transaction is not known yet, which is waited for like anything else. A group that Kafka does not know is not
+    waited for to be empty: after UNKNOWN_FOR seconds its name is taken to be wrong.
     A slice that ends before the wait adds ``resume`` to the result, the state for the next one, and ``line``, where it
     stands; whole or in slices, the outcome is the same. Raises WaitTimeoutError with the same result as last seen, and
-    for readers of committed records with the transactions that hold them up.
+    with the transactions that hold up the group: those that have its offsets, and for readers of committed records those that
+    are open on the partitions.
     """
     request.check()
     progress = lag_report.from_state(request.state) if request.state else None
@@ -120,6 +140,7 @@ def wait_lag(kafka: Kafka, clock: Clock, request: LagRequest, check: bool = Fals
     if progress is not None:
         clock.sleep(max(0.0, progress.looked + request.sleep - started))
     seen: dict[str, t.Any] = {}
+    rows: list[lag.PartitionLag] = []
     while True:
         try:
             group, rows = _look(kafka, request)
@@ -133,8 +154,8 @@ def wait_lag(kafka: Kafka, clock: Clock, request: LagRequest, check: bool = Fals
         result = {"changed": False, **seen, **lag_report.as_result(request.goal, progress, now)}
         if progress.satisfied or check:
             return result
-        if now - progress.began + request.sleep > request.timeout:
-            raise _timed_out(kafka, clock, request, progress, result)
+        if now - progress.began + request.sleep > _limit(request, progress):
+            raise _timed_out(kafka, clock, request, progress, rows, result)
         if _slice_is_over(request, progress, started, now):
             line = lag_report.line(request.goal, request.group_id, request.timeout, progress, now)
             return {**result, "resume": lag_report.to_state(progress), "line": line}
@@ -154,12 +175,25 @@ def _look(kafka: Kafka, request: LagRequest) -> tuple[Group, list[lag.PartitionL
     return group, rows
 
 
+def _limit(request: LagRequest, progress: Progress) -> float:
+    """Seconds after which the wait is over."""
+    if request.goal.until == "empty" and not progress.met:
+        return min(request.timeout, UNKNOWN_FOR)
+    return request.timeout
+
+
 def _timed_out(
-    kafka: Kafka, clock: Clock, request: LagRequest, progress: Progress, result: dict[str, t.Any]
+    kafka: Kafka,
+    clock: Clock,
+    request: LagRequest,
+    progress: Progress,
+    rows: t.Sequence[lag.PartitionLag],
+    result: dict[str, t.Any],
 ) -> WaitTimeoutError:
-    said = f"{progress.why} after {request.timeout:g} s"
+    said = f"{progress.why} after {_limit(request, progress):g} s"
     if progress.trouble:  # asking more of these brokers would only take longer
         return WaitTimeoutError(f"{said} (the last look failed: {progress.trouble})", result)
+    seen: Transactions | None = None
     if request.read_committed and progress.ends:
         seen = open_transactions(kafka, clock, list(progress.ends))
         result["open_transactions"] = None if seen.unknown else as_result(seen)
@@ -167,11 +201,35 @@ def _timed_out(
             said += f". Whether open transactions hold it up is unknown: {seen.unknown}"
         elif seen.found:
             said += f". Open transactions hold the end of the log: {seen.named(seen.by_age)}"
+    undecided = lag.pending(rows)
+    if undecided:
+        beside = transactions_beside(kafka, clock, request.group_id)
+        result["pending_transactions"] = None if beside.unknown else as_pending(beside)
+        said += f". {pending_words(request.group_id, undecided, beside)}"
+    elif tail := _tail(kafka, clock, request, progress, seen):
+        said += f". {tail}"
     return WaitTimeoutError(said, result)
+
+
+def _tail(kafka: Kafka, clock: Clock, request: LagRequest, progress: Progress, seen: Transactions | None) -> str:
+    """Whether what is left may be nothing that a consumer is given; empty when the wait shows that it is not so."""
+    last = progress.history[-1]
+    stood = progress.unchanged > 1 and last.members > 0 and last.processed == last.produced == 0
+    if not progress.remaining or not stood:
+        return ""
+    seen = seen or open_transactions(kafka, clock, list(progress.ends))
+    try:
+        other = kafka.log_ranges(list(progress.ends), not request.read_committed)
+        stable = {tp: log.end for tp, log in other.items()} == progress.ends
+    except KafkaError:
+        stable = None
+    closed = None if seen.unknown else not seen.found
+    rest = progress.remaining if request.goal.until == "barrier" or last.lag is None else last.lag
+    return lag.unreadable_tail(rest, "wait with until: stable, or raise max_lag", stable, closed, still=True)
 
 
 def _slice_is_over(request: LagRequest, progress: Progress, started: float, now: float) -> bool:
     if request.slice is None:
         return False
     end = started + request.slice
-    return now + request.sleep > end and progress.began + request.timeout - now > SHORT
+    return now + request.sleep > end and progress.began + _limit(request, progress) - now > SHORT

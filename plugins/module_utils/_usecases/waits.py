@@ -11,11 +11,29 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NotReadyError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.gates import NO_GO, ownership_gate
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, Pod, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    BlueGreenError,
+    GroupNotEmptyError,
+    NotReadyError,
+    PendingOffsetsError,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.gates import (
+    NO_GO,
+    members_gate,
+    ownership_gate,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    CommittedOffset,
+    Group,
+    Member,
+    Pod,
+    TopicPartition,
+    Workload,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.vacate_group import wait_empty
 
 JOIN_POLL = 0.25
 """Seconds between two looks at pods that join: each asks every pod, on a machine that is busy starting them."""
@@ -35,26 +53,31 @@ EVICT_AFTER = 3.0
 
 
 def wait_started(
-    ctx: RunContext, colour: str, replicas: int, partitions: t.Sequence[TopicPartition], joined: bool
+    ctx: RunContext, colour: str, least: int, partitions: t.Sequence[TopicPartition] = (), joined: bool = False
 ) -> None:
-    """Until ``replicas`` pods are Ready and (``joined``) own every partition; hopeless pods end the wait at once.
+    """Until every pod that the workload wants is Ready and (``joined``) they own every partition.
 
-    Raises NotReadyError that names the pods and the reason.
+    What is wanted is read anew in each look, as others may scale too; less than ``least`` means that somebody took our
+    pods away. Raises NotReadyError that names the pods and the reason: at once where waiting does not help.
     """
     clock = ctx.ports.clock
     deadline = clock.monotonic() + ctx.app.timeouts.start
-    workload = ctx.workload(colour)
     while True:
         ctx.lock.hold()
+        workload = ctx.workload(colour)
         pods = ctx.ports.cluster.pods(workload)
-        hopeless = [pod for pod in pods if pod.problem.split(":")[0] in HOPELESS]
+        if workload.replicas < least:
+            raise NotReadyError(
+                f"{workload.kind} {workload.name} was set back to {workload.replicas} replicas, {least} are needed"
+                f"{ctx.whose_scale(colour)}: stop whoever does that, then run again"
+            )
+        hopeless = [pod for pod in pods if (pod.problem or pod.trouble).split(":")[0] in HOPELESS]
         if hopeless:
             raise NotReadyError(
-                f"{colour} cannot start: " + "; ".join(f"pod {pod.name}: {pod.problem}" for pod in hopeless)
+                f"{colour} cannot start: "
+                + "; ".join(f"pod {pod.name}: {pod.problem or pod.trouble}" for pod in hopeless)
             )
-        missing = _not_started(ctx, colour, pods, replicas) or (
-            _not_joined(ctx, colour, pods, partitions) if joined else ""
-        )
+        missing = _not_started(workload, pods) or (_not_joined(ctx, colour, pods, partitions) if joined else "")
         if not missing:
             return
         if clock.monotonic() >= deadline:
@@ -62,30 +85,44 @@ def wait_started(
         clock.sleep(JOIN_POLL if joined else POLL)
 
 
-def _not_started(ctx: RunContext, colour: str, pods: t.Sequence[Pod], replicas: int) -> str:
+def _not_started(workload: Workload, pods: t.Sequence[Pod]) -> str:
     """What keeps the workload from being complete, or empty."""
     going = [pod.name for pod in pods if pod.terminating]
-    ready = [pod for pod in pods if pod.ready and not pod.terminating]
     if going:
         return f"pods still terminating: {', '.join(going)}"
-    if len(pods) == replicas == len(ready):
+    ready = [pod for pod in pods if pod.ready]
+    if workload.replicas < 1:
+        return f"{workload.kind} {workload.name} wants no replicas"
+    if workload.outdated:
+        return f"{workload.kind} {workload.name}: {workload.outdated}"
+    if workload.replicas <= len(ready) == len(pods):
         return ""
-    waiting = [f"{pod.name} ({pod.problem or pod.phase})" for pod in pods if not pod.ready]
-    return f"{len(ready)} of {replicas} pods of {ctx.app.colours[colour].workload} are Ready" + (
+    waiting = [f"{pod.name} ({pod.problem or pod.trouble or pod.phase})" for pod in pods if not pod.ready]
+    return f"{len(ready)} of {workload.replicas} pods of {workload.name} are Ready" + (
         f", waiting for {', '.join(waiting)}" if waiting else ""
     )
 
 
 def _not_joined(ctx: RunContext, colour: str, pods: t.Sequence[Pod], partitions: t.Sequence[TopicPartition]) -> str:
-    """What keeps the group from owning every partition, or empty."""
+    """What keeps the group from owning every partition, or empty. Raises NotReadyError for a group that hot can't move."""
     statuses, silent = ask(ctx.ports, ctx.app, pods)
     if silent:
         return "; ".join(silent.values())
     unsettled = [_joining(status) for status in statuses.values() if status.member_state != "stable"]
     if unsettled:
         return f"pods that have not joined group {ctx.group(colour)}: {', '.join(unsettled)}"
-    gate = ownership_gate(statuses, group_of(ctx, colour), partitions, colour)
-    return gate.advice if gate.verdict == NO_GO else ""
+    group = group_of(ctx, colour)
+    if group.kind == "consumer":
+        raise NotReadyError(
+            f"Group {group.group_id} of {colour} uses the KIP-848 protocol (group.protocol=consumer); a hot hand-over is proven "
+            "for the classic one only. Use bg_mode=cold, or deploy it with group.protocol=classic"
+        )
+    known = {status.member_id for status in statuses.values()}
+    others = [member for member in group.members if member.member_id not in known]
+    for gate in (members_gate(colour, group, partitions, others), ownership_gate(colour, group, partitions)):
+        if gate.verdict == NO_GO:
+            return gate.advice
+    return "" if group.state == "Stable" else f"group {group.group_id} is {group.state}"
 
 
 def _joining(status: PodStatus) -> str:
@@ -94,29 +131,94 @@ def _joining(status: PodStatus) -> str:
     return f"{status.pod} ({status.member_state}{said})"
 
 
-def wait_stopped(ctx: RunContext, colour: str, timeout: float) -> None:
+class _PodsAreBackError(BlueGreenError):
+    """Somebody started the colour again while its group was waited for."""
+
+
+def wait_stopped(ctx: RunContext, colour: str) -> None:
     """Until no pod of the workload is left and its group has no members.
 
-    A member whose pod is gone (killed, or static and therefore never leaving) is evicted; that is safe only because
-    no process is left behind it. Raises NotReadyError naming what is left.
+    A member whose pod is gone (killed, or static and therefore never leaving) is evicted: only one that is known to have been
+    a pod of this colour. Raises NotReadyError naming what is left, NoGoError naming a member that is alive.
     """
-    clock = ctx.ports.clock
-    workload, name = ctx.workload(colour), ctx.group(colour)
-    deadline = clock.monotonic() + timeout
-    gone_since: float | None = None
+    deadline = ctx.ports.clock.monotonic() + ctx.app.timeouts.start
+    known = dict(ctx.run.pods.get(colour, {}))
+    while True:
+        _wait_gone(ctx, colour, deadline, known)
+        try:
+            evicted = _wait_left(ctx, colour, deadline, known)
+        except GroupNotEmptyError as error:
+            left = ", ".join(member.identity for member in group_of(ctx, colour).members[:5])
+            raise NotReadyError(
+                f"{colour} did not stop within {ctx.app.timeouts.start:.0f} s: its pods are gone, and group {ctx.group(colour)} has "
+                f"members that are not known as theirs: {left}"
+            ) from error
+        except _PodsAreBackError:
+            continue
+        ctx.evicted += [f"member {member.identity} of group {ctx.group(colour)}" for member in evicted]
+        return
+
+
+def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, str]) -> None:
+    """Until the colour has no pods; notes their addresses, and which of them were killed."""
+    before: set[str] = set()
     while True:
         ctx.lock.hold()
-        pods = ctx.ports.cluster.pods(workload)
-        group = group_of(ctx, colour)
-        if not pods and group.is_empty:
+        pods = ctx.pods(colour)
+        for pod in pods:
+            known[pod.name] = pod.ip or known.get(pod.name, "")
+            if pod.ended:
+                ctx.ended[pod.name] = f"pod {pod.name}: {pod.ended}"
+        names = {pod.name for pod in pods}
+        if before - names:  # for a moment Kubernetes tells how they ended
+            _note_ended(ctx, colour, before - names)
+        before = names
+        if not pods:
             return
-        gone_since = None if pods else (gone_since if gone_since is not None else clock.monotonic())
-        if gone_since is not None and clock.monotonic() - gone_since > EVICT_AFTER:
-            ctx.ports.kafka.remove_members(name, [member.member_id for member in group.members])
-            gone_since = clock.monotonic()
-        if clock.monotonic() >= deadline:
-            left = [f"pod {pod.name} ({pod.phase})" for pod in pods] + [f"member {member}" for member in group.members]
-            raise NotReadyError(f"{colour} did not stop within {timeout:.0f} s; left: {', '.join(left[:8])}")
+        if ctx.ports.clock.monotonic() >= deadline:
+            wanted = ctx.workload(colour).replicas
+            back = f"; it was set back to {wanted} replicas{ctx.whose_scale(colour)}" if wanted else ""
+            left = ", ".join(f"pod {pod.name} ({'terminating' if pod.terminating else pod.phase})" for pod in pods[:8])
+            raise NotReadyError(f"{colour} did not stop within {ctx.app.timeouts.start:.0f} s{back}; left: {left}")
+        ctx.ports.clock.sleep(POLL)
+
+
+def _note_ended(ctx: RunContext, colour: str, names: t.Collection[str]) -> None:
+    for title in ctx.ports.cluster.ended_pods(ctx.workload(colour)):
+        name = title.split(" ", 1)[0]
+        if name in names and not title.endswith("(Succeeded)"):
+            ctx.ended[name] = f"pod {title}"
+
+
+def _wait_left(ctx: RunContext, colour: str, deadline: float, known: t.Mapping[str, str]) -> list[Member]:
+    """Until the group of a colour without pods is empty; the members that were evicted."""
+    clock, name = ctx.ports.clock, ctx.app.colours[colour].workload
+    evict_from = clock.monotonic() + EVICT_AFTER
+
+    def hold() -> None:
+        ctx.lock.hold()
+        if ctx.pods(colour):
+            raise _PodsAreBackError("pods are back")
+
+    def may_evict(member: Member) -> bool:
+        return clock.monotonic() > evict_from and is_pod_of(member, known, name)
+
+    return wait_empty(ctx.ports, ctx.group(colour), deadline, may_evict, hold)
+
+
+def settled_commits(
+    ctx: RunContext, colour: str, partitions: t.Sequence[TopicPartition]
+) -> dict[TopicPartition, CommittedOffset]:
+    """The colour's commits, once none of them is part of an open transaction any more. Raises PendingOffsetsError in the end."""
+    clock = ctx.ports.clock
+    deadline = clock.monotonic() + ctx.app.timeouts.pause
+    while True:
+        ctx.lock.hold()
+        try:
+            return ctx.ports.kafka.committed(ctx.group(colour), partitions)
+        except PendingOffsetsError:
+            if clock.monotonic() >= deadline:
+                raise
         clock.sleep(POLL)
 
 

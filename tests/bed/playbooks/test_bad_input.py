@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import yaml
 
 from demo.application import APP
 from demo.operator_ import Finished
 from demo.stage import Stage
-from tests.bed.playbooks.watching import RECORD, recap, written
+from tests.bed.playbooks.watching import RECORD, recap, said_of, written
 
 pytestmark = pytest.mark.bed
 
@@ -43,15 +41,6 @@ BAD_INPUT: dict[str, tuple[dict[str, object], list[str]]] = {
         ["source pods speak bg/v1", "bg_mode=cold"],
     ),
 }
-
-
-def said_of(output: str) -> dict[str, str]:
-    """What a run said of each host, without line breaks and with single spaces."""
-    said: dict[str, list[str]] = {}
-    for block in re.split(r"\n(?=[a-z]+: \[|(?:TASK|PLAY|\[ERROR\])\b|\n)", output):
-        if found := re.match(r"[a-z]+: \[([^\]]+)\]", block):
-            said.setdefault(found[1], []).extend(block.split())
-    return {host: " ".join(words) for host, words in said.items()}
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def killed_while_pausing(stage: Stage) -> None:
     assert (found["active"], found["phase"]) == (source, "switching"), "killed too late to show anything"
 
 
-def killed_while_activating(stage: Stage) -> None:
+def killed_while_verifying(stage: Stage) -> None:
     """Kill a switch that has flipped the record and waits for a target pod that does not answer."""
     source = record(stage)["active"]
     target = "green" if source == "blue" else "blue"
@@ -81,7 +81,7 @@ def killed_while_activating(stage: Stage) -> None:
             with_signal(frozen[-1], signal.SIGSTOP)
             with_signal(holding, signal.SIGCONT)
             run.wait_for("the flipped record", lambda: record(stage)["active"] == target)
-        assert record(stage)["phase"] == "switching", "killed too late to show anything"
+        assert record(stage)["phase"] == "verifying", "killed too late to show anything"
     finally:
         for process in frozen:
             with_signal(process, signal.SIGCONT)
@@ -98,11 +98,11 @@ def test_a_killed_run_is_finished_or_undone(stage: Stage) -> None:
         stage.operator.real("rollback", name="undo-2")
         assert active(stage) == ("green", "stable")
 
-        killed_while_activating(stage)
+        killed_while_verifying(stage)
         stage.operator.real("switch", name="finish-3")
         assert active(stage) == ("blue", "stable")
 
-        killed_while_activating(stage)
+        killed_while_verifying(stage)
         stage.operator.real("rollback", name="undo-4")
         assert active(stage) == ("blue", "stable")
     finally:
@@ -130,7 +130,7 @@ def test_target_that_cannot_start(stage: Stage) -> None:
     assert done.code != 0
     assert "order-consumer-green-" in flat
     assert "ErrImageNeverPull" in flat
-    assert "blue never stopped" in flat
+    assert "Nothing was switched; blue goes on" in flat
     assert record(stage) == before
     assert recap(done.output)["failed"] == 1
     assert stage.app.replicas("green") == 0

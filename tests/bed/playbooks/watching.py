@@ -38,6 +38,15 @@ def written(stage: Stage) -> dict[str, object]:
     return found
 
 
+def said_of(output: str) -> dict[str, str]:
+    """What a run said of each host, without line breaks and with single spaces."""
+    said: dict[str, list[str]] = {}
+    for block in re.split(r"\n(?=[a-z]+: \[|(?:TASK|PLAY|\[ERROR\])\b|\n)", output):
+        if found := re.match(r"[a-z]+: \[([^\]]+)\]", block):
+            said.setdefault(found[1], []).extend(block.split())
+    return {host: " ".join(words) for host, words in said.items()}
+
+
 def recap(output: str, host: str = APP) -> dict[str, int]:
     """The numbers at the end of a run for one host."""
     line = next(line for line in reversed(output.splitlines()) if line.split()[:1] == [host] and "changed=" in line)
@@ -58,6 +67,7 @@ class PlaybookRun:
     def __init__(self, stage: Stage, playbook: str, *arguments: str) -> None:
         command = stage.operator.command(playbook, "-e", f"bg_confirm={APP}", *arguments)
         self._log = (stage.out / "killed.log").open("ab")
+        self._begin = self._log.tell()
         self._process = subprocess.Popen(command, env=stage.operator.env, cwd=ROOT, stdout=self._log, stderr=self._log)
 
     def __enter__(self) -> PlaybookRun:
@@ -75,6 +85,11 @@ class PlaybookRun:
             return found
 
         wait_for(what, seen)
+
+    def wait(self, seconds: float = 300) -> tuple[int, str]:
+        """Until it has ended by itself; exit code and output."""
+        code = self._process.wait(timeout=seconds)
+        return code, Path(self._log.name).read_text(encoding="utf-8")[self._begin :]
 
     def kill(self) -> None:
         """SIGKILL to the playbook and to every process below it: workers put themselves into sessions of their own."""

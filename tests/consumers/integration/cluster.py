@@ -57,10 +57,14 @@ class Cluster:
     def apply(self, objects: list[dict[str, Any]]) -> None:
         self.must("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
-    def set_record(self, active: str, epoch: int, phase: str) -> None:
-        data = {"data": {"active": active, "epoch": str(epoch), "phase": phase}}
+    def set_record(self, active: str, epoch: int, phase: str, **more: str) -> None:
+        data = {"data": {"active": active, "epoch": str(epoch), "phase": phase, **more}}
         name = "order-consumer-active-version"
         self.must("patch", "configmap", name, "--type=merge", "-p", json.dumps(data))
+
+    def create_config_map(self, name: str, data: dict[str, str]) -> None:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+        self.must("create", "-f", "-", stdin=json.dumps(body), operator=True)
 
     def pods(self, colour: str) -> list[str]:
         selector = f"app.kubernetes.io/instance=order-consumer-{colour}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -15,8 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, other_colour
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition as EngineTp
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+    Snapshot,
+    chunk_name,
+    free_slot,
+    to_chunks,
+)
 
 SOURCES = Path(__file__).parents[3] / "consumers" / "python"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCES), "PYTHONUNBUFFERED": "1"}
@@ -80,15 +90,52 @@ class Application:
     partitions: int = 12
     pods: list[Pod] = field(default_factory=list)
     started: int = 0
+    active: str = ""
+    activated: int = 0
+    snapshot: str = ""
 
     @property
     def record_file(self) -> Path:
         return self.directory / "record.json"
 
-    def write_record(self, active: str, epoch: int, phase: str) -> None:
-        draft = self.record_file.with_suffix(".draft")
-        draft.write_text(json.dumps({"active": active, "epoch": str(epoch), "phase": phase}))
-        draft.replace(self.record_file)  # a reader never sees half a record
+    def write_record(self, active: str, epoch: int, phase: str, snapshot: str = "") -> None:
+        """The record; a change of colour begins a new reign, with the snapshot of this name."""
+        if active != self.active:
+            self.active, self.activated, self.snapshot = active, epoch, snapshot
+        record = {"active": active, "epoch": str(epoch), "phase": phase, "activated-epoch": str(self.activated)}
+        self._write(self.record_file, {**record, "snapshot": self.snapshot})
+
+    def write_snapshot(self, target: str, epoch: int, offsets: dict[str, dict[str, int]]) -> str:
+        """What the target is handed, in the slot that the record does not name; its name."""
+        name = free_slot(self.name, self.snapshot)
+        for index, chunk in reversed(list(enumerate(self.snapshot_parts(target, epoch, offsets)))):
+            self._write(self.directory / f"{chunk_name(name, index)}.json", chunk)
+        return name
+
+    def snapshot_parts(self, target: str, epoch: int, offsets: dict[str, dict[str, int]]) -> list[dict[str, str]]:
+        """The data of its ConfigMaps."""
+        handed = {
+            EngineTp(topic, int(number)): CommittedOffset(offset)
+            for topic, rows in offsets.items()
+            for number, offset in rows.items()
+        }
+        ids = {topic: self.topic_id(topic) for topic in offsets}
+        whole = Snapshot(epoch, f"run-{epoch}", "hot", other_colour(target), target, "-", handed, {}, ids)
+        return to_chunks(whole)
+
+    def topic_id(self, topic: str) -> str:
+        """From the sixteen bytes of the id: the text that librdkafka makes of them is not what Kafka's tools say."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        (future,) = admin.describe_topics(TopicCollection([topic])).values()
+        known = future.result(timeout=30).topic_id
+        halves = known.get_most_significant_bits(), known.get_least_significant_bits()
+        raw = b"".join(half.to_bytes(8, "big", signed=True) for half in halves)
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    def _write(self, file: Path, value: dict[str, str]) -> None:
+        draft = file.with_suffix(".draft")
+        draft.write_text(json.dumps(value))
+        draft.replace(file)  # a reader never sees half of it
 
     def start(self, colour: str, **environment: str) -> Pod:
         self.started += 1
@@ -199,23 +246,31 @@ def pause(app: Application, colour: str, epoch: int) -> dict[str, dict[str, int]
     return {app.name: dict(offsets)}
 
 
-def activate(app: Application, colour: str, epoch: int, offsets: dict[str, dict[str, int]]) -> None:
+def flip(app: Application, target: str, epoch: int, offsets: dict[str, dict[str, int]]) -> None:
+    """Make the target active, with a snapshot of these offsets."""
+    app.write_record(target, epoch, "verifying", app.write_snapshot(target, epoch, offsets))
+
+
+def wake(app: Application, colour: str, epoch: int) -> None:
+    """Tell the pods to read the record, until all of them are at work."""
+
     def active() -> bool:
-        answers = in_parallel(
-            app.colour(colour), lambda pod: pod.post("activate", epoch=epoch, offsets=offsets, waitMs=5000)
-        )
+        answers = in_parallel(app.colour(colour), lambda pod: pod.post("resume", epoch=epoch, waitMs=5000))
         assert all(code in (200, 202) for code, _ in answers), answers
         return all(code == 200 and state["active"] for code, state in answers)
 
     eventually(f"{colour} is active", active, 90)
 
 
-def switch(app: Application, source: str, target: str, epoch: int) -> dict[str, dict[str, int]]:
-    """A hot switch from stable epoch ``epoch``; ends stable at ``epoch + 2``."""
+def switch(app: Application, source: str, target: str, epoch: int, woken: bool = True) -> dict[str, dict[str, int]]:
+    """A hot switch from stable epoch ``epoch``; ends stable at ``epoch + 2``. woken: else the pods are left to find out."""
     app.write_record(source, epoch + 1, "switching")
     offsets = pause(app, source, epoch + 1)
-    app.write_record(target, epoch + 2, "switching")
-    activate(app, target, epoch + 2, offsets)
-    app.write_record(target, epoch + 2, "verifying")
+    flip(app, target, epoch + 2, offsets)
+    if woken:
+        wake(app, target, epoch + 2)
+    else:
+        at_work = lambda: all(pod.status()["active"] for pod in app.colour(target))  # noqa: E731
+        eventually(f"{target} is active", at_work)
     app.write_record(target, epoch + 2, "stable")
     return offsets

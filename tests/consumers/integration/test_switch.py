@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import random
 import subprocess
 import time
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
-from tests.consumers.integration.harness import activate, eventually, in_parallel, pause, switch
+from tests.consumers.integration.harness import eventually, flip, in_parallel, pause, switch, wake
 
 pytestmark = pytest.mark.bed
 RATE = "300"
@@ -90,9 +92,8 @@ def test_source_killed_while_paused(app, traffic):
     assert survivor.status()["generation"] > generation
     after = pause(app, "blue", 2)
     assert after == before, "nothing was processed during the pause"
-    app.write_record("green", 3, "switching")
-    activate(app, "green", 3, after)
-    app.write_record("green", 3, "stable")
+    flip(app, "green", 3, after)
+    wake(app, "green", 3)
     at_work(app, "green")
     proven(app, traffic, [("blue", "green", 3, 12)])
 
@@ -107,50 +108,100 @@ def test_pod_added_while_paused_stays_paused(app, traffic):
     eventually("the new pod has partitions", lambda: extra.status()["partitions"])
     assert extra.status()["state"] == "STANDBY"
     assert pause(app, "blue", 2) == before
-    app.write_record("green", 3, "switching")
-    activate(app, "green", 3, before)
-    app.write_record("green", 3, "stable")
+    flip(app, "green", 3, before)
+    wake(app, "green", 3)
     at_work(app, "green")
     proven(app, traffic, [("blue", "green", 3, 12)])
     assert extra.status()["state"] == "STANDBY"
 
 
-def test_target_killed_between_flip_and_activate(app, traffic):
-    """Its replacement comes up in standby and is activated with the hand-off like the others."""
+def test_target_killed_right_after_the_flip_with_nobody_to_wake_it(app, traffic):
+    """Its replacement reads the same record and snapshot as the others: the operator may be dead by then."""
     app.start_all()
     at_work(app, "blue")
     app.write_record("blue", 2, "switching")
     handoff = pause(app, "blue", 2)
-    app.write_record("green", 3, "switching")
-    app.colour("green")[0].terminate()
-    replacement = app.start("green")
-    replacement.wait_started()
+    victim = app.colour("green")[0]
+    flip(app, "green", 3, handoff)
+    victim.kill()
+    app.start("green").wait_started()
     app.wait_owned("green")
-    assert replacement.status()["state"] == "STANDBY"
-    activate(app, "green", 3, handoff)
-    app.write_record("green", 3, "verifying")
     at_work(app, "green")
     proven(app, traffic, [("blue", "green", 3, 12)])
 
 
-def test_target_restarted_after_a_part_was_activated(app, traffic):
-    """Partitions that were worked on in this epoch go on from there, the others from the hand-off."""
+def test_target_restarted_after_a_part_was_worked_on(app, traffic):
+    """Partitions that were worked on in this reign go on from there, the others from the snapshot."""
     app.start_all()
     at_work(app, "blue")
     app.write_record("blue", 2, "switching")
     handoff = pause(app, "blue", 2)
-    app.write_record("green", 3, "switching")
     first, second = app.colour("green")
-    assert first.post("activate", epoch=3, offsets=handoff, waitMs=5000)[0] == 200
+    assert second.post("prepare", epoch=3, standby="hot")[0] == 200  # of the flip's epoch: the record does not undo it
+    flip(app, "green", 3, handoff)
+    eventually("the first works", lambda: first.status()["active"])
     time.sleep(1)
     first.terminate()
     app.start("green").wait_started()
     app.wait_owned("green")
     assert second.status()["state"] == "STANDBY"
-    activate(app, "green", 3, handoff)
-    app.write_record("green", 3, "verifying")
+    wake(app, "green", 3)
     at_work(app, "green")
     proven(app, traffic, [("blue", "green", 3, 12)])
+
+
+def test_pause_by_hand_and_back_at_the_same_epoch(app, traffic):
+    app.start_all()
+    at_work(app, "blue")
+    before = pause(app, "blue", 1)
+    time.sleep(2.5)
+    assert pause(app, "blue", 1) == before, "the record alone does not undo it"
+    wake(app, "blue", 1)
+    at_work(app, "blue")
+    proven(app, traffic, [])
+
+
+@pytest.mark.parametrize("woken", [True, False], ids=["woken", "by the record"])
+def test_switches_in_a_row(app, traffic, woken, record_property):
+    """With the times from each flip to the first record of the target; not woken, pods look once a second."""
+    app.start_all()
+    at_work(app, "blue")
+    delays, changes, source, target, epoch = [], [], "blue", "green", 1
+    for _ in range(6):
+        app.write_record(source, epoch + 1, "switching")
+        offsets = pause(app, source, epoch + 1)
+        name = app.write_snapshot(target, epoch + 2, offsets)
+        flipped = time.time()
+        app.write_record(target, epoch + 2, "verifying", name)
+        if woken:
+            in_parallel(app.colour(target), lambda pod, epoch=epoch: pod.post("resume", epoch=epoch + 2, waitMs=5000))
+        at_work(app, target)
+        delays.append(first_after(app, target, epoch + 2) - flipped)
+        changes.append((source, target, epoch + 2, app.partitions))
+        source, target, epoch = target, source, epoch + 2
+        time.sleep(random.random())
+    record_property("seconds from flip to first record", sorted(delays))
+    proven(app, traffic, changes)
+
+
+def first_after(app, colour, epoch):
+    """Wall-clock time of the first record that a pod of the colour processed in this epoch, from the ledger."""
+    reader = Consumer({"bootstrap.servers": app.bootstrap, "group.id": "none", "enable.auto.commit": False})
+    topic = f"{app.name}-ledger"
+    parts = [TopicPartition(topic, number) for number in reader.list_topics(topic, 10).topics[topic].partitions]
+    ends = {part.partition: reader.get_watermark_offsets(part, 10) for part in parts}
+    wanted = {number for number, (low, high) in ends.items() if high > low}
+    reader.assign([TopicPartition(topic, number, ends[number][0]) for number in wanted])
+    found = []
+    while wanted:
+        for message in reader.consume(500, 1.0):
+            row = json.loads(message.value())
+            if (row["c"], row["e"]) == (colour, epoch):
+                found.append(row["ns"] / 1e9)
+            if message.offset() >= ends[message.partition()][1] - 1:
+                wanted.discard(message.partition())
+    reader.close()
+    return min(found)
 
 
 def test_abort_resumes_the_source(app, traffic):
@@ -159,8 +210,7 @@ def test_abort_resumes_the_source(app, traffic):
     app.write_record("blue", 2, "switching")
     pause(app, "blue", 2)
     app.write_record("blue", 3, "stable")
-    answers = in_parallel(app.colour("blue"), lambda pod: pod.post("resume", epoch=3, waitMs=5000))
-    assert [code for code, _ in answers] == [200, 200]
+    wake(app, "blue", 3)
     assert app.colour("blue")[0].post("pause", epoch=2)[0] == 409
     at_work(app, "blue")
     proven(app, traffic, [])

@@ -26,6 +26,8 @@ HEARTBEAT = 0.15
 """Longest time until a member hears of a rebalance."""
 METADATA_AGE = 1.5
 """Seconds until clients notice a new partition."""
+EVICTION_NEWS = 3.0
+"""Longest time until an evicted member hears of it: it heartbeats every 3 s, and goes on until then."""
 
 
 class LostError(Exception):
@@ -38,23 +40,47 @@ class TemporaryError(Exception):
 
 @dataclass
 class Log:
-    """One partition under steady production: record ``n`` is there ``n / rate`` seconds after ``since``."""
+    """One partition under steady production: record ``n`` is there ``n / rate`` seconds after ``since``.
+
+    markers: offsets that hold no record but the end of a transaction, in their order. trimmed: offsets of the records that
+    retention removed, which nobody can process any more.
+    """
 
     since: float
     rate: float
     first: int
     start: int
     stopped: float | None = None
+    markers: list[int] = field(default_factory=list)
+    trimmed: set[int] = field(default_factory=set)
 
     def end(self, now: float) -> int:
         """The next offset to be written."""
         until = now if self.stopped is None else min(now, self.stopped)
-        return self.first + int(max(0.0, until - self.since) * self.rate + 1e-9)
+        return self.first + int(max(0.0, until - self.since) * self.rate + 1e-9) + len(self.markers)
+
+    def end_of_records(self, now: float) -> int:
+        """The offset after the last record: a consumer of records gets no further."""
+        end = self.end(now)
+        while end - 1 in self.markers:
+            end -= 1
+        return end
 
     def written_at(self, offset: int) -> float:
-        """When the record was written; infinity when it never will be."""
-        when = self.since + (offset - self.first + 1) / self.rate
-        return when if self.stopped is None or when <= self.stopped else float("inf")
+        """When the record was written."""
+        before = sum(marker < offset for marker in self.markers)
+        return self.since + (offset - before - self.first + 1) / self.rate if self.rate else self.since
+
+    def mark(self, now: float, count: int = 1) -> None:
+        """A transaction ends: its marker takes the next offset."""
+        for _marker in range(count):
+            self.markers.append(self.end(now))
+
+    def trim(self, start: int, now: float) -> None:
+        """Retention removes everything before ``start``."""
+        start = min(start, self.end(now))
+        self.trimmed |= set(range(self.start, start))
+        self.start = max(self.start, start)
 
 
 @dataclass
@@ -66,13 +92,22 @@ class SimTopic:
 
 
 class Client(t.Protocol):
-    """What the coordinator tells a member. Called by the coordinator, must not wait."""
+    """What the coordinator tells a member. Called by the coordinator, must not wait.
+
+    host: the address it comes from. instance_id: of a static member. news: longest seconds until it hears of an eviction.
+    """
 
     alive: bool
+    member_id: str
+    host: str
+    instance_id: str | None
+    news: float
 
     def rejoin_wanted(self) -> None: ...
 
     def removed(self) -> None: ...
+
+    def evicted(self) -> None: ...
 
     def assigned_now(self, generation: int, partitions: tuple[TopicPartition, ...]) -> None: ...
 
@@ -91,10 +126,11 @@ class SimMember:
 
 @dataclass
 class SimGroup:
-    """A classic consumer group with eager rebalances."""
+    """A classic consumer group with eager rebalances. kind: what it says of itself. evicted: who was thrown out by hand."""
 
     broker: Broker
     group_id: str
+    kind: str = "classic"
     state: str = "Empty"
     generation: int = 0
     members: dict[str, SimMember] = field(default_factory=dict)
@@ -102,11 +138,17 @@ class SimGroup:
     serial: int = 0
     rebalance: int = 0
     initial: bool = False
+    evicted: list[SimMember] = field(default_factory=list)
+    pending: set[TopicPartition] = field(default_factory=set)
+    """Partitions whose offsets an open transaction holds."""
 
     # --- members -----------------------------------------------------------------------------------------------------
 
     def join(self, client: Client, client_id: str, topics: tuple[str, ...]) -> str:
-        """A new member; it gets its partitions when the rebalance is complete."""
+        """A new member; it gets its partitions when the rebalance is complete. A static one takes its old self's place."""
+        for known in list(self.members.values()):
+            if client.instance_id is not None and known.client.instance_id == client.instance_id:
+                del self.members[known.member_id]
         self.serial += 1
         member_id = f"{client_id}-{self.serial}"
         self.members[member_id] = SimMember(member_id, topics, client, client_id)
@@ -144,6 +186,20 @@ class SimGroup:
         else:
             self.prepare_rebalance()
 
+    def evict(self, member_id: str) -> None:
+        """An administrator throws a member out. It hears of it with its next heartbeat, and works on until then."""
+        member = self.members.get(member_id)
+        if member is None:
+            return
+        self.evicted.append(member)
+        self.leave(member_id)
+
+        def heartbeat() -> None:
+            if member.client.member_id == member_id:
+                member.client.evicted()
+
+        self.broker.scheduler.after(self.broker.rng.random() * member.client.news, heartbeat)
+
     def expire(self, client: Client) -> None:
         """The session of a client that does not heartbeat is over."""
         for member in [member for member in self.members.values() if member.client is client]:
@@ -157,7 +213,7 @@ class SimGroup:
         self.state = "PreparingRebalance"
         self.rebalance += 1
         mine = self.rebalance
-        self.broker.scheduler.after(patience, lambda: self._time_over(mine))
+        self.broker.after(patience, lambda: self._time_over(mine))
 
     def prepare_rebalance(self, there: str = "") -> None:
         """Call every member to rejoin; each hears of it with its next heartbeat. ``there`` has just asked to."""
@@ -200,7 +256,7 @@ class SimGroup:
         self.state = "CompletingRebalance"
         self._assign()
         mine = self.rebalance
-        self.broker.scheduler.after(self.broker.latency(), lambda: self._synced(mine))
+        self.broker.after(self.broker.latency(), lambda: self._synced(mine))
 
     def _assign(self) -> None:
         members = sorted(self.members.values(), key=lambda member: member.member_id)
@@ -237,10 +293,16 @@ class SimGroup:
         """As DescribeGroups tells it; assignments are only told while the group is stable."""
         stable = self.state == "Stable"
         members = tuple(
-            Member(m.member_id, m.client_id, "10.0.0.1", None, frozenset(m.assignment if stable else ()))
+            Member(
+                m.member_id,
+                m.client_id,
+                f"/{m.client.host}",
+                m.client.instance_id,
+                frozenset(m.assignment if stable else ()),
+            )
             for m in self.members.values()
         )
-        return Group(self.group_id, "classic", self.state, members)
+        return Group(self.group_id, self.kind, self.state, members)
 
 
 class Broker:
@@ -263,6 +325,21 @@ class Broker:
         """Raises TemporaryError while the coordinator is away."""
         if self.scheduler.now < self.down_until:
             raise TemporaryError("COORDINATOR_NOT_AVAILABLE")
+
+    def go_away(self, seconds: float) -> None:
+        """All coordinators are away, for operators and consumers alike; whoever is back first gives every member its time."""
+        self.down_until = max(self.down_until, self.scheduler.now + seconds)
+
+    def after(self, delay: float, what: t.Callable[[], t.Any]) -> None:
+        """The coordinator's own clock: it does not run while there is none."""
+
+        def due() -> None:
+            if self.scheduler.now < self.down_until:
+                self.after(self.down_until - self.scheduler.now + delay, what)
+            else:
+                what()
+
+        self.scheduler.after(delay, due)
 
     # --- topics ------------------------------------------------------------------------------------------------------
 

@@ -6,10 +6,11 @@ import random
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ConflictError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     LeaseState,
     Pod,
+    Scaler,
     StoredObject,
     Workload,
 )
@@ -23,19 +24,22 @@ GRACE = 3.0
 RESTART_DELAY = 0.2
 REPORT_LAG = 0.15
 """Longest time until a kubelet has told the API server what its pod does."""
+OUR_FIELD_MANAGER = "streamops.bluegreen"
 
 
 @dataclass
 class SimPod:
-    """A pod. shown is what the API server knows of it, which may be old."""
+    """A pod. shown is what the API server knows of it, which may be old. ended: why it failed; it stays listed, without a process."""
 
     name: str
     uid: str
     colour: str
     shown: Pod
+    ip: str
     container: Container | None = None
     restarts: int = 0
     gone: bool = False
+    ended: str = ""
 
 
 @dataclass
@@ -47,6 +51,7 @@ class SimWorkload:
     replicas: int
     good_image: bool = True
     start_delay: tuple[float, float] = (0.2, 0.5)
+    scaled_by: tuple[str, ...] = ()
 
 
 class ApiServer:
@@ -70,8 +75,36 @@ class ApiServer:
         self.unreadable_for: set[str] = set()
         self.denied: list[str] = []
         self.report_lag = REPORT_LAG
+        self.down_until = 0.0
+        self.scalers: list[Scaler] = []
         self._version = 0
         self._serial = 0
+
+    # --- is it there? ------------------------------------------------------------------------------------------------
+
+    def go_away(self, seconds: float) -> None:
+        """The API server is away: for operators, for pods that read the record, for controllers and kubelets."""
+        self.down_until = max(self.down_until, self.scheduler.now + seconds)
+
+    @property
+    def away(self) -> bool:
+        return self.scheduler.now < self.down_until
+
+    def check_up(self) -> None:
+        """Raises ClusterError while it is away."""
+        if self.away:
+            raise ClusterError("the API server does not answer: connection refused")
+
+    def _after(self, delay: float, what: t.Callable[[], t.Any]) -> None:
+        """What a controller or a kubelet does, as soon as the API server is there."""
+
+        def due() -> None:
+            if self.away:
+                self._after(self.down_until - self.scheduler.now + delay, what)
+            else:
+                what()
+
+        self.scheduler.after(delay, due)
 
     # --- stored objects ----------------------------------------------------------------------------------------------
 
@@ -110,9 +143,13 @@ class ApiServer:
 
     def read_record_as(self, process: Process) -> t.Mapping[str, str] | None:
         """A pod reads the record; None when it can't."""
+        return self.read_config_map_as(process, self.record_name)
+
+    def read_config_map_as(self, process: Process, name: str) -> t.Mapping[str, str] | None:
+        """A pod reads a ConfigMap; None when it can't."""
         self.scheduler.sleep(0.001 + self.rng.random() * 0.004)
-        blind = process.name in self.unreadable_for
-        stored = None if blind else self.config_maps.get(self.record_name)
+        blind = process.name in self.unreadable_for or self.away
+        stored = None if blind else self.config_maps.get(name)
         self.scheduler.sleep(0.001 + self.rng.random() * 0.004)
         return stored.data if stored else None
 
@@ -122,11 +159,14 @@ class ApiServer:
         found = self.workloads.get(name)
         if found is None:
             return None
-        ready = sum(pod.shown.ready for pod in self.pods.values() if pod.colour == found.colour)
-        return Workload("Deployment", name, f"uid-{name}", found.replicas, ready)
+        return Workload("Deployment", name, f"uid-{name}", found.replicas, grace=int(GRACE), scaled_by=found.scaled_by)
 
     def pods_of(self, colour: str) -> list[SimPod]:
-        return [pod for pod in self.pods.values() if pod.colour == colour]
+        """Pods that have or may get a process."""
+        return [pod for pod in self.pods.values() if pod.colour == colour and not pod.ended]
+
+    def ended_pods(self, colour: str) -> list[str]:
+        return [f"{pod.name} ({pod.ended})" for pod in self.pods.values() if pod.colour == colour and pod.ended]
 
     def containers(self, colour: str | None = None) -> list[Container]:
         """Every living process of a colour, or of both."""
@@ -141,7 +181,7 @@ class ApiServer:
         self._reconcile_soon(name)
 
     def _reconcile_soon(self, name: str) -> None:
-        self.scheduler.after(self.rng.uniform(0.01, CONTROLLER_DELAY), lambda: self._reconcile(self.workloads[name]))
+        self._after(self.rng.uniform(0.01, CONTROLLER_DELAY), lambda: self._reconcile(self.workloads[name]))
 
     def _reconcile(self, workload: SimWorkload) -> None:
         live = [pod for pod in self.pods_of(workload.colour) if not pod.shown.terminating]
@@ -153,28 +193,31 @@ class ApiServer:
     def _create_pod(self, workload: SimWorkload) -> None:
         self._serial += 1
         name = f"{workload.name}-{self._serial}"
-        pod = SimPod(name, f"uid-{self._serial}", workload.colour, Pod(name, f"uid-{self._serial}", phase="Pending"))
+        uid, ip = f"uid-{self._serial}", f"10.0.{self._serial // 250}.{self._serial % 250 + 1}"
+        pod = SimPod(name, uid, workload.colour, Pod(name, uid, phase="Pending"), ip)
         self.pods[name] = pod
         if workload.good_image:
-            self.scheduler.after(self.rng.uniform(*workload.start_delay), lambda: self.start_container(pod))
+            self._after(self.rng.uniform(*workload.start_delay), lambda: self.start_container(pod))
         else:
             self._show(pod, problem="ErrImagePull: no such image")
             self.scheduler.after(0.5, lambda: self._show(pod, problem="ImagePullBackOff: no such image"))
 
     def start_container(self, pod: SimPod) -> None:
         """The kubelet starts the process; the API server hears of it a little later."""
-        if pod.gone or pod.shown.terminating:
+        if pod.gone or pod.ended or pod.shown.terminating:
             return
         pod.container = self.make_container(pod.colour, f"{pod.name}.{pod.restarts}")
+        pod.container.member.host = pod.ip
+        pod.shown = replace(pod.shown, ip=pod.ip)  # known before its first container runs
         pod.container.boot()
         self._show(pod, phase="Running", problem="")
 
     def _show(self, pod: SimPod, **changes: t.Any) -> None:
         def tell() -> None:
-            if not pod.gone:
+            if not pod.gone and not pod.ended:
                 pod.shown = replace(pod.shown, **changes)
 
-        self.scheduler.after(self.rng.random() * self.report_lag, tell)
+        self._after(self.rng.random() * self.report_lag, tell)
 
     # --- what happens to pods ----------------------------------------------------------------------------------------
 
@@ -189,10 +232,10 @@ class ApiServer:
     def container_exited(self, container: Container) -> None:
         """The process ended by itself: the end of a pod that terminates, a restart otherwise."""
         pod = self._pod_of(container)
-        if pod is None:
+        if pod is None or pod.ended:
             return
         if pod.shown.terminating:
-            self.scheduler.after(self.rng.random() * self.report_lag, lambda: self._remove(pod))
+            self._after(self.rng.random() * self.report_lag, lambda: self._remove(pod))
         else:
             self._restart(pod)
 
@@ -213,18 +256,28 @@ class ApiServer:
 
     def delete_pod(self, pod: SimPod) -> None:
         """Deletion with grace: SIGTERM now, SIGKILL later; a Deployment replaces it at once."""
-        if pod.gone or pod.shown.terminating:
+        if pod.gone or pod.ended or pod.shown.terminating:
             return
         pod.shown = replace(pod.shown, terminating=True, ready=False)
         if pod.container is None or not pod.container.alive:
-            self.scheduler.after(self.rng.random() * self.report_lag, lambda: self._remove(pod))
+            self._after(self.rng.random() * self.report_lag, lambda: self._remove(pod))
         else:
             container = pod.container
             if container.frozen:
                 container.deferred_termination = True
             else:
                 container.terminate()
-            self.scheduler.after(GRACE, lambda: self._remove(pod))
+            self._after(GRACE, lambda: self._remove(pod))
+        self._replace(pod)
+
+    def evict(self, pod: SimPod, reason: str = "Evicted") -> None:
+        """The node is short of something: the process is ended, the pod is Failed and stays listed; another one is made."""
+        if pod.gone or pod.ended or pod.shown.terminating:
+            return
+        if pod.container is not None and pod.container.alive:
+            pod.container.kill()
+        pod.ended = reason
+        pod.shown = replace(pod.shown, phase="Failed", ready=False)
         self._replace(pod)
 
     def lose_pod(self, pod: SimPod) -> None:

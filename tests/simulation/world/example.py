@@ -8,14 +8,24 @@ from __future__ import annotations
 import json
 import typing as t
 
+import bgconsumer.record
 import bgconsumer.status
 import bgconsumer.worker
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
 from bgconsumer.config import Config, load
 from bgconsumer.contract import Contract
 from bgconsumer.http_api import BASE, Api
-from bgconsumer.model import ActiveRecord, Committed, ContractError, commit_epoch, commit_metadata
+from bgconsumer.model import (
+    ActiveRecord,
+    Committed,
+    ContractError,
+    Handoff,
+    RecordError,
+    commit_epoch,
+    commit_metadata,
+)
 from bgconsumer.ports import KafkaTemporaryError, PartitionsLostError, Record
+from bgconsumer.record import RecordReader
 from bgconsumer.worker import Worker
 from tests.simulation.world.member import GroupMember, LostError, TemporaryError
 from tests.simulation.world.pods import LEASE, RECORD_EVERY, Answer, Container
@@ -131,6 +141,25 @@ class _Processor:
     def flush(self) -> None: ...
 
 
+class _Source:
+    """`bgconsumer.record.RecordSource` on the simulated API server."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    def read(self) -> ActiveRecord:
+        return ActiveRecord.from_data(self._data(self._container.world.cluster.record_name))
+
+    def read_snapshot(self, record: ActiveRecord) -> Handoff:
+        return bgconsumer.record.read_chunks(record, self._data)
+
+    def _data(self, name: str) -> t.Mapping[str, str]:
+        data = self._container.world.cluster.read_config_map_as(self._container, name)
+        if data is None:
+            raise RecordError("not read")
+        return data
+
+
 class ExamplePod(Container):
     """One life of a pod of the example application."""
 
@@ -141,6 +170,7 @@ class ExamplePod(Container):
         self.contract = Contract(colour, True, LEASE, clock=lambda: world.scheduler.now)
         self.contract._changed = VirtualCondition(world.scheduler)
         self.contract.read_wanted = VirtualEvent(world.scheduler)
+        self._reader = RecordReader(self.contract, colour, _Source(self), lambda _text: None)
         self._worker = Worker(self.contract, self.member, _Processor(self))
         self._api = Api(self._config, self.contract, lambda: None)
 
@@ -167,15 +197,11 @@ class ExamplePod(Container):
     def _watch_record(self) -> None:
         while True:
             started = self.scheduler.now
-            data = self.world.cluster.read_record_as(self)
-            if data is None:
-                self.contract.record_failed("not read")
-            else:
-                self.contract.observe_record(ActiveRecord.from_data(data), started)
-                self.wake.fire()
-                if not self.ready:
-                    self.ready = True
-                    self.world.cluster.container_ready(self)
+            self._reader.read_once()
+            self.wake.fire()
+            if not self.ready and self.contract.snapshot().record is not None:
+                self.ready = True
+                self.world.cluster.container_ready(self)
             rest = max(0.01, RECORD_EVERY - (self.scheduler.now - started))
             if self.contract.read_wanted.wait(rest):
                 self.contract.read_wanted.clear()
@@ -194,6 +220,7 @@ class ExamplePod(Container):
 def virtual_time(patch: t.Any) -> None:
     """Let the example's modules live in virtual time; ``patch`` is pytest's monkeypatch."""
     patch.setattr(bgconsumer.worker, "time", TIME)
+    patch.setattr(bgconsumer.record, "time", TIME)
     patch.setattr(bgconsumer.status, "time", TIME)
     patch.setattr(bgconsumer.status, "STARTED", 0.0)
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InterruptedRunError
 from tests.simulation.world.ports import AFTER, BEFORE, Call, Operator
+
+if t.TYPE_CHECKING:
+    from tests.simulation.world.world import World
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,18 @@ class Fail:
         # A command's loss is the pods' silence (Mishap): the port never raises for them.
         if moment == self.moment and call.service != "consumers" and call.name != "event":
             raise operator.failure(call.service, f"simulated failure {moment} {call.name}")
+
+
+@dataclass(frozen=True)
+class Raise:
+    """The call raises any exception: a broken library, a full disk, a signal. ``after``: its effect happened."""
+
+    error: t.Callable[[], Exception]
+    moment: str = BEFORE
+
+    def strike(self, operator: Operator, moment: str, call: Call) -> None:
+        if moment == self.moment:
+            raise self.error()
 
 
 @dataclass(frozen=True)
@@ -66,7 +82,41 @@ class Outage:
 
     def strike(self, operator: Operator, moment: str, call: Call) -> None:
         if moment == BEFORE:
-            operator.world.broker.down_until = operator.world.scheduler.now + self.seconds
+            kafka_away(operator.world, self.seconds)
+
+
+@dataclass(frozen=True)
+class ApiAway:
+    """The API server is away for ``seconds``, for everybody."""
+
+    seconds: float
+
+    def strike(self, operator: Operator, moment: str, call: Call) -> None:
+        if moment == BEFORE:
+            api_away(operator.world, self.seconds)
+
+
+AFTERWARDS = 15.0
+"""Seconds until everybody has noticed that a service is back: sessions, leases, the next try."""
+
+
+def kafka_away(world: World, seconds: float) -> None:
+    """No coordinator is there for some time; records may wait for it."""
+    world.broker.go_away(seconds)
+    world.excuse(world.scheduler.now, world.scheduler.now + seconds + AFTERWARDS, f"Kafka away for {seconds:.0f} s")
+
+
+def api_away(world: World, seconds: float) -> None:
+    """No API server is there for some time; records may wait for it, as the pods' leases run out."""
+    world.cluster.go_away(seconds)
+    world.excuse(
+        world.scheduler.now, world.scheduler.now + seconds + AFTERWARDS, f"API server away for {seconds:.0f} s"
+    )
+
+
+def interrupted() -> Exception:
+    """What the modules make of a signal: an error that is raised wherever the process is."""
+    return InterruptedRunError("Interrupted by SIGTERM")
 
 
 class Both:

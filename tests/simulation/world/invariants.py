@@ -39,11 +39,13 @@ def nothing_skipped(world: World) -> list[str]:
     """2: every offset of every log is processed. Call it when the logs are drained."""
     broken = []
     logs = _by_log(world)
-    for tp in world.broker.partitions():
+    for tp in world.partitions():
         topic_id = world.broker.topics[tp.topic].topic_id
         done = {entry.offset for entry in logs.get((topic_id, tp), [])}
         log = world.broker.log(tp)
-        lost = [offset for offset in range(log.first, log.end(world.scheduler.now)) if offset not in done]
+        nobody_can = log.trimmed.union(log.markers)
+        offsets = range(log.first, log.end(world.scheduler.now))
+        lost = [offset for offset in offsets if offset not in done and offset not in nobody_can]
         if lost:
             broken.append(f"{tp}: {len(lost)} offsets were not processed, the first is {lost[0]}")
     return broken
@@ -79,7 +81,7 @@ def at_work(world: World, colour: str) -> list[str]:
     """Every partition is owned by a pod of the active colour that processes; no pod of the other one does."""
     group = world.broker.group(world.group(colour))
     owned = {tp for member in group.members.values() for tp in member.assignment}
-    broken = [f"{tp} has no owner in {colour}" for tp in world.broker.partitions() if tp not in owned]
+    broken = [f"{tp} has no owner in {colour}" for tp in world.partitions() if tp not in owned]
     if not world.contract:
         return broken
     for container in world.cluster.containers():
@@ -134,6 +136,64 @@ def read_back(world: World) -> list[str]:
             if following.name != "committed" or following.arguments[:1] != call.arguments[:1]:
                 broken.append(f"{operator.run_id} wrote to {call.arguments[0]} and then called {following.name}")
     return broken
+
+
+def never_scaled_down(world: World) -> list[str]:
+    """No run takes pods away from a colour at work: only a source in its hand-over is stopped."""
+    return [
+        f"{write.call.operator} scaled {write.call.arguments[0]} from {write.replicas} to {write.call.arguments[1]} at {write.when:.3f}, "
+        f"while it was at work ({write.phase})"
+        for write in world.writes
+        if write.call.name == "scale"
+        and write.phase in ("stable", "verifying")
+        and write.call.arguments[0] == world.app.colours[write.active].workload
+        and write.call.arguments[1] < write.replicas
+    ]
+
+
+def strangers_undisturbed(world: World) -> list[str]:
+    """Nobody who is not a pod of the application is thrown out of a group, and only the two groups are written to."""
+    own = {colour.group for colour in world.app.colours.values()}
+    broken = [
+        f"{member.member_id} ({member.client.host}) was thrown out of {group.group_id} and is none of ours"
+        for group in world.broker.groups.values()
+        for member in group.evicted
+        if any(stranger.member is member.client for stranger in world.strangers)
+    ]
+    return broken + [
+        f"{write.call.operator} called {write.call.name} for group {write.call.arguments[0]}"
+        for write in world.writes
+        if write.call.service == "kafka" and write.call.arguments[0] not in own
+    ]
+
+
+def nobody_waited(world: World, bound: float) -> list[str]:
+    """While records wait, some colour works on: no partition stands still for longer than ``bound`` seconds, beside the
+    times for which the world has an excuse. Call it when the logs are drained."""
+    broken = []
+    for (topic_id, tp), entries in _by_log(world).items():
+        topic = world.broker.topics[tp.topic]
+        if topic.topic_id != topic_id:
+            continue
+        log, last = topic.logs[tp.partition], 0.0
+        for entry in entries:
+            since = max(last, log.written_at(entry.offset))
+            last = max(last, entry.when)
+            if entry.when - since > bound:
+                waited = entry.when - since - _excused(world, since, entry.when)
+                if waited > bound:
+                    broken.append(f"{tp} offset {entry.offset} waited {waited:.1f} s, until {entry.when:.3f}")
+    return broken
+
+
+def _excused(world: World, start: float, end: float) -> float:
+    """Seconds of the interval for which there is an excuse."""
+    covered, reached = 0.0, start
+    for begin, until, _why in sorted(world.excused):
+        first, last = max(begin, reached), min(until, end)
+        if last > first:
+            covered, reached = covered + last - first, last
+    return covered
 
 
 def exactly_once(world: World) -> list[str]:

@@ -6,7 +6,14 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
-from tests.simulation.world.broker import SESSION_TIMEOUT, Broker, LostError, SimGroup, TemporaryError
+from tests.simulation.world.broker import (
+    EVICTION_NEWS,
+    SESSION_TIMEOUT,
+    Broker,
+    LostError,
+    SimGroup,
+    TemporaryError,
+)
 from tests.simulation.world.scheduler import Process, Signal
 
 FETCH_WAIT = 0.2
@@ -33,6 +40,10 @@ class GroupMember:
         self.generation = 0
         self.assigned: tuple[TopicPartition, ...] | None = None
         self.member_id = ""
+        self.host = ""
+        self.client_id = process.name
+        self.instance_id: str | None = None
+        self.news = EVICTION_NEWS
         self.positions: dict[TopicPartition, int] = {}
         self.fetching = False
         self.subscribed = False
@@ -64,13 +75,17 @@ class GroupMember:
         self.on_removal()
         self.wake.fire()
 
+    def evicted(self) -> None:
+        self._removed = True
+        self.wake.fire()
+
     def assigned_now(self, generation: int, partitions: tuple[TopicPartition, ...]) -> None:
         self._news = (generation, partitions)
         self.wake.fire()
 
     def stopped_heartbeating(self) -> None:
         """The process died or froze: the session ends by itself unless it is back in time."""
-        self.broker.scheduler.after(SESSION_TIMEOUT, self._expire)
+        self.broker.after(SESSION_TIMEOUT, self._expire)
 
     def heartbeat(self) -> None:
         """The first heartbeat after a freeze tells what was missed."""
@@ -89,20 +104,27 @@ class GroupMember:
     def _travel(self) -> None:
         self.broker.scheduler.sleep(self.broker.latency())
 
+    def _reach(self) -> None:
+        """A request to the coordinator arrives; while there is none, the client asks again until there is."""
+        self._travel()
+        while self.broker.scheduler.now < self.broker.down_until:
+            self.broker.scheduler.sleep(self.broker.down_until - self.broker.scheduler.now)
+
     def join(self) -> None:
         self.broker.scheduler.sleep(self.connect_seconds)
         self.connect_seconds = 0.0
-        self._travel()
+        self._reach()
         self.subscribed = True
         self._rejoin = self._removed = False
         self._news = None
-        self.member_id = self.group.join(self, self.process.name, self.topics)
+        self.member_id = self.group.join(self, self.client_id, self.topics)
 
     def leave(self) -> None:
         self.subscribed = False
         self._forget()
-        self._travel()
-        self.group.leave(self.member_id)
+        self._reach()
+        if self.instance_id is None:
+            self.group.leave(self.member_id)
         self.member_id = ""
         self._travel()
 
@@ -132,7 +154,7 @@ class GroupMember:
             self._rejoin = False
             self._news = None
             self._forget()
-            self._travel()
+            self._reach()
             if not self.group.rejoin(self.member_id):
                 self._removed = True
             return True
@@ -186,7 +208,7 @@ class GroupMember:
             # auto.offset.reset=earliest, for a position that is not in the log.
             begin = position if log.start <= position <= end else log.start
             stop = max(begin, min(end, begin + limit - len(records)))
-            records += [Fetched(tp, offset) for offset in range(begin, stop)]
+            records += [Fetched(tp, offset) for offset in range(begin, stop) if offset not in log.markers]
             self.positions[tp] = stop
         return records
 
@@ -207,6 +229,9 @@ class GroupMember:
         self._travel()
         self.broker.check_up()
         return {tp: self.broker.log(tp).start for tp in wanted}
+
+    def topic_ids(self, topics: t.Iterable[str]) -> dict[str, str]:
+        return {name: self._topic_ids[name] for name in topics if name in self._topic_ids}
 
     def commit(self, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit and wait for the answer."""

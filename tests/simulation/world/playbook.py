@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
@@ -25,13 +26,16 @@ def play(operator: Operator, direction: str, mode: str, target: str = "", fused:
     plan = plan_run(ports, app, mode, direction, target)
     if plan.verdict == gates.NO_GO:
         raise NoGoError("\n".join(gates.table(plan.gates)))
-    request = Request(plan.decision.target, direction, mode, operator.run_id, "simulation")
-    changed = [prepare(ports, app, request)["changed"]]
+    epoch = plan.seen.stored.record.epoch
+    request = Request(plan.decision.target, direction, mode, operator.run_id, "simulation", epoch)
+    prepared = prepare(ports, app, request)
+    changed = [prepared["changed"]]
+    request = replace(request, expected_epoch=prepared["epoch"])
     handed = hand_over(ports, app, request, close_within=VERIFY_SECONDS if fused else None)
     changed.append(handed["changed"])
     if not handed["settled"]:
         _seen, rows = verify(ports, app, mode, VERIFY_SECONDS)
         if gates.verdict_of(rows) == gates.NO_GO:
             raise NoGoError("\n".join(gates.table(rows)))
-        changed.append(settle(ports, app, request)["changed"])
+        changed.append(settle(ports, app, replace(request, expected_epoch=None))["changed"])
     return {"changed": any(changed), "target": request.target, "decision": plan.decision.action}

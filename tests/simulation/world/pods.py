@@ -7,10 +7,15 @@ place (``example.py``).
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import commit_epoch
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+    Snapshot,
+    chunk_name,
+    from_chunks,
+)
 from tests.simulation.world.ledger import Entry
 from tests.simulation.world.member import Fetched, GroupMember, LostError, TemporaryError
 from tests.simulation.world.scheduler import Process, Signal
@@ -31,6 +36,8 @@ class Container(Process):
     """One life of a container: it boots, serves its control endpoint, and can be told to stop."""
 
     ready = False
+    joins = True
+    """Whether its group has it as a member."""
 
     def __init__(self, world: World, colour: str, name: str) -> None:
         super().__init__(world.scheduler, name)
@@ -101,13 +108,14 @@ class Partition:
 
 @dataclass(frozen=True)
 class Want:
-    """What the process shall be; ``serial`` changes with every decision."""
+    """What the process shall be; ``serial`` changes with every decision. reign: the epoch at which its colour became active."""
 
     state: str
     epoch: int
     joined: bool
     serial: int
     by_record: bool = False
+    reign: int = 0
 
 
 @dataclass
@@ -118,8 +126,11 @@ class Seen:
     command: tuple[int, str, t.Any] | None = None
     decided: bool = False
     lease_until: float = 0.0
-    handoff: dict[TopicPartition, int] = field(default_factory=dict)
-    handoff_epoch: int = 0
+    reign: int = 0
+    snapshot: Snapshot | None = None
+    """What was handed over at the beginning of the reign; None where nothing was."""
+    asked_at: float = -1.0
+    """When somebody asked for a look at the record."""
     activated_epoch: int | None = None
     cleared_at: float = -1.0
     """When the last read began that said: this colour is active, no hand-over is under way."""
@@ -159,7 +170,7 @@ class ModelPod(Container):
     # --- decisions ---------------------------------------------------------------------------------------------------
 
     def _set(self, state: str, epoch: int, joined: bool, by_record: bool = False) -> None:
-        self.want = Want(state, epoch, joined, self.want.serial + 1, by_record)
+        self.want = Want(state, epoch, joined, self.want.serial + 1, by_record, self.seen.reign)
         if state == "ACTIVE":
             self.state = "ACTIVATING"
         elif state == "DRAINED" or self.state in ("ACTIVE", "ACTIVATING"):
@@ -170,9 +181,27 @@ class ModelPod(Container):
         while True:
             started = self.scheduler.now
             data = self.world.cluster.read_record_as(self)
-            if data is not None:
+            if data is not None and self._has_handed(data):
                 self._observe(data, started)
             self.scheduler.wait(self.read_now, max(0.01, RECORD_EVERY - (self.scheduler.now - started)))
+
+    def _has_handed(self, data: t.Mapping[str, str]) -> bool:
+        """Read the snapshot that the record names for this colour, once a reign; False when it can't be read."""
+        reign = int(data["activated-epoch"])
+        if data["active"] != self.colour or reign == self.seen.reign:
+            return True
+        name = data.get("snapshot", "")
+        chunks: list[t.Mapping[str, str]] = []
+        while name and len(chunks) < int(chunks[0]["chunks"] if chunks else 1):
+            part = self.world.cluster.read_config_map_as(self, chunk_name(name, len(chunks)))
+            if part is None:
+                return False
+            chunks.append(part)
+        found = from_chunks(name, chunks) if name else None
+        if found is not None and (found.epoch, found.target) != (reign, self.colour):
+            return False
+        self.seen.reign, self.seen.snapshot = reign, found
+        return True
 
     def _observe(self, data: t.Mapping[str, str], started: float) -> None:
         epoch, mine = int(data["epoch"]), data["active"] == self.colour
@@ -186,6 +215,9 @@ class ModelPod(Container):
         up = mine and data["phase"] in ("stable", "verifying")
         if up:
             self.seen.cleared_at = started
+        asked = 0 <= self.seen.asked_at <= started
+        if asked:
+            self.seen.asked_at = -1.0
         if not self.seen.decided:
             self.seen.decided = True
             if not self.terminating:
@@ -193,17 +225,17 @@ class ModelPod(Container):
             self.ready = True
             self.world.cluster.container_ready(self)
         elif not self.terminating:
-            self._follow_record(epoch, mine, up)
+            self._follow_record(epoch, mine, up, asked)
 
-    def _follow_record(self, epoch: int, mine: bool, up: bool) -> None:
+    def _follow_record(self, epoch: int, mine: bool, up: bool, asked: bool) -> None:
         wanted, newer = self.want.state, epoch > self.want.epoch
         if not mine:
             if wanted == "ACTIVE" or (wanted == "DRAINED" and newer):
-                self.seen.handoff, self.seen.handoff_epoch = {}, 0
                 self._set("STANDBY", epoch, joined=self.hot_standby, by_record=True)
         elif up:
-            waiting = wanted == "STANDBY" and (newer or self.want.by_record)
-            if waiting or (wanted == "DRAINED" and newer):
+            idle = wanted == "STANDBY" and (newer or asked or self.want.by_record)
+            idle = idle or (wanted == "DRAINED" and (newer or asked))
+            if idle or (wanted == "ACTIVE" and self.want.reign != self.seen.reign):
                 self._set("ACTIVE", epoch, joined=True, by_record=True)
         elif self.want.by_record and wanted == "ACTIVE" and self.proven != self.want.serial:
             # A hand-over began before this pod had started: it must not become one more source.
@@ -227,68 +259,47 @@ class ModelPod(Container):
         return code, {"error": error, "message": message, "epoch": self.seen.epoch}
 
     def _submit(self, command: str, body: t.Mapping[str, t.Any]) -> Answer | None:
-        epoch, offsets = int(body["epoch"]), body.get("offsets")
+        epoch = int(body["epoch"])
         if epoch < self.seen.epoch:
             return self._refuse(409, "stale_epoch", f"{command} carries {epoch}, seen {self.seen.epoch}")
-        last = self.seen.command
-        if last is not None and last[0] == epoch:
-            if last[1:] != (command, offsets):
-                return self._refuse(409, "conflict", f"{command} after {last[1]} in epoch {epoch}")
-            return None
-        refused = self._check(command, epoch, offsets)
+        refused = self._check(command)
         if refused is not None:
             return refused
-        self.seen.epoch, self.seen.command, self.seen.decided = epoch, (epoch, command, offsets), True
+        self.seen.epoch = epoch
+        if command == "resume":
+            self.seen.asked_at = self.scheduler.now
+            self.read_now.fire()
+            return None
+        if self.seen.command == (epoch, command, body.get("standby")) and not self.want.by_record:
+            return None
+        self.seen.command, self.seen.decided = (epoch, command, body.get("standby")), True
         if not self.ready:
             self.ready = True
             self.world.cluster.container_ready(self)
-        self._apply(command, epoch, offsets, body)
+        if command == "pause":
+            self._set("DRAINED", epoch, joined=self.want.joined and not body.get("leaveGroup"))
+        else:
+            self._set("STANDBY", epoch, joined=body.get("standby", "hot") == "hot")
         return None
 
-    def _check(self, command: str, epoch: int, offsets: t.Any) -> Answer | None:
+    def _check(self, command: str) -> Answer | None:
         if command == "pause":
             return None
         if self.terminating:
             return self._refuse(503, "terminating", f"{command}: shutting down")
-        if not self.seen.decided:
+        if command == "prepare" and not self.seen.decided:
             return self._refuse(503, "starting", f"{command}: the record was not read yet")
         if command == "prepare" and (self.want.state == "ACTIVE" or self.state == "PAUSING"):
             return self._refuse(409, "conflict", f"prepare: this pod is {self.state}")
-        if command != "activate":
-            return None
-        if self.state == "PAUSING":
-            return self._refuse(409, "conflict", "activate: still draining")
-        if self.state == "ACTIVE":
-            return self._refuse(409, "conflict", "activate: active already") if epoch != self.want.epoch else None
-        missing = [tp for tp in self.partitions if offsets and not self._known(tp, epoch, offsets)]
-        return self._refuse(409, "missing_offset", f"no offset for {missing}") if missing else None
-
-    def _known(self, tp: TopicPartition, epoch: int, offsets: t.Mapping[str, t.Mapping[str, int]]) -> bool:
-        committed = self.partitions[tp].committed
-        done = committed is not None and (commit_epoch(committed) or 0) >= epoch
-        return done or str(tp.partition) in offsets.get(tp.topic, {})
-
-    def _apply(self, command: str, epoch: int, offsets: t.Any, body: t.Mapping[str, t.Any]) -> None:
-        if command == "pause":
-            self._set("DRAINED", epoch, joined=self.want.joined and not body.get("leaveGroup"))
-        elif command == "prepare":
-            self._set("STANDBY", epoch, joined=body.get("standby", "hot") == "hot")
-        elif self.state != "ACTIVE":
-            if offsets:
-                self.seen.handoff_epoch = epoch
-                self.seen.handoff = {
-                    TopicPartition(topic, int(number)): offset
-                    for topic, listed in offsets.items()
-                    for number, offset in listed.items()
-                }
-            self._set("ACTIVE", epoch, joined=True)
+        return None
 
     def _done(self, command: str) -> bool:
         if command == "pause":
             return self.state == "DRAINED" and self.in_flight == self.pending == 0
         if command == "prepare":
             return self.state == "STANDBY"
-        return self.state == "ACTIVE" and self.member_state == "stable" and self.running is not None
+        works = self.state == "ACTIVE" and self.member_state == "stable" and self.running is not None
+        return works and self.seen.asked_at < 0
 
     # --- consumer ----------------------------------------------------------------------------------------------------
 
@@ -381,21 +392,23 @@ class ModelPod(Container):
         return True
 
     def _still_ours(self, want: Want) -> bool:
-        """A pod that is active by the record alone asks once more after its partitions came.
+        """A pod asks once more after its partitions came.
 
         A hand-over that began in between did not see it in its group, so it must see the hand-over.
         """
-        if not want.by_record or self.proven == want.serial or self.seen.cleared_at > self.adopted_at:
+        if self.proven == want.serial or self.seen.cleared_at > self.adopted_at:
             self.proven = want.serial
             return True
         self.read_now.fire()
         return False
 
     def _start_of(self, tp: TopicPartition, part: Partition) -> int:
-        mine = (commit_epoch(part.committed) or 0) if part.committed else 0
-        if part.committed is not None and mine >= self.seen.handoff_epoch:
+        mark = commit_epoch(part.committed) if part.committed else -1
+        if part.committed is not None and (mark is None or mark >= self.seen.reign):
             return part.committed.offset
-        return self.seen.handoff.get(tp, part.position)
+        handed = self.seen.snapshot
+        same = handed is not None and handed.topic_ids.get(tp.topic) == self.world.broker.topics[tp.topic].topic_id
+        return handed.offsets[tp].offset if handed is not None and same and tp in handed.offsets else part.position
 
     def _start(self, want: Want) -> None:
         """Commit where the work begins, then fetch from there."""
@@ -432,7 +445,7 @@ class ModelPod(Container):
 
     def _commit(self, partitions: list[TopicPartition], epoch: int | None = None) -> None:
         """Commit positions and wait for the broker, as long as it takes while the partitions are ours."""
-        mark = f"bg:{epoch if epoch is not None else self.seen.activated_epoch}"
+        mark = f"bg:{epoch if epoch is not None else self.seen.activated_epoch};"
         offsets = {tp: CommittedOffset(self.partitions[tp].position, -1, mark) for tp in partitions}
         self.pending = len(offsets)
         while offsets:

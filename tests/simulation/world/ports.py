@@ -6,13 +6,14 @@ Every call is counted, takes a little time, and may go wrong as the operator's f
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     ClusterError,
     GroupNotEmptyError,
     KafkaError,
+    PendingOffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -22,6 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     LogRange,
     Pod,
     Reply,
+    Scaler,
     StoredObject,
     Topic,
     TopicPartition,
@@ -37,6 +39,8 @@ if t.TYPE_CHECKING:
     from tests.simulation.world.world import World
 
 BEFORE, AFTER = "before", "after"
+REFUSED_AFTER = 0.4
+"""Seconds until a request to an API server that is away has failed."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,11 @@ class Operator:
             fault.strike(self, BEFORE, call)
         self.world.scheduler.sleep(self.world.latency())
         self.world.before_effect(call)
-        result = effect()
+        try:
+            result = effect()
+        except BlueGreenError:
+            self.world.had_no_effect(call)
+            raise
         for fault in faults:
             fault.strike(self, AFTER, call)
         self.world.scheduler.sleep(self.world.latency())
@@ -147,10 +155,31 @@ class SimKafka:
     ) -> dict[TopicPartition, CommittedOffset]:
         def effect() -> dict[TopicPartition, CommittedOffset]:
             group = self._broker.groups.get(group_id)
+            pending = group.pending & set(partitions) if group else set()
+            if pending:
+                raise PendingOffsetsError(group_id, pending)
             known = group.offsets if group else {}
             return {tp: known[tp] for tp in partitions if tp in known}
 
         return self._call("committed", effect, group_id)
+
+    def committed_or_pending(
+        self, group_id: str, partitions: t.Collection[TopicPartition]
+    ) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
+        def effect() -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
+            group = self._broker.groups.get(group_id)
+            known, pending = (group.offsets, group.pending) if group else ({}, set())
+            return {tp: known[tp] for tp in partitions if tp in known}, frozenset(pending & set(partitions))
+
+        return self._call("committed_or_pending", effect, group_id)
+
+    def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
+        group = self._broker.groups.get(group_id)
+        return self._call("all_committed", lambda: dict(group.offsets) if group else {}, group_id)
+
+    def list_groups(self) -> list[Group]:
+        groups = self._broker.groups
+        return self._call("list_groups", lambda: [replace(groups[g].describe(), members=()) for g in sorted(groups)])
 
     def committed_topics(self, group_id: str) -> set[str]:
         group = self._broker.groups.get(group_id)
@@ -196,12 +225,8 @@ class SimKafka:
 
     def remove_members(self, group_id: str, members: t.Collection[str]) -> None:
         def effect() -> None:
-            group = self._broker.group(group_id)
             for member_id in members:
-                client = group.members[member_id].client if member_id in group.members else None
-                group.leave(member_id)
-                if client is not None:
-                    client.removed()
+                self._broker.group(group_id).evict(member_id)
 
         self._call("remove_members", effect, group_id, tuple(members), writes=True)
 
@@ -216,7 +241,13 @@ class SimCluster:
     operator: Operator
 
     def _call(self, name: str, effect: t.Callable[[], t.Any], *arguments: t.Any, writes: bool = False) -> t.Any:
-        return self.operator.call("cluster", name, effect, arguments, writes)
+        def guarded() -> t.Any:
+            if self._api.away:
+                self.operator.world.scheduler.sleep(REFUSED_AFTER)
+            self._api.check_up()
+            return effect()
+
+        return self.operator.call("cluster", name, guarded, arguments, writes)
 
     @property
     def _api(self) -> t.Any:
@@ -240,12 +271,6 @@ class SimCluster:
             writes=True,
         )
 
-    def config_maps(self, prefix: str) -> list[str]:
-        return self._call("config_maps", lambda: [n for n in self._api.config_maps if n.startswith(prefix)], prefix)
-
-    def delete_config_map(self, name: str) -> None:
-        self._call("delete_config_map", lambda: self._api.config_maps.pop(name, None), name, writes=True)
-
     def lease(self, name: str) -> LeaseState | None:
         return self._call("lease", lambda: self._api.leases.get(name), name)
 
@@ -267,6 +292,13 @@ class SimCluster:
     def pods(self, workload: Workload) -> list[Pod]:
         colour = self._api.workloads[workload.name].colour
         return self._call("pods", lambda: [pod.shown for pod in self._api.pods_of(colour)], workload.name)
+
+    def ended_pods(self, workload: Workload) -> list[str]:
+        colour = self._api.workloads[workload.name].colour
+        return self._call("ended_pods", lambda: self._api.ended_pods(colour), workload.name)
+
+    def scalers(self, workloads: t.Collection[str]) -> list[Scaler]:
+        return self._call("scalers", lambda: [one for one in self._api.scalers if one.workload in workloads])
 
     def denied(self, rights: t.Collection[t.Any]) -> list[str]:
         return self._call("denied", lambda: list(self._api.denied))
@@ -336,6 +368,9 @@ class _Request:
 
     def deliver(self) -> None:
         if self.mishap is not None and self.mishap.lose_request:
+            return
+        if self.world.cluster.away:
+            self._reply(None, error="the API server, which passes requests on to pods, does not answer")
             return
         pod = self.world.cluster.pods.get(self.pod)
         container = pod.container if pod else None

@@ -79,7 +79,8 @@ class Task:
         self.error: BaseException | None = None
         self.on_end: t.Callable[[], None] | None = None
         self._run = run
-        self._green = greenlet.greenlet(self._main)
+        # Also a task that another task starts hands control back to the scheduler.
+        self._green = greenlet.greenlet(self._main, scheduler.main)
 
     def _main(self) -> None:
         try:
@@ -124,6 +125,7 @@ class Scheduler:
     def __init__(self) -> None:
         self.now = 0.0
         self.current: Task | None = None
+        self.main = greenlet.getcurrent()
         self._stopped = False
         self._queue: list[tuple[float, int, t.Any, int]] = []
         self._serial = 0

@@ -27,8 +27,12 @@ from kafka.protocol.admin import (
     DescribeGroupsResponse,
     DescribeProducersRequest,
     DescribeProducersResponse,
+    DescribeTransactionsRequest,
+    DescribeTransactionsResponse,
     ListGroupsRequest,
     ListGroupsResponse,
+    ListTransactionsRequest,
+    ListTransactionsResponse,
 )
 from kafka.protocol.consumer import (
     LeaveGroupRequest,
@@ -65,6 +69,10 @@ class Broker:
         self.groups: dict[str, tuple[str, str]] = {}
         self.producers: dict[Partition, list[tuple[int, int, int, int]]] = {}
         """By partition: producer id, epoch, timestamp of its last record, start of its open transaction or -1."""
+        self.pending: dict[str, set[Partition]] = defaultdict(set)
+        """Partitions of a group that have an offset in an open transaction."""
+        self.coordinated: dict[str, tuple[int, int, str, int, int]] = {}
+        """By transactional id: producer id, epoch, state, begin and timeout."""
         self.errors: dict[str, deque[int]] = defaultdict(deque)
         self.requests: Counter[str] = Counter()
         self.most_bytes = 10**9
@@ -91,6 +99,8 @@ class Broker:
                 (LeaveGroupRequest, self._leave_group),
                 (DescribeConfigsRequest, self._describe_configs),
                 (DescribeProducersRequest, self._describe_producers),
+                (ListTransactionsRequest, self._list_transactions),
+                (DescribeTransactionsRequest, self._describe_transactions),
             )
         }
 
@@ -204,13 +214,15 @@ class Broker:
             by_topic: dict[str, list[t.Any]] = defaultdict(list)
             for name, number in partitions:
                 offset, epoch, metadata = stored.get((name, number), (-1, -1, None))
+                unstable = asked.require_stable and (name, number) in self.pending[wanted.group_id]
+                refusal = code or (88 if unstable else 0)
                 by_topic[name].append(
                     topic.OffsetFetchResponsePartitions(
                         partition_index=number,
-                        committed_offset=-1 if code else offset,
+                        committed_offset=-1 if refusal else offset,
                         committed_leader_epoch=epoch,
                         metadata=metadata,
-                        error_code=code,
+                        error_code=refusal,
                     )
                 )
             topics = [topic(name=name, partitions=rows) for name, rows in by_topic.items()]
@@ -371,6 +383,36 @@ class Broker:
                 )
             topics.append(topic(name=row.name, partitions=answers))
         return DescribeProducersResponse(topics=topics)
+
+    def _list_transactions(self, asked: t.Any) -> t.Any:
+        row = ListTransactionsResponse.TransactionState
+        rows = [
+            row(transactional_id=name, producer_id=producer, transaction_state=state)
+            for name, (producer, _epoch, state, _began, _timeout) in self.coordinated.items()
+            if producer in asked.producer_id_filters
+        ]
+        return ListTransactionsResponse(
+            error_code=self._error(asked), unknown_state_filters=[], transaction_states=rows
+        )
+
+    def _describe_transactions(self, asked: t.Any) -> t.Any:
+        rows = []
+        code = self._error(asked)
+        for name in asked.transactional_ids:
+            producer, epoch, state, began, timeout = self.coordinated[name]
+            rows.append(
+                DescribeTransactionsResponse.TransactionState(
+                    error_code=code,
+                    transactional_id=name,
+                    transaction_state=state,
+                    transaction_timeout_ms=timeout,
+                    transaction_start_time_ms=began,
+                    producer_id=producer,
+                    producer_epoch=epoch,
+                    topics=[],
+                )
+            )
+        return DescribeTransactionsResponse(transaction_states=rows)
 
     def _list_groups(self, asked: t.Any) -> t.Any:
         group = ListGroupsResponse.ListedGroup

@@ -85,12 +85,14 @@ class OffsetsKafka(FakeKafka):
         for tp in partitions:
             if tp not in self.refuse:
                 self.offsets.get(group_id, {}).pop(tp, None)
+                self.pending.get(group_id, set()).discard(tp)
         return {tp: why for tp, why in self.refuse.items() if tp in partitions}
 
     def delete_group(self, group_id: str) -> None:
         self._vacant(group_id)
         self.known.pop(group_id, None)
         self.offsets.pop(group_id, None)
+        self.pending.pop(group_id, None)
 
     def remove_members(self, group_id: str, members: t.Collection[str]) -> None:
         self.writes += 1

@@ -16,6 +16,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     ConflictError,
     GroupNotEmptyError,
     KafkaError,
+    PendingOffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -55,6 +56,10 @@ class FakeKafka:
     transactions: list[OpenTransaction] = field(default_factory=list)
     hides_transactions: str = ""
     """Why nobody may see them, or empty."""
+    pending: dict[str, set[TopicPartition]] = field(default_factory=dict)
+    """Partitions of a group that have an offset in an open transaction."""
+    beside: list[OpenTransaction] = field(default_factory=list)
+    """Transactions open where the offsets of groups are kept."""
     retention: int | None = 10080
     down: bool = False
     before_commit: t.Callable[[], None] = nothing
@@ -82,8 +87,22 @@ class FakeKafka:
         self, group_id: str, partitions: t.Collection[TopicPartition]
     ) -> dict[TopicPartition, CommittedOffset]:
         self._read()
+        self._decided(group_id, partitions)
         stored = self.offsets.get(group_id, {})
         return {tp: stored[tp] for tp in partitions if tp in stored}
+
+    def committed_or_pending(
+        self, group_id: str, partitions: t.Collection[TopicPartition] | None
+    ) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
+        self._read()
+        stored = self.offsets.get(group_id, {})
+        asked = stored if partitions is None else partitions
+        found = {tp: stored[tp] for tp in asked if tp in stored}
+        return found, frozenset(self.pending.get(group_id, set()) & set(asked))
+
+    def _decided(self, group_id: str, partitions: t.Collection[TopicPartition]) -> None:
+        if pending := self.pending.get(group_id, set()) & set(partitions):
+            raise PendingOffsetsError(group_id, pending)
 
     def committed_topics(self, group_id: str) -> set[str]:
         self._read()
@@ -91,6 +110,7 @@ class FakeKafka:
 
     def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
         self._read()
+        self._decided(group_id, self.offsets.get(group_id, {}))
         return dict(self.offsets.get(group_id, {}))
 
     def offsets_retention(self) -> int | None:
@@ -109,6 +129,12 @@ class FakeKafka:
         if self.hides_transactions:
             raise KafkaError(self.hides_transactions)
         return [one for one in self.transactions if one.partition in partitions]
+
+    def transactions_beside(self, group_id: str) -> list[OpenTransaction]:
+        self._read()
+        if self.hides_transactions:
+            raise KafkaError(self.hides_transactions)
+        return list(self.beside)
 
     def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
         self.before_commit()

@@ -27,7 +27,16 @@ DECISION = {"action": "start", "source": "blue", "target": "green", "reason": "b
 RESULTS = {
     "preflight_result": {"decision": DECISION, "gates": GATES, "record": {"active": "blue", "epoch": "1"}},
     "prepare_result": {"run_id": "r1", "steps": []},
-    "handover_result": {"steps": [{"name": "arm", "ms": 1.5}], "critical_ms": 12.5, "offsets": [], "record": RECORD},
+    "handover_result": {
+        "steps": [{"name": "arm", "ms": 1.5}],
+        "critical_ms": 12.5,
+        "offsets": {"t": {"0": 3, "1": 4}},
+        "decided": {"t-1": "earliest: nobody ever committed it"},
+        "evicted": ["member m"],
+        "ended": [],
+        "record": RECORD,
+        "way_back": [{"playbook": "rollback", "to": "", "does": "goes back to blue"}],
+    },
 }
 PLAY = {
     "hosts": "all",
@@ -85,7 +94,12 @@ def test_the_role(tmp_path: Path) -> None:
     assert (report["gates"], report["handover"]["critical_ms"], report["record"]) == (GATES, 12.5, RECORD)
     summary = (tmp_path / "made/here/orders-r1.txt").read_text(encoding="utf-8")
     assert summary.splitlines()[0] == "orders: green is active (epoch 2), switch in mode hot done"
-    assert summary.endswith(" goes to the other colour\n")
+    assert (
+        "2 partitions handed over and verified, 1 of them decided: t-1 earliest: nobody ever committed it\n" in summary
+    )
+    assert "  evicted    member m: its pod was gone; its last records may be processed twice\n" in summary
+    command = "ansible-playbook streamops.bluegreen.rollback --limit made -e bg_confirm=orders"
+    assert f"  way back   {command}   goes back to blue\n" in summary
     assert done.output.count(summary.splitlines()[0]) == 5, "the summary is said whatever becomes of the files"
     assert "the switch FAILED" not in done.output
     assert "itself is over, and the summary above says how; only its report is missing" in done.last_said("bad")

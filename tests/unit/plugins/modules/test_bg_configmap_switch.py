@@ -21,7 +21,7 @@ APP = {"name": "app", "namespace": "n"}
 @pytest.fixture
 def recorded(world: World) -> World:
     """Blue is active."""
-    world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 3).to_data(), "77")
+    world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 2, "switching").to_data(), "77")
     return world
 
 
@@ -66,11 +66,12 @@ def test_something_has_to_be_asked_for(world: World, run_module: RunModule) -> N
 
 def test_drift_owners(world: World, run_module: RunModule) -> None:
     metadata = {"annotations": {"meta.helm.sh/release-name": "shop"}}
-    world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 3).to_data(), "77", metadata)
+    world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 2, "switching").to_data(), "77", metadata)
     warned = run_module(module, world.ports, check=True, active="green", **APP)
     assert "Helm release ?/shop" in str(warned["warnings"])
     assert warned["drift_owners"][0]["reverts"] == "on_deploy"
-    refused = run_module(module, world.ports, active="green", on_drift_owner="fail", **APP)
+    world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 3).to_data(), "77", metadata)
+    refused = run_module(module, world.ports, phase="switching", on_drift_owner="fail", **APP)
     assert (refused["failed"], refused["changed"], len(refused["faults"])) == (True, False, 1)
     assert world.cluster.writes == 0
 

@@ -18,6 +18,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
     Snapshot,
+    chunk_name,
     snapshot_name,
     to_chunks,
 )
@@ -85,7 +86,7 @@ def test_bad_input_is_listed(seeded: OffsetsWorld, run_module: RunModule) -> Non
         ({"group_id": "g", "to": "timestamp"}, "to is timestamp but all of the following are missing: timestamp"),
         ({"group_id": "g", "to": "shift"}, "to is shift but all of the following are missing: shift"),
         ({"group_id": "g", "to": "latest", "partitions": [1]}, "missing parameter(s) required by 'partitions': topics"),
-        ({"group_id": "g", "snapshot_config_map": "a-bg-snapshot-1"}, "required by 'snapshot_config_map': namespace"),
+        ({"group_id": "g", "snapshot_config_map": "a-bg-snapshot-a"}, "required by 'snapshot_config_map': namespace"),
     ],
 )
 def test_options_that_do_not_fit(run_module: RunModule, options: dict[str, object], said: str) -> None:
@@ -114,8 +115,8 @@ def test_options_that_do_not_fit(run_module: RunModule, options: dict[str, objec
             ["snapshot_config_map settings is not the name of a hand-over's snapshot"],
         ),
         (
-            {"snapshot_config_map": "app-bg-snapshot-9", "namespace": "n"},
-            ["ConfigMap app-bg-snapshot-9 does not exist in namespace n"],
+            {"snapshot_config_map": "app-bg-snapshot-b", "namespace": "n"},
+            ["ConfigMap app-bg-snapshot-b does not exist"],
         ),
     ],
 )
@@ -148,8 +149,8 @@ def test_a_snapshot_as_data_and_as_file(seeded: OffsetsWorld, run_module: RunMod
 def test_the_snapshot_of_a_hand_over(seeded: OffsetsWorld, run_module: RunModule) -> None:
     taken = Snapshot(7, "run", "hot", "blue", "green", "now", seeded.kafka.offsets["blue"], {}, {"t": "id-t"})
     for number, data in enumerate(to_chunks(taken)):
-        seeded.cluster.put_others(snapshot_name("app", 7, number), **data)
-    restore = {"group_id": "blue", "snapshot_config_map": "app-bg-snapshot-7", "namespace": "n"}
+        seeded.cluster.put_others(chunk_name(snapshot_name("app", "a"), number), **data)
+    restore = {"group_id": "blue", "snapshot_config_map": "app-bg-snapshot-a", "namespace": "n"}
     assert run_module(module, seeded.ports, **restore)["changed"] is False
     run_module(module, seeded.ports, group_id="blue", to="latest")
     assert run_module(module, seeded.ports, **restore)["changed"] is True

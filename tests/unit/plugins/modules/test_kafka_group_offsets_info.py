@@ -18,6 +18,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     LogRange,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.modules import kafka_group_offsets_info as module
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
@@ -117,3 +118,38 @@ def test_an_expiry_is_a_bound() -> None:
     assert expiry(empty, None, now, 1)["latest"] is None
     assert expiry(empty, 60, now, 0)["latest"] is None, "there is nothing to expire"
     assert expiry(replace(empty, state="Stable"), 60, now, 1)["latest"] is None
+
+
+def test_offsets_in_an_open_transaction_are_looked_at(groups: OffsetsWorld, run_module: RunModule) -> None:
+    """What was decided before is shown, and whose transaction it is; the other groups are as ever."""
+    where = TopicPartition("__consumer_offsets", 3)
+    groups.kafka.pending["order-a"] = {T1}
+    groups.kafka.beside = [
+        OpenTransaction(where, 4001, 7, 120, transactional_id="app-1", began=1_767_225_600_000, timeout=600_000)
+    ]
+    seen = run_module(module, groups.ports, group_id="order-a")
+    assert seen["pending"] == [{"topic": "t", "partition": 1}]
+    assert [(row["committed_offset"], row["lag"]) for row in seen["partitions"]] == [(70, 30), (50, None)]
+    assert seen["total_lag"] is None
+    (holder,) = seen["pending_transactions"]
+    assert (holder["producer_id"], holder["transactional_id"], holder["ends"]) == (
+        4001,
+        "app-1",
+        "2026-01-01T00:10:00Z",
+    )
+    assert holder["abort"].endswith("abort --topic __consumer_offsets --partition 3 --start-offset 120")
+    said = "Offsets of group order-a are part of an open transaction for 1 partitions (t-1). It is: "
+    assert said in str(seen["warnings"])
+    assert groups.kafka.writes == 0
+
+    first, second = run_module(module, groups.ports, pattern="order-.*", topics=["t"])["groups"]
+    assert (len(first["pending"]), second["pending"]) == (1, [])
+    assert "pending_transactions" not in second
+    groups.kafka.hides_transactions = "not allowed"
+    assert run_module(module, groups.ports, group_id="order-a")["pending_transactions"] is None
+
+
+def test_partitions_that_have_nothing_to_read_have_no_lag(groups: OffsetsWorld, run_module: RunModule) -> None:
+    groups.kafka.logs |= {TopicPartition("u", number): LogRange(7, 7) for number in range(1, 12)}
+    seen = run_module(module, groups.ports, group_id="order-b")
+    assert (seen["total_lag"], len(seen["partitions"])) == (10, 12)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import threading
 import time
@@ -20,20 +21,24 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     InvalidSettingsError,
     KafkaError,
     OffsetsError,
+    PendingOffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     LogRange,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import (
+    OFFSETS_TOPIC,
+    OpenTransaction,
+)
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import Broker
 
 # kafka-python leaves sockets of failed connections to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
-NOT_COORDINATOR, LOADING, UNSTABLE, NOT_LEADER, UNKNOWN_MEMBER, DENIED = 16, 14, 88, 6, 25, 29
+T0, T1, T2 = (TopicPartition("t", number) for number in range(3))
+NOT_COORDINATOR, LOADING, NOT_LEADER, UNKNOWN_MEMBER, DENIED = 16, 14, 6, 25, 29
 
 
 @pytest.fixture
@@ -104,10 +109,52 @@ def test_a_coordinator_that_moved_is_looked_up_again(kafka: KafkaAdapter, broker
     assert broker.requests["FindCoordinatorRequest"] == 3, "once for each error, and never otherwise"
 
 
-def test_open_transactions_are_waited_for(kafka: KafkaAdapter, broker: Broker) -> None:
-    broker.offsets["g"][("t", 0)] = (7, 0, "")
-    broker.errors["OffsetFetchRequest"].extend([UNSTABLE, UNSTABLE])
-    assert kafka.committed("g", [T0]) == {T0: CommittedOffset(7, 0, "")}
+def test_offsets_of_an_open_transaction_are_told_at_once(kafka: KafkaAdapter, broker: Broker) -> None:
+    """Who may wait asks again; who only looks gets what was decided before, with one more request."""
+    broker.offsets["g"] = {("t", 0): (7, 0, ""), ("t", 1): (8, 0, "")}
+    assert kafka.committed_or_pending("g", [T0, T1]) == (kafka.committed("g", [T0, T1]), frozenset())
+    broker.requests.clear()
+    broker.pending["g"] = {("t", 0), ("t", 2)}
+    for read in (lambda: kafka.committed("g", [T0, T1, T2]), lambda: kafka.all_committed("g")):
+        began = time.monotonic()
+        with pytest.raises(PendingOffsetsError, match="group g are part of an open transaction") as raised:
+            read()
+        assert time.monotonic() - began < 0.3
+        assert raised.value.group_id == "g"
+    assert broker.requests["OffsetFetchRequest"] == 2, "it is not tried again"
+    with pytest.raises(PendingOffsetsError, match=r"for 2 partitions \(t-0, t-2\)"):
+        kafka.committed("g", [T0, T1, T2])
+    assert kafka.committed("g", [T1]) == {T1: CommittedOffset(8, 0, "")}, "the others are known"
+
+    broker.requests.clear()
+    known = {T0: CommittedOffset(7, 0, ""), T1: CommittedOffset(8, 0, "")}
+    assert kafka.committed_or_pending("g", [T0, T1, T2]) == (known, {T0, T2})
+    assert broker.requests["OffsetFetchRequest"] == 2
+    assert kafka.committed_or_pending("g", None) == (known, {T0})
+    assert kafka.committed_topics("g") == {"t"}
+    assert kafka.committed_or_pending("g", []) == ({}, frozenset())
+    assert broker.requests["OffsetFetchRequest"] == 5
+
+
+def test_transactions_that_may_hold_offsets_of_a_group(kafka: KafkaAdapter, broker: Broker) -> None:
+    """Those on the group's partition of the offsets topic; begin and timeout are their coordinators' to tell."""
+    for number in range(5):
+        broker.logs[(OFFSETS_TOPIC, number)] = (0, 50)
+    where = TopicPartition(OFFSETS_TOPIC, 3)  # "g" is 103 to Java
+    broker.producers = {
+        (OFFSETS_TOPIC, 3): [(9, 1, 1700, 30), (8, 0, 1800, 40), (7, 0, 1500, -1)],
+        (OFFSETS_TOPIC, 2): [(6, 0, 1500, 3)],
+    }
+    plain = [OpenTransaction(where, 9, 1, 30, 1700), OpenTransaction(where, 8, 0, 40, 1800)]
+    assert kafka.transactions_beside("g") == plain, "who may not describe them gets no details"
+    broker.coordinated = {"app-1": (9, 1, "Ongoing", 1600, 60_000), "app-2": (8, 0, "CompleteAbort", 1600, 60_000)}
+    assert kafka.transactions_beside("g") == [dataclasses.replace(
+        plain[0], transactional_id="app-1", began=1600, timeout=60_000), plain[1]]  # fmt: skip
+    broker.errors["DescribeTransactionsRequest"].append(53)
+    assert kafka.transactions_beside("g") == plain
+    broker.errors["DescribeProducersRequest"].append(DENIED)
+    with pytest.raises(KafkaError, match=r"find the open transactions on __consumer_offsets.*READ on the topic"):
+        kafka.transactions_beside("g")
 
 
 def test_a_partition_that_may_not_be_read_is_an_error(kafka: KafkaAdapter, broker: Broker) -> None:

@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Reply, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import not_drained
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    CommittedOffset,
+    Group,
+    Member,
+    Pod,
+    Reply,
+    TopicPartition,
+)
 
 TP = TopicPartition("orders", 0)
 PARTITION = {
@@ -143,3 +151,41 @@ def test_a_field_that_is_missing_is_never_made_up(key: str) -> None:
     status, why = parse_status(Reply("pod", 200, {k: v for k, v in BODY.items() if k != key}))
     assert status is None
     assert why
+
+
+UNQUIET: tuple[dict[str, t.Any], ...] = (
+    {"state": "ACTIVE"},
+    {"inFlightRecords": 1},
+    {"queuedRecords": 1},
+    {"pendingCommits": 1},
+    {"processing": True},
+    {"memberState": "rebalancing"},
+    {"partitions": [{**PARTITION, "paused": False}]},
+    {"partitions": [{**PARTITION, "position": 6}]},
+    {"partitions": [{**PARTITION, "committed": None}]},
+    {"partitions": []},
+    {},
+)
+"""Why a source may not be quiet; the last one is quiet by its own word, and the broker holds another offset."""
+
+
+@pytest.mark.parametrize("unquiet", UNQUIET, ids=str)
+def test_a_field_that_is_missing_never_makes_a_pod_quiet(unquiet: dict[str, t.Any]) -> None:
+    """Neither witness, the pod's word or the comparison with the broker, can be switched off by leaving something out."""
+    body = {**BODY, **unquiet}
+    member = Member("m", assignment=frozenset([TP]))
+    group = Group("g", "classic", "Stable", (member,))
+
+    def quiet(seen: dict[str, t.Any]) -> bool:
+        status, _why = parse_status(Reply("pod", 200, seen))
+        statuses = {"pod": status} if status else {}
+        return not not_drained([Pod("pod", "u")], statuses, group, {TP: CommittedOffset(0 if not unquiet else 5)}, [TP])
+
+    assert not quiet(body)
+    for key in body:
+        assert not quiet({name: value for name, value in body.items() if name != key}), key
+        assert not quiet({**body, key: None}) or key in ("activatedEpoch", *unquiet), key
+    for row in body["partitions"]:
+        for key in row:
+            without = {name: value for name, value in row.items() if name != key}
+            assert not quiet({**body, "partitions": [without]}), key

@@ -18,7 +18,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal 
 
 STABLE = ActiveRecord("blue", 5, 5, switch_timestamp="2026-01-01T00:00:00Z", previous="green")
 ARMED = ActiveRecord("blue", 6, 5, "switching")
-FLIPPED = ActiveRecord("green", 7, 7, "switching", "blue")
 VERIFYING = ActiveRecord("green", 7, 7, "verifying", "blue")
 
 
@@ -38,9 +37,6 @@ def run(source: str = "blue", direction: str = "switch") -> Run:
         (ARMED, run(), "green", d.START),
         (ARMED, run(), "blue", d.ABORT),
         (ARMED, None, "blue", d.ABORT),
-        (FLIPPED, run(), "green", d.ACTIVATE),
-        (FLIPPED, None, "green", d.ACTIVATE),
-        (FLIPPED, run(), "blue", d.START),
         (VERIFYING, run(), "green", d.SETTLE),
         (VERIFYING, None, "green", d.SETTLE),
         (VERIFYING, run(), "blue", d.START),
@@ -64,7 +60,7 @@ def test_there_is_a_decision_for_every_state() -> None:
         assert (decision.action == d.START) == (active != target)
         assert decision.reason
         assert set(d.as_result(decision)) == {"action", "source", "target", "reason"}
-    assert seen == {d.NOTHING, d.START, d.ACTIVATE, d.SETTLE, d.ABORT, d.CLEAN_UP}
+    assert seen == {d.NOTHING, d.START, d.SETTLE, d.ABORT, d.CLEAN_UP}
 
 
 NOW = "2026-01-01T00:30:00Z"
@@ -74,8 +70,7 @@ NOW = "2026-01-01T00:30:00Z"
     ("record", "unfinished", "colour"),
     [
         (VERIFYING, run(), "blue"),
-        (FLIPPED, run(), "blue"),
-        (FLIPPED, None, "blue"),
+        (VERIFYING, None, "blue"),
         (ARMED, run(), "blue"),
         (ARMED, None, "blue"),
         (STABLE, run(), "blue"),

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates as g
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import NEVER, ON_DEPLOY, DriftOwner
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of, strangers
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     Group,
@@ -20,6 +21,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     Member,
     PartitionInfo,
     Pod,
+    Scaler,
     Topic,
     TopicPartition,
     Workload,
@@ -101,7 +103,12 @@ def test_group_gates(mode: str, source: str, target: str, bad: list[str]) -> Non
 
 @pytest.mark.parametrize(
     ("committed", "verdict", "seen"),
-    [(95, g.GO, "5 records"), (90, g.GO, "10 records"), (89, g.NO_GO, "11 records"), (None, g.NO_GO, "80 records")],
+    [
+        (95, g.GO, "5 records"),
+        (90, g.GO, "10 records"),
+        (89, g.NO_GO, "11 records"),
+        (None, g.NO_GO, "80 records, 1 partitions never committed"),
+    ],
 )
 def test_lag_gate(committed: int | None, verdict: str, seen: str) -> None:
     """Without a commit everything in the log counts: unknown is not 0."""
@@ -133,17 +140,118 @@ def test_contract_gates() -> None:
     ("group", "says"),
     [
         (GROUP, ""),
-        (replace(GROUP, state="PreparingRebalance"), "PreparingRebalance"),
-        (replace(GROUP, members=()), "without owner: 1: orders-0"),
-        (replace(GROUP, members=(*GROUP.members, Member("m-x"))), "none of the pods"),
-        (replace(GROUP, members=(*GROUP.members, Member("m-a", assignment=frozenset([TP])))), "grp"),
+        (replace(GROUP, members=()), "has no members: it is not the group that the pods consume with"),
+        (
+            replace(GROUP, state="PreparingRebalance", members=(Member("m-a"),)),
+            "PreparingRebalance, without owner: 1: orders-0",
+        ),
+        (replace(GROUP, members=(*GROUP.members, Member("m-b", assignment=frozenset([TP])))), "grp"),
     ],
 )
 def test_ownership_gate(group: Group, says: str) -> None:
-    row = g.ownership_gate({"a": ACTIVE}, group, [TP], "source")
+    row = g.ownership_gate("source", group, [TP])
     assert (row.verdict == g.GO) == (says == "")
     assert says in row.advice
-    assert g.ownership_gate({"a": ACTIVE}, GROUP, [], "source").verdict == g.NO_GO
+    assert g.ownership_gate("source", GROUP, []).verdict == g.NO_GO
+
+
+def test_a_topic_that_nobody_reads_is_named_with_both_ways_out() -> None:
+    row = g.ownership_gate("source", GROUP, [TP, TopicPartition("forgotten", 0)])
+    assert (row.verdict, row.value) == (g.NO_GO, "1 of 2")
+    assert "nobody in group grp reads forgotten" in row.advice
+    assert "bg_topics" in row.advice
+    assert "state: absent, topics: ['forgotten']" in row.advice
+
+
+def test_a_colour_that_is_stopped_owns_nothing_and_need_not() -> None:
+    empty = Group("grp", "classic", "Empty")
+    assert g.ownership_gate("source", empty, [TP], stopped=True).verdict == g.GO
+    assert g.ownership_gate("source", empty, [TP]).verdict == g.NO_GO
+    assert g.ownership_gate("source", replace(GROUP, members=(Member("m-a"),)), [TP], stopped=True).verdict == g.NO_GO
+
+
+def test_strangers_and_further_topics_are_named() -> None:
+    assert g.members_gate("source", GROUP, [TP], []).verdict == g.GO
+    stranger = Member("m-x", "console", "/10.0.0.9", None, frozenset([TopicPartition("retries", 0)]))
+    row = g.members_gate("source", replace(GROUP, members=(*GROUP.members, stranger)), [TP], [stranger])
+    assert (row.verdict, row.value) == (g.NO_GO, "1 of 2, and reads 1: retries")
+    assert "m-x (client console at /10.0.0.9)" in row.advice
+    assert "retries" in row.advice
+    assert "bg_topics" in row.advice
+
+
+@pytest.mark.parametrize(
+    ("member", "ours"),
+    [
+        (Member("m", "rdkafka", "/10.0.0.1"), True),
+        (Member("m", "rdkafka", "/10.0.0.2"), False),
+        (Member("m", "rdkafka", ""), False),
+        (Member("m", "shop-blue-7d9f-abc", "/192.168.0.1"), True),
+        (Member("m", "rdkafka", "/192.168.0.1", "shop-blue-7d9f-abc"), True),
+        (Member("m", "rdkafka", "/192.168.0.1", "shop-blue-2"), True),
+        (Member("m", "rdkafka", "/192.168.0.1", "shop-blue-green"), True),
+        (Member("m", "rdkafka", "/192.168.0.1", "billing-1"), False),
+        (Member("m", "shop-blue-2", "/192.168.0.1"), False),
+    ],
+)
+def test_whose_a_member_is(member: Member, ours: bool) -> None:
+    """By address, by the pod's name in an id, by the workload's name in a static id: never because nobody else is left."""
+    pods = {"shop-blue-7d9f-abc": "10.0.0.1", "shop-blue-7d9f-new": ""}
+    assert is_pod_of(member, pods, "shop-blue") is ours
+    assert (strangers(Group("grp", "classic", "Stable", (member,)), pods, "shop-blue") == []) is ours
+
+
+def test_what_scales_by_itself() -> None:
+    hpa, keda = Scaler("HorizontalPodAutoscaler", "h", "shop-green", 3), Scaler("ScaledObject", "k", "shop-blue", 0)
+    assert g.scalers_gate("cold", []).verdict == g.GO
+    assert g.scalers_gate("cold", None).verdict == g.WARN
+    assert [g.scalers_gate(mode, [hpa]).verdict for mode in ("hot", "cold")] == [g.WARN, g.WARN]
+    assert [g.scalers_gate(mode, [hpa, keda]).verdict for mode in ("hot", "cold")] == [g.WARN, g.NO_GO]
+    assert "ScaledObject k" in g.scalers_gate("cold", [keda]).advice
+    assert g.scalers_gate("cold", [replace(keda, paused=True)]).verdict == g.GO
+    owned = Workload("Deployment", "shop-blue", "u", 2, scaled_by=("argocd-controller",))
+    row = g.scaled_by_gate([owned, None])
+    assert (row.verdict, row.value) == (g.WARN, "1: shop-blue by argocd-controller")
+    assert g.scaled_by_gate([Workload("Deployment", "shop-blue", "u", 2)]).verdict == g.GO
+
+
+@pytest.mark.parametrize(
+    ("workload", "pods", "verdict"),
+    [
+        (Workload("Deployment", "w", "u", 2, grace=30), 2, g.GO),
+        (Workload("Deployment", "w", "u", 2, grace=120), 2, g.NO_GO),
+        (Workload("StatefulSet", "w", "u", 4, grace=30, ordered=True), 4, g.NO_GO),
+        (Workload("StatefulSet", "w", "u", 4, grace=29, ordered=True), 4, g.GO),
+        (None, 0, g.GO),
+    ],
+)
+def test_the_source_can_stop_in_time(workload: Workload | None, pods: int, verdict: str) -> None:
+    assert g.grace_gate(workload, pods, 120).verdict == verdict
+
+
+def test_what_lives_beside_it() -> None:
+    assert g.other_groups_gate({}).verdict == g.GO
+    assert g.other_groups_gate({"orders-retry": "pod-a"}).value == "1: orders-retry (pod-a)"
+    assert g.elsewhere_gate("source", "grp", []).verdict == g.GO
+    assert g.elsewhere_gate("source", "grp", ["retries"]).verdict == g.WARN
+    assert (g.ended_gate(["p (Evicted)"]).verdict, g.ended_gate(["p (Evicted)"]).value) == (g.GO, "1: p (Evicted)")
+    assert g.pending_gate("grp", []).verdict == g.GO
+    assert g.pending_gate("grp", [TP]).verdict == g.WARN
+    assert g.epoch_gate(6, [ACTIVE]).verdict == g.GO
+    assert "epoch 9" in g.epoch_gate(1, [replace(ACTIVE, epoch=8)]).advice
+    assert g.immutable_gate(True).verdict == g.NO_GO
+    assert (
+        g.template_gate(Workload("Deployment", "w", "u", 2, outdated="0 of 2 pods run its template")).verdict == g.NO_GO
+    )
+
+
+def test_a_cold_target_that_runs_and_does_not_say_that_it_stands_by() -> None:
+    pods = [Pod("a", "1", ready=True)]
+    idle = replace(ACTIVE, state="STANDBY", processing=False)
+    assert g.running_target_gate([], {}, Group("grp")).verdict == g.GO
+    assert g.running_target_gate(pods, {"a": idle}, GROUP).verdict == g.GO
+    assert g.running_target_gate(pods, {}, GROUP).verdict == g.NO_GO
+    assert g.running_target_gate(pods, {}, Group("grp", "classic", "Empty")).verdict == g.GO
 
 
 def test_active_and_quiet_gates() -> None:
@@ -151,8 +259,22 @@ def test_active_and_quiet_gates() -> None:
     assert g.active_gate({"a": ACTIVE}, "source").verdict == g.GO
     assert g.active_gate({"a": ACTIVE, "b": idle}, "source").verdict == g.NO_GO
     assert g.active_gate({}, "source").verdict == g.NO_GO
-    assert g.quiet_gate({"a": idle}).verdict == g.GO
-    assert g.quiet_gate({"a": idle, "b": ACTIVE}).verdict == g.NO_GO
+    assert g.quiet_gate({"a": idle}, {}, []).verdict == g.GO
+    assert g.quiet_gate({"a": idle, "b": ACTIVE}, {}, []).verdict == g.NO_GO
+
+
+@pytest.mark.parametrize(
+    ("pod", "verdict"),
+    [
+        (Pod("b", "2", ready=True), g.NO_GO),
+        (Pod("b", "2"), g.GO),
+        (Pod("b", "2", ready=True, terminating=True), g.GO),
+    ],
+)
+def test_a_standby_pod_that_is_ready_and_silent_is_not_known_to_stand_by(pod: Pod, verdict: str) -> None:
+    row = g.quiet_gate({}, {"b": "pod b did not answer"}, [pod])
+    assert row.verdict == verdict
+    assert ("pod b did not answer" in row.advice) == (verdict == g.NO_GO)
 
 
 def test_owners_gate() -> None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import (
+    as_seeds,
     commit_epoch,
     hand_off,
+    is_older,
     not_drained,
-    range_faults,
+    unmarked,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -44,13 +44,15 @@ def commit(offset: int, mark: str = "") -> CommittedOffset:
         (commit(50), None, 50, ""),
         (None, commit(40), 40, "not processed since"),
         # Marked commits: of the present reign they count, of an older one the hand-off does, whatever the numbers say.
-        (commit(50, "bg:7"), commit(40), 50, ""),
-        (commit(30, "bg:8"), commit(40), 30, ""),
-        (commit(50, "bg:6"), commit(40), 40, "not processed since"),
-        (commit(40, "bg:6"), commit(40), 40, "not processed since"),
-        # Commits without a mark only ever move forward from what was handed over.
+        (commit(50, "bg:7;"), commit(40), 50, ""),
+        (commit(30, "bg:8;"), commit(40), 30, ""),
+        (commit(50, "bg:6;"), commit(40), 40, "not processed since"),
+        (commit(40, "bg:6;"), commit(40), 40, "not processed since"),
+        (commit(30, "bg:0;"), commit(40), 40, "not processed since"),
+        (commit(50, "bg:6;"), None, 50, ""),
+        # Commits without a mark were set on purpose, also back.
         (commit(50), commit(40), 50, ""),
-        (commit(30), commit(40), 40, "not processed since"),
+        (commit(30), commit(40), 30, ""),
         (commit(40, "something else"), commit(40), 40, ""),
     ],
 )
@@ -63,22 +65,35 @@ def test_hand_off(committed: CommittedOffset | None, handed: CommittedOffset | N
     assert bool(found.decided) == bool(decided)
 
 
+def test_seeds_never_count_after_a_flip_and_commits_without_a_mark_do() -> None:
+    seeds = as_seeds({TP: CommittedOffset(30, 4, ""), OTHER: CommittedOffset(31, 4, "bg:9;")})
+    assert seeds == {TP: CommittedOffset(30, 4, "bg:0;\x00"), OTHER: CommittedOffset(31, 4, "bg:0;\x00")}
+    assert all(is_older(seed, 1) for seed in seeds.values())
+    assert unmarked({**seeds, TopicPartition("orders", 2): commit(5, "note")}) == [TopicPartition("orders", 2)]
+
+
 def test_commits_travel_verbatim() -> None:
     stored = CommittedOffset(50, 3, "note of the application")
     assert hand_off([TP], {TP: stored}, {}, 1, RANGE).offsets[TP] is stored
 
 
 @pytest.mark.parametrize(
-    ("mark", "epoch"), [("bg:7", 7), ("bg:", None), ("bg:-1", None), ("bg:7 ", None), ("", None), ("xbg:7", None)]
+    ("mark", "epoch"),
+    [
+        ("bg:7;", 7),
+        ("bg:7;\x00", 7),
+        ("bg:7;note of the application", 7),
+        ("bg:0;\x00\x8b", 0),
+        ("bg:7", 0),
+        ("bg:0\x8b", 0),
+        ("bg:", 0),
+        ("bg:-1;", 0),
+        ("", None),
+        ("xbg:7;", None),
+    ],
 )
 def test_commit_epoch(mark: str, epoch: int | None) -> None:
     assert commit_epoch(commit(1, mark)) == epoch
-
-
-@given(st.integers(0, 200), st.integers(0, 100), st.integers(0, 100))
-def test_range_faults(offset: int, start: int, length: int) -> None:
-    faults = range_faults({TP: commit(offset)}, {TP: LogRange(start, start + length)})
-    assert bool(faults) == (not start <= offset <= start + length)
 
 
 def status(name: str, position: int = 50, tp: TopicPartition = TP) -> PodStatus:
@@ -108,7 +123,7 @@ GROUP = Group(
     "Stable",
     (Member("member-a", assignment=frozenset([TP])), Member("member-b", assignment=frozenset([OTHER]))),
 )
-COMMITTED = {TP: commit(50, "bg:5"), OTHER: commit(70, "bg:5")}
+COMMITTED = {TP: commit(50, "bg:5;"), OTHER: commit(70, "bg:5;")}
 
 
 def test_drained() -> None:

@@ -20,7 +20,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import (
     Decision,
     Desired,
+    inside_log,
     members_refusal,
+    placed,
     plan_offsets,
 )
 
@@ -119,6 +121,107 @@ def test_an_epoch_above_the_logs_is_another_topics() -> None:
     assert (decision.after, decision.lost) == (CommittedOffset(100), 0)
 
 
+COMMITS = {
+    # commit, log: with fail, with earliest
+    "inside": (150, LogRange(100, 200), (150, ""), (150, "")),
+    "at the start": (100, LogRange(100, 200), (100, ""), (100, "")),
+    "at the end": (200, LogRange(100, 200), (200, ""), (200, "")),
+    "one before an empty log": (
+        10,
+        LogRange(11, 11),
+        (11, "1 offset passed by retention, may be a transaction"),
+        (11, "1 of"),
+    ),
+    "one before a log with records": (
+        10,
+        LogRange(11, 12),
+        (None, "at most 1 records"),
+        (11, "earliest: offset 10 was"),
+    ),
+    "two before an empty log": (
+        9,
+        LogRange(11, 11),
+        (None, "at most 2 records"),
+        (11, "earliest: offset 9 was deleted"),
+    ),
+    "far before": (40, LogRange(100, 200), (None, "at most 60 records"), (100, "earliest: offset 40 was deleted")),
+    "behind the end": (
+        201,
+        LogRange(100, 200),
+        (None, "beyond the end of the log 200"),
+        (100, "earliest: offset 201 lies"),
+    ),
+    "one behind an empty log": (
+        12,
+        LogRange(11, 11),
+        (None, "beyond the end of the log 11"),
+        (11, "earliest: offset 12"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", COMMITS)
+@pytest.mark.parametrize("policy", ["fail", "earliest"])
+def test_a_commit_is_looked_for_in_its_log(case: str, policy: str) -> None:
+    """One rule, for the module that copies and for a run: see docs/edge-cases.md."""
+    offset, log, failing, starting = COMMITS[case]
+    wanted, said = failing if policy == "fail" else starting
+    commit = CommittedOffset(offset, 3, "bg:7")
+    offsets, notes, faults = inside_log({TP: commit}, {TP: log}, policy)
+    plan = plan_offsets({}, {TP: Desired.copy_of(commit)}, {TP: log}, out_of_range=policy)
+    if wanted is None:
+        assert (offsets, notes) == ({}, {})
+        assert said in faults[0]
+        assert str(plan.faults[0]).startswith(faults[0])
+        return
+    assert faults == []
+    assert offsets == {TP: commit if not said else CommittedOffset(wanted)}
+    assert notes.get(TP, "").startswith(said)
+    assert bool(notes) == bool(said)
+    (decision,) = plan.decisions
+    assert decision.after == offsets[TP]
+    assert decision.reason == (notes[TP] if said else "as wanted")
+    assert decision.lost == max(0, log.start - offset)
+
+
+def test_what_nobody_committed_is_no_marker() -> None:
+    """An offset that somebody wrote down is what he wants, or a mistake."""
+    log = {TP: LogRange(11, 11)}
+    assert "at most 1 records are lost" in plan_offsets({}, {TP: Desired(10)}, log).faults[0].why
+    assert plan_offsets({}, {TP: Desired(10)}, log, out_of_range="earliest").changes == {TP: CommittedOffset(11)}
+
+
+def test_all_commits_outside_are_told() -> None:
+    other, third = TopicPartition("t", 1), TopicPartition("t", 2)
+    ranges = {TP: LogRange(100, 200), other: LogRange(9, 9), third: LogRange(0, 5, epoch=2)}
+    commits = {TP: CommittedOffset(40), other: CommittedOffset(8), third: CommittedOffset(3, 5)}
+    found = inside_log(commits, ranges)
+    assert (found.offsets, list(found.notes)) == ({other: CommittedOffset(9)}, [other])
+    assert [fault[:4] for fault in found.faults] == ["t-0:", "t-2:"]
+    assert "created again" in found.faults[1]
+    found = inside_log(commits, ranges, "earliest")
+    assert (found.faults, list(found.notes)) == ([], [TP, other, third])
+    assert {tp: committed.offset for tp, committed in found.offsets.items()} == {TP: 100, other: 9, third: 0}
+
+
+@given(st.integers(0, 60), st.integers(0, 30), st.integers(0, 30), st.sampled_from(["fail", "earliest", "latest"]))
+def test_a_group_never_begins_outside_of_its_log(offset: int, start: int, length: int, policy: str) -> None:
+    log = LogRange(start, start + length)
+    place = placed(offset, None, log, policy)
+    assert place.lost == max(0, start - offset)
+    if place.offset is None:
+        assert (policy, bool(place.note)) == ("fail", True)
+        return
+    assert log.start <= place.offset <= log.end
+    assert (place.note == "") == (place.offset == offset)
+    assert policy != "fail" or place.lost <= 1
+
+
+def test_a_removal_takes_what_an_open_transaction_has() -> None:
+    plan = plan_offsets({}, {TP: Desired(None, removed=True, pending=True)}, {})
+    assert (plan.removals, plan.changes) == ([TP], {TP: None})
+
+
 def test_the_loss_is_a_number_too() -> None:
     assert plan_offsets({}, {TP: Desired(90)}, LOG).faults[0].lost == 10
     (decision,) = plan_offsets({}, {TP: Desired(90)}, LOG, out_of_range="latest").decisions
@@ -171,7 +274,8 @@ def test_properties(
         check_decision(decision, wishes[decision.partition], ranges[decision.partition], forward)
     # Doing it twice does nothing the second time: plan(apply(plan(s), s)) == [].
     after = {tp: offset for tp, offset in {**current, **plan.changes}.items() if offset is not None}
-    again = plan_offsets(after, wishes, ranges, missing, out_of_range, forward)
+    settled = {tp: wish._replace(pending=False) for tp, wish in wishes.items()}
+    again = plan_offsets(after, settled, ranges, missing, out_of_range, forward)
     assert again.changes == {}
     assert [fault.partition for fault in again.faults] == [fault.partition for fault in plan.faults]
 

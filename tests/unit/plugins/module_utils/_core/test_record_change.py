@@ -17,13 +17,14 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_change import (
     change_record,
     check_expected,
+    flip_refusal,
     rollback_refusal,
     shown,
 )
 
 STABLE = ActiveRecord("blue", 5, 5)
 ARMED = ActiveRecord("blue", 6, 5, "switching")
-FLIPPED = ActiveRecord("green", 7, 7, "switching", "blue")
+VERIFYING = ActiveRecord("green", 7, 7, "verifying", "blue")
 
 
 @pytest.mark.parametrize(
@@ -33,11 +34,10 @@ FLIPPED = ActiveRecord("green", 7, 7, "switching", "blue")
         (STABLE, "green", None, ("green", 6, "stable")),
         (STABLE, None, "switching", ("blue", 6, "switching")),
         (STABLE, "green", "verifying", ("green", 6, "verifying")),
-        (ARMED, "green", None, ("green", 7, "switching")),
+        (ARMED, "green", None, ("green", 7, "verifying")),
         (ARMED, None, "stable", ("blue", 7, "stable")),
-        (FLIPPED, None, "verifying", ("green", 7, "verifying")),
-        (FLIPPED, None, "stable", ("green", 7, "stable")),
-        (FLIPPED, "blue", "rolling-back", ("blue", 8, "rolling-back")),
+        (VERIFYING, None, "stable", ("green", 7, "stable")),
+        (VERIFYING, None, "rolling-back", ("green", 8, "rolling-back")),
     ],
 )
 def test_transitions(record: ActiveRecord, active: str | None, phase: str | None, wanted: tuple[str, int, str]) -> None:
@@ -55,6 +55,27 @@ def test_a_flip_remembers_where_it_came_from() -> None:
     )
     back = change_record(flipped, "blue", "rolling-back", None, "later", "run")
     assert back.rollback_allowed is False, "a rollback is not rolled back"
+
+
+@pytest.mark.parametrize(
+    ("record", "active", "phase", "why"),
+    [
+        (STABLE, "green", None, "no hand-over was begun, so green would begin from old offsets"),
+        (VERIFYING, "blue", "stable", "no hand-over was begun"),
+        (ARMED, "green", "switching", "would keep the pods of green from working"),
+        (STABLE, "green", "rolling-back", "would keep the pods of green from working"),
+        (ARMED, "green", None, ""),
+        (ARMED, "green", "stable", ""),
+        (STABLE, "blue", None, ""),
+        (STABLE, None, "switching", ""),
+    ],
+)
+def test_the_colour_changes_only_at_the_end_of_a_hand_over(
+    record: ActiveRecord, active: str | None, phase: str | None, why: str
+) -> None:
+    refused = flip_refusal(record, change_record(record, active, phase, None, "now", "run"))
+    assert why in refused
+    assert bool(refused) == bool(why)
 
 
 def test_keys_of_others_survive() -> None:
@@ -96,7 +117,6 @@ def refusal(record: ActiveRecord, now: str, active: str | None = None, phase: st
         (ROLLED_BACK, "green", None, "rollback-allowed is false"),
         (ROLLED_BACK, None, "rolling-back", "rollback-allowed is false"),
         (replace(ROLLED_BACK, phase="verifying"), "green", None, "rollback-allowed is false"),
-        (replace(ROLLED_BACK, phase="rolling-back"), "green", "verifying", "rollback-allowed is false"),
         (STABLE, None, "rolling-back", "nothing was ever switched"),
         (replace(SWITCHED, switch_timestamp="yesterday"), "blue", None, "is not an RFC 3339 time"),
     ],
@@ -113,7 +133,6 @@ def test_a_rollback_that_is_not_allowed(record: ActiveRecord, active: str | None
         (replace(SWITCHED, phase="switching", epoch=6), "blue", "verifying"),  # armed: its gates were judged then
         (replace(ROLLED_BACK, phase="switching", epoch=8), "green", "verifying"),
         (replace(SWITCHED, phase="rolling-back", epoch=6), "blue", "verifying"),  # begun in time
-        (replace(SWITCHED, phase="switching"), "blue", "rolling-back"),  # flipped, not settled
         (replace(SWITCHED, phase="verifying"), "blue", "rolling-back"),
         (STABLE, "green", None),  # the first switch
         (ROLLED_BACK, None, "switching"),
@@ -149,7 +168,8 @@ def test_properties(record: ActiveRecord, active: str | None, phase: str | None,
     changed = change_record(record, active, phase, window, "now", "run")
     # It is what was asked for, and asking again changes nothing.
     assert changed.active == (active or record.active)
-    assert changed.phase == (phase or record.phase)
+    flips = changed.active != record.active
+    assert changed.phase == (phase or ("verifying" if flips and record.armed else record.phase))
     assert change_record(changed, active, phase, window, "later", "other") == changed
     # Another colour always means a newer epoch, and the stored form says the same.
     assert changed.epoch - record.epoch in (0, 1)

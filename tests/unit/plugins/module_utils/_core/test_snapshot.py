@@ -20,7 +20,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+    SLOTS,
     Snapshot,
+    changed_topics,
+    chunk_name,
+    free_slot,
     from_chunks,
     same_logs,
     snapshot_name,
@@ -53,6 +57,7 @@ def test_round_trip_in_pieces(offsets: dict[TopicPartition, CommittedOffset], si
     taken = snapshot(offsets)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(snapshots, "CHUNK", size)
+        patch.setattr(snapshots, "MOST_CHUNKS", 10**6)
         chunks = to_chunks(taken)
     assert all(len(chunk["offsets"]) <= size for chunk in chunks)
     assert chunks[0]["chunks"] == str(len(chunks))
@@ -68,14 +73,49 @@ def test_ten_thousand_partitions_fit_config_maps() -> None:
 
 def test_what_is_not_whole_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "CHUNK", 40)
+    monkeypatch.setattr(snapshots, "MOST_CHUNKS", 100)
     chunks = to_chunks(snapshot({TopicPartition("a", p): CommittedOffset(p) for p in range(50)}))
     for broken in (chunks[:-1], [*chunks[:1], *chunks[2:]], chunks[1:], [], [{**chunks[0], "offsets": "?"}]):
         with pytest.raises(OffsetsError, match="ConfigMap s is not a whole snapshot"):
             from_chunks("s", broken)
 
 
+def test_parts_of_two_runs_are_not_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "CHUNK", 40)
+    monkeypatch.setattr(snapshots, "MOST_CHUNKS", 100)
+    mine = to_chunks(snapshot({TopicPartition("a", p): CommittedOffset(p) for p in range(50)}))
+    for other in ({"run-id": "another"}, {"epoch": "9"}):
+        with pytest.raises(OffsetsError, match="belong to different runs"):
+            from_chunks("s", [*mine[:-1], {**mine[-1], **other}])
+
+
+def test_a_snapshot_that_takes_too_many_config_maps_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "CHUNK", 10)
+    with pytest.raises(OffsetsError, match="of 50 partitions does not fit 8 ConfigMaps"):
+        to_chunks(snapshot({TopicPartition("a", p): CommittedOffset(p * 7919) for p in range(50)}))
+
+
+def test_what_a_part_is_said_to_hold_is_true() -> None:
+    """The room that is made before the pause is enough for what is written after it."""
+    count = snapshots.PARTITIONS_PER_CHUNK
+    offsets = {TopicPartition("orders", p): CommittedOffset(10**9 + p * 7919, p % 9, "bg:12") for p in range(count)}
+    assert len(to_chunks(snapshot(offsets))) == 1
+
+
 def test_names() -> None:
-    assert [snapshot_name("shop", 7, chunk) for chunk in (0, 1)] == ["shop-bg-snapshot-7", "shop-bg-snapshot-7-1"]
+    names = [snapshot_name("shop", slot) for slot in SLOTS]
+    assert names == ["shop-bg-snapshot-a", "shop-bg-snapshot-b"]
+    assert [chunk_name(names[0], chunk) for chunk in (0, 1)] == ["shop-bg-snapshot-a", "shop-bg-snapshot-a-1"]
+    assert [free_slot("shop", named) for named in ("", *names)] == [names[0], names[1], names[0]]
+
+
+def test_a_topic_that_changed_during_a_hand_over_is_named() -> None:
+    before = {"a": Topic("a", "1", {}), "b": Topic("b", "2", {})}
+    changed_topics(before, dict(before))
+    with pytest.raises(OffsetsError, match="Topic b disappeared"):
+        changed_topics(before, {"a": before["a"]})
+    with pytest.raises(OffsetsError, match=r"Topic a was deleted and created again .*id 1 is now 9"):
+        changed_topics(before, {**before, "a": Topic("a", "9", {})})
 
 
 def test_offsets_of_a_topic_that_was_created_again_mean_nothing() -> None:

@@ -14,10 +14,14 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core import g
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import (
     AHEAD,
+    OFFSETS_TOPIC,
     OpenTransaction,
     Transactions,
     abort_command,
+    as_pending,
     as_result,
+    offsets_partition,
+    pending_words,
 )
 
 NOW = 1_767_225_600_000
@@ -89,3 +93,61 @@ def test_the_gate_says_who_and_what_to_do() -> None:
     unknown = g.transactions_gate(Transactions((), NOW, "needs an ACL that allows READ on the topic"), 900)
     assert (unknown.verdict, unknown.value) == (g.NO_GO, "unknown")
     assert unknown.advice == "needs an ACL that allows READ on the topic"
+
+
+@pytest.mark.parametrize(
+    ("group", "hashed"),
+    [
+        ("", 0),
+        ("g", 103),
+        ("cc_order_prod_blue", 1603837618),
+        ("cc_order_prod_green", 1815860309),  # negative to Java
+        ("polygenelubricants", 0),  # Java's smallest number, of which there is no absolute value
+        ("Füße 🐟", 831084230),
+    ],
+)
+def test_where_the_offsets_of_a_group_are(group: str, hashed: int) -> None:
+    """As ``String.hashCode`` has it, without the sign: numbers from a real Java."""
+    assert offsets_partition(group, 2**31) == TopicPartition(OFFSETS_TOPIC, hashed)
+    assert offsets_partition(group, 50).partition == hashed % 50
+
+
+TP = TopicPartition("orders", 1)
+HOLDER = replace(
+    ONE,
+    partition=TopicPartition(OFFSETS_TOPIC, 3),
+    transactional_id="app-1",
+    began=NOW - 1_300_000,
+    timeout=3_600_000,
+)
+
+
+def test_pending_offsets_are_told_with_what_ends_them() -> None:
+    said = pending_words("g", [TP], Transactions((HOLDER,), NOW))
+    assert said.startswith("Offsets of group g are part of an open transaction for 1 partitions (orders-1). It is: ")
+    assert "producer id 4001 (epoch 7) of transactional id app-1, open since offset 120, last record 1200 s ago" in said
+    assert "began 2025-12-31T23:38:20Z, is aborted by Kafka at about 2026-01-01T00:38:20Z" in said
+    assert said.endswith(abort_command(HOLDER))
+    several = pending_words("g", [TP] * 9, Transactions((HOLDER, YOUNG), NOW))
+    assert "It is one of 2: " in several
+    assert "(orders-1, orders-1, orders-1, ...)" in several
+    assert pending_words("g", [TP], Transactions((), NOW)).endswith("which is ending just now")
+    assert pending_words("g", [TP], Transactions((), NOW, "not allowed")).endswith("cannot be seen: not allowed")
+
+
+def test_pending_transactions_as_data() -> None:
+    (row,) = as_pending(Transactions((HOLDER,), NOW))
+    assert row == {
+        "topic": OFFSETS_TOPIC,
+        "partition": 3,
+        "producer_id": 4001,
+        "producer_epoch": 7,
+        "start_offset": 120,
+        "age": 1200,
+        "transactional_id": "app-1",
+        "began": "2025-12-31T23:38:20Z",
+        "ends": "2026-01-01T00:38:20Z",
+        "abort": abort_command(HOLDER),
+    }
+    (plain,) = as_pending(Transactions((ONE,), NOW))
+    assert (plain["transactional_id"], plain["began"], plain["ends"]) == (None, None, None)

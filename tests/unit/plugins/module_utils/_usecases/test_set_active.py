@@ -17,6 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     InvalidSettingsError,
     LockedError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import LeaseState, StoredObject
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
@@ -27,7 +28,7 @@ NAME = "app-active-version"
 @pytest.fixture
 def recorded(world: World) -> World:
     """Blue is active at epoch 3, and somebody keeps a key of his own in the record."""
-    data = {**ActiveRecord("blue", 3, 3).to_data(), "owner": "team-a"}
+    data = {**ActiveRecord("blue", 3, 2, "switching").to_data(), "owner": "team-a"}
     world.cluster.maps[NAME] = StoredObject(NAME, data, "77")
     return world
 
@@ -193,10 +194,33 @@ def test_a_rollback_after_the_window_needs_force(world: World, check: bool) -> N
 
 def test_inside_the_window_and_as_a_switch_it_needs_none(world: World) -> None:
     switched(world).clock.time = 59.0
-    assert call(world, check=True, active="blue")["changed"] is True
+    assert call(world, check=True, active="blue", expected_epoch=5)["changed"] is True
     world.clock.time = 600.0
     call(world, phase="switching")
     assert call(world, active="blue", phase="verifying")["active"] == "blue"
+
+
+def test_the_first_command_of_the_readme_typed_once_more_flips_nothing(world: World) -> None:
+    """It names the colour that was active when the record was made; its pods would wake from their old commits."""
+    switched(world).clock.time = 30.0
+    for check in (True, False):
+        with pytest.raises(InvalidSettingsError, match="green is active since epoch 5 and no hand-over was begun"):
+            call(world, check, active="blue")
+    assert world.cluster.writes == 0
+    assert data(world)["active"] == "green"
+
+
+def test_a_record_that_is_created_again_is_newer_than_what_runs_have_left(world: World) -> None:
+    """Pods never go back to an older epoch, and the next snapshot must not collide with an old one."""
+    run = Run("r", "switch", "hot", "blue", "green", "me", "now", 6, status="done")
+    world.cluster.maps["app-bg-journal"] = StoredObject("app-bg-journal", Journal(run).to_data(), "1")
+    world.cluster.maps["app-bg-snapshot-b"] = StoredObject("app-bg-snapshot-b", {"epoch": "11"}, "1")
+    done = call(world, active="blue")
+    assert (done["created"], done["epoch"], data(world)["activated-epoch"]) == (True, 12, "12")
+    assert call(world, active="blue", epoch=40)["epoch"] == 40
+    assert call(world, active="blue", epoch=40)["changed"] is False
+    with pytest.raises(InvalidSettingsError, match="it must be from 1 to 1000000000"):
+        call(world, active="blue", epoch=10**26)
 
 
 def test_force_does_not_beat_an_expectation(world: World) -> None:
@@ -222,7 +246,7 @@ def test_owners_can_be_a_reason_not_to_begin(world: World) -> None:
     for check in (True, False):
         with pytest.raises(InvalidSettingsError) as raised:
             call(world, check, active="blue", on_drift_owner="fail")
-        assert len(raised.value.faults) == 2, "the window and the owner, both at once"
+        assert len(raised.value.faults) == 3, "the window, the jump and the owner, all at once"
         assert raised.value.result["drift_owners"]
     assert world.cluster.writes == 0
     assert call(world, active="green", on_drift_owner="fail")["changed"] is False

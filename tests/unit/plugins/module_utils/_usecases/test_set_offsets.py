@@ -16,7 +16,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     GroupNotEmptyError,
     InvalidSettingsError,
     KafkaError,
+    NoGoError,
     OffsetsError,
+    PendingOffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import parse
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
@@ -26,6 +28,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offset_request import (
     OffsetRequest,
     Position,
@@ -98,7 +101,7 @@ def test_what_there_is_to_say_of_a_partition_is_said(seeded: OffsetsWorld) -> No
         {
             "topic": "t",
             "partition": 1,
-            "reason": "latest: offset 20 was deleted by retention, 5 records are lost (log starts at 25)",
+            "reason": "latest: offset 20 was deleted by retention, at most 5 records are lost (log starts at 25)",
             "skipped": 80,
             "lost": 5,
         },
@@ -361,9 +364,10 @@ def test_static_members_are_evicted_when_asked(seeded: OffsetsWorld) -> None:
 def test_a_running_static_member_is_not_fought(seeded: OffsetsWorld) -> None:
     seeded.kafka.join_static("green", "pod-0")
     seeded.kafka.stubborn = True
-    with pytest.raises(GroupNotEmptyError, match="joined again") as raised:
+    with pytest.raises(NoGoError, match=r"joined again after an eviction: pod-0-id-again \(client app at") as raised:
         call(seeded, replace(COPY, evict_static=True))
     assert raised.value.result["changed"] is True, "it was evicted"
+    assert raised.value.result["evicted"][0]["member_id"] == "pod-0-id"
     assert "green" not in seeded.kafka.offsets
 
 
@@ -459,3 +463,63 @@ def test_a_group_in_use_is_not_removed(seeded: OffsetsWorld) -> None:
 def test_what_is_known_already_is_not_read_again(seeded: OffsetsWorld) -> None:
     call(seeded, COPY)
     assert len(seeded.kafka.fetched) == 1, "neither the new group's, nor the source's once more; only what was written"
+
+
+HOLDER = OpenTransaction(TopicPartition("__consumer_offsets", 3), 4001, 7, 120, transactional_id="app-1")
+
+
+@pytest.mark.parametrize("group", ["blue", "green"])
+def test_offsets_in_an_open_transaction_are_waited_for(seeded: OffsetsWorld, group: str) -> None:
+    """Of the source, whose transaction says where it is; of the target, where it would decide what was written."""
+    kafka, clock = seeded.kafka, seeded.clock
+    kafka.seed("green", {T0: CommittedOffset(1)})
+    kafka.pending[group], kafka.beside = {T0}, [HOLDER]
+    with pytest.raises(
+        PendingOffsetsError, match=rf"of group {group} .*app-1.*abort --topic .* \(waited 5 s\)"
+    ) as raised:
+        call(seeded, replace(COPY, wait_transactions=5.0))
+    assert raised.value.result["pending_transactions"][0]["producer_id"] == 4001
+    assert (kafka.writes, 4.5 < clock.time <= 5.0) == (0, True)
+
+    def end() -> None:
+        if clock.time > 8 and kafka.pending[group]:
+            kafka.pending[group] = set()
+            kafka.offsets[group][T0] = CommittedOffset(30)
+
+    kafka.on_read = end
+    call(seeded, replace(COPY, wait_transactions=5.0))
+    assert kafka.offsets["green"][T0] == (CommittedOffset(30) if group == "blue" else BLUE[T0])
+
+
+def test_a_transaction_that_begins_under_way_leaves_it_unknown(seeded: OffsetsWorld) -> None:
+    seeded.kafka.after_commit = lambda: seeded.kafka.pending.update(green={T1})
+    with pytest.raises(
+        OffsetsError, match="could not be read back: Offsets of group green are part of an open transaction"
+    ):
+        call(seeded, COPY)
+
+
+def test_a_removal_takes_what_an_open_transaction_has(seeded: OffsetsWorld) -> None:
+    """Kafka removes it, too; else the offset would come back when the transaction ends."""
+    seeded.kafka.pending["blue"] = {T0, T2}
+    request = OffsetRequest("blue", remove=True, topics=("t",))
+    predicted = call(seeded, request, check=True)
+    assert predicted["changed_partitions"] == 3
+    done = call(seeded, request)
+    assert (done["changed_partitions"], done["after"]) == (3, {"t": {"0": None, "1": None, "2": None}})
+    assert done["details"][2]["reason"] == "state is absent; what an open transaction has goes with it"
+    assert (seeded.kafka.offsets["blue"], seeded.kafka.pending["blue"]) == ({}, set())
+    assert seeded.clock.slept == []
+    assert call(seeded, request)["changed"] is False
+    seeded.kafka.seed("blue", BLUE)
+    seeded.kafka.pending["blue"] = {T0}
+    assert remove(seeded, OffsetRequest("blue", remove=True))["changed"] is True
+    assert "blue" not in seeded.kafka.known
+
+
+def test_a_commit_before_a_marker_is_no_loss(seeded: OffsetsWorld) -> None:
+    seeded.kafka.logs[T0] = LogRange(11, 11)
+    done = call(seeded, COPY)
+    assert seeded.kafka.offsets["green"][T0] == CommittedOffset(11)
+    assert done["details"][0]["reason"].startswith("1 offset passed by retention, may be a transaction marker")
+    assert call(seeded, COPY)["changed"] is False

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the flip on nobody is needed: the operator's processes are killed right after it, and the target is at work."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from bgtools.ledger_report import Row
+from demo.stage import Stage
+from tests.bed.playbooks.untidy import World, other
+from tests.bed.playbooks.watching import RECORD, PlaybookRun, wait_for
+
+pytestmark = pytest.mark.bed
+
+TIMES = 10
+IN_A_HURRY = 2
+"""Times that are not left to `make test-full`."""
+
+
+@pytest.fixture(scope="module")
+def world(stage: Stage, bed: Mapping[str, str]) -> World:
+    return World(stage, bed)
+
+
+def kill_after_the_flip(world: World, target: str) -> tuple[int, int]:
+    """Kill a switch as soon as the record names the target: the last moment (ns) it did not, and when all were dead."""
+    read = world.reader(RECORD)
+    with PlaybookRun(world.stage, "switch") as run:
+        run.wait_for("the armed record", lambda: world.state()[1] == "switching")
+        before = time.time_ns()
+        while True:
+            asked = time.time_ns()
+            if read()["active"] == target:
+                break
+            before = asked
+        run.kill()
+        return before, time.time_ns()
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(n, marks=[pytest.mark.long] if n >= IN_A_HURRY else []) for n in range(TIMES)]
+)
+def test_killed_right_after_the_flip(world: World, number: int) -> None:
+    """T40. Beside other tests the machine is slow, so only alone the two seconds are demanded."""
+    target = other(world.state()[0])
+    with world.producing(rate=120, linger=20) as producer:
+        before, dead = kill_after_the_flip(world, target)
+        found = world.record()
+        assert (found["active"], found["phase"]) == (target, "verifying"), "killed at another moment"
+        epoch = int(found["epoch"])
+
+        def begun() -> dict[tuple[str, int], Row]:
+            """The first record of the target in each partition."""
+            mine = [row for row in reversed(world.rows()) if row.colour == target and row.epoch >= epoch]
+            return {row.tp: row for row in mine}
+
+        wait_for("the target at work in every partition", lambda: len(begun()) == 12, 30)
+        assert world.record() == found, "somebody else has helped"
+        took = sorted((row.ns - dead) / 1e9 for row in begun().values())
+        seen = {"killed_after_s": (dead - before) / 1e9, "first_s": took[0], "last_partition_s": took[-1]}
+        with (world.stage.out / "killed.json").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(seen) + "\n")
+        assert took[0] <= (2.0 if number >= IN_A_HURRY else 5.0), seen
+        done = world.attempt("switch", "-e", f"bg_to={target}", name="finish")
+        assert done.code == 0, done.output[-4000:]
+        assert world.state() == (target, "stable")
+        world.account(producer.stop(), f"killed-{number}", changes=number + 1 if number == 0 else None)

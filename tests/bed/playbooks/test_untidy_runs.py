@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs beside pods that a node has evicted, typed twice, and refused by a quota in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+
+import pytest
+import yaml
+
+from demo.application import APP, MANIFESTS
+from demo.operator_ import Finished, Producer
+from demo.place import ROOT
+from demo.stage import Stage
+from tests.bed.playbooks.untidy import SNAPSHOTS, World, flat, other, says, ways_on
+from tests.bed.playbooks.watching import wait_for
+
+pytestmark = pytest.mark.bed
+
+RATE = 100
+
+
+@pytest.fixture(scope="module")
+def world(stage: Stage, bed: Mapping[str, str]) -> World:
+    return World(stage, bed)
+
+
+@pytest.fixture
+def producer(world: World) -> Iterator[Producer]:
+    with world.producing(RATE) as started:
+        yield started
+
+
+def snapshots(world: World) -> set[str]:
+    """Names of the ConfigMaps that hold hand-offs, as kubectl lists them."""
+    names = world.kubectl("get", "configmaps", "-o", "jsonpath={.items[*].metadata.name}").split()
+    return {name for name in names if name.startswith(SNAPSHOTS)}
+
+
+def test_pods_that_a_node_has_evicted(world: World, producer: Producer) -> None:
+    """T30: in both colours, hot and cold, there and back. Each run goes through and tells of them."""
+    evicted = [world.evicted_pod(colour) for colour in ("blue", "green")]
+    runs = [("switch", "hot"), ("rollback", "hot"), ("switch", "cold"), ("rollback", "cold")]
+    for playbook, mode in runs:
+        was = world.state()[0]
+        name = f"evicted-{playbook}-{mode}"
+        done = world.attempt(playbook, "-e", f"bg_mode={mode}", name=name)
+        assert done.code == 0, f"{name}: {done.output[-5000:]}"
+        says(flat(done.output), *evicted)
+        assert world.state() == (other(was), "stable")
+    left = world.kubectl("get", "pods", "-o", "jsonpath={.items[*].metadata.name}").split()
+    assert set(evicted) <= set(left), "they are not ours to delete"
+    world.account(producer.stop(), "evicted", changes=len(runs))
+
+
+def test_two_slots_hold_the_hand_offs(world: World) -> None:
+    """T10: after any number of runs the two fixed names are all there is, and nothing has to be listed or deleted for it."""
+    assert snapshots(world) == {f"{SNAPSHOTS}a", f"{SNAPSHOTS}b"}
+    assert world.record()["snapshot"] in snapshots(world)
+    rules = [
+        rule
+        for item in yaml.safe_load_all((MANIFESTS / "40-operator-rbac.yaml").read_text(encoding="utf-8"))
+        if item["kind"] == "Role"
+        for rule in item["rules"]
+        if "configmaps" in rule["resources"]
+    ]
+    verbs = {verb for rule in rules for verb in rule["verbs"]}
+    assert not verbs & {"list", "watch", "deletecollection"}
+    unnamed = {verb for rule in rules if not rule.get("resourceNames") for verb in rule["verbs"]}
+    assert unnamed == {"create"}, "rights on every ConfigMap of the namespace"
+
+
+def typed_twice(world: World, seconds: float) -> dict[str, Finished]:
+    """Two people type the README's command, one some seconds after the other."""
+    started: dict[str, tuple[subprocess.Popen[str], float]] = {}
+    for who in ("anna", "bert"):
+        command = world.stage.operator.command("switch", "-e", f"bg_confirm={APP}", "-e", f"bg_who={who}")
+        env = world.stage.operator.env
+        process = subprocess.Popen(
+            command, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        started[who] = (process, time.monotonic())
+        if who == "anna":
+            time.sleep(seconds)
+    ended = {}
+    for who, (process, since) in started.items():
+        output = process.communicate(timeout=240)[0]
+        (world.stage.out / f"twice-{seconds:g}-{who}.log").write_text(output, encoding="utf-8")
+        ended[who] = Finished(process.returncode, time.monotonic() - since, output, {})
+    return ended
+
+
+@pytest.mark.parametrize("seconds", [1.5, 3.0])
+def test_a_command_of_the_readme_typed_twice(world: World, producer: Producer, seconds: float) -> None:
+    """T2: one moves the work; the other says who moved it, when and to what, and changes nothing."""
+    before = world.record()
+    target = other(before["active"])
+    # Its pods have to start first, so the one is at it for long enough to be met by the other.
+    world.stage.app.scale(target, 0)
+    wait_for(f"{target} gone", lambda: not world.stage.app.pod_names(target), 60)
+    ended = typed_twice(world, seconds)
+    assert sorted(done.code == 0 for done in ended.values()) == [False, True], {
+        who: (done.code, done.output[-3000:]) for who, done in ended.items()
+    }
+    [winner] = [who for who, done in ended.items() if done.code == 0]
+    [late] = [done for done in ended.values() if done.code != 0]
+    after = world.record()
+    assert (after["active"], after["phase"]) == (target, "stable")
+    # Armed and flipped by one run, and not written since.
+    assert int(after["epoch"]) == int(before["epoch"]) + 2
+    says(flat(late.output), winner, target, after["switch-timestamp"])
+    assert "Traceback" not in late.output
+    world.account(producer.stop(), f"twice-{seconds:g}")
+
+
+def test_a_quota_that_refuses_the_snapshot(world: World, producer: Producer) -> None:
+    """T1: the application was switched before; the way back that is printed is typed, and is true."""
+    if not world.record()["previous-version"]:
+        assert world.attempt("switch", name="before-quota").code == 0
+    before = world.record()
+    spare = snapshots(world) - {before.get("snapshot", "")}
+    if len(snapshots(world)) > 1:  # both slots are there already: the one that the next run would write goes
+        world.kubectl("delete", "configmaps", *spare)
+    count = len(world.stage.app.listed("v1", "ConfigMap"))
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "configmaps"},
+        "spec": {"hard": {"count/configmaps": str(count)}},
+    }
+    with world.applied(quota):
+        world.wait_quota("configmaps")
+        done = world.attempt("switch", name="quota")
+        assert done.code != 0
+        says(flat(done.output), "quota", "configmaps")
+        assert world.state() == (before["active"], "stable")
+        world.at_work(before["active"])
+    # Somebody raises the quota and types what the report says.
+    ways = ways_on(done)
+    if ways[0].playbook:
+        typed = world.stage.operator.attempt(ways[0].playbook, *ways[0].arguments, name="quota-way-back")
+        assert typed.code == 0, typed.output[-4000:]
+    else:
+        says(ways[0].does, "nothing")
+    assert world.state() == (before["active"], "stable"), f"as printed: {ways}"
+    target = other(before["active"])
+    onward = [way for way in ways[1:] if way.does == f"goes to {target}"]
+    assert onward, ways
+    typed = world.stage.operator.attempt(onward[0].playbook, *onward[0].arguments, name="quota-onward")
+    assert typed.code == 0, typed.output[-4000:]
+    assert world.state() == (target, "stable")
+    world.account(producer.stop(), "quota")
