@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
+    InvalidSettingsError,
     LockedError,
     NotReadyError,
 )
@@ -40,6 +41,14 @@ def raise_undone(ctx: RunContext, error: Exception) -> t.NoReturn:
             break
         except LockedError as taken:
             end = taken.message
+            break
+        except InvalidSettingsError as gone:
+            # Waiting brings no record back, and whoever makes it again needs the lock.
+            ctx.lock.release()
+            end = (
+                f"{gone.message}. While there is no record that can be read {ctx.source} stands still: make it again with "
+                f"bg_configmap_switch, active: {ctx.source}, and run the rollback playbook"
+            )
             break
         except Exception as second:  # noqa: BLE001  it is tried again, and told in the end
             if ctx.ports.clock.monotonic() >= deadline:

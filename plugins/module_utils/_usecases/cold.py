@@ -48,7 +48,10 @@ def copy(ctx: RunContext, handoff: Handoff) -> int:
 
 
 def still_stopped(ctx: RunContext) -> None:
-    """Right before the flip: nobody has started the source again. Raises NoGoError that names what is there."""
+    """Right before the flip: nobody has started the source again, and what was copied is of the topics that are there.
+
+    Raises NoGoError that names what is there, OffsetsError that names the topic.
+    """
     workload, pods, group = ctx.workload(ctx.source), ctx.pods(ctx.source), group_of(ctx, ctx.source)
     left = [f"pod {pod.name}" for pod in pods] + [f"member {member.identity}" for member in group.members]
     if workload.replicas or left:
@@ -56,3 +59,4 @@ def still_stopped(ctx: RunContext) -> None:
             f"{ctx.source} was started again during the run{ctx.whose_scale(ctx.source)}: {workload.kind} {workload.name} wants "
             f"{workload.replicas} replicas; there are {', '.join(left[:5]) or 'no pods yet'}"
         )
+    changed_topics(ctx.topics, ctx.ports.kafka.topics(list(ctx.topics)))
