@@ -194,20 +194,19 @@ record:
   sample: {active: green, epoch: "3", phase: verifying, previous-version: blue}
 drift_owners:
   description:
-    - Who else manages the ConfigMap, by its labels, annotations, owner references and managed fields. Found are Argo CD, Flux
-      (Kustomization and HelmRelease), Helm, C(kubectl apply), controllers, and every field manager that applies keys of the
-      record.
+    - Who else manages the ConfigMap, by its C(managedFields) and by what C(kubectl apply) left in its annotations. Whoever applies
+      anything of it on the server's side counts, and whoever updates keys of the record or the label
+      C(app.kubernetes.io/managed-by), except C(kubectl) by hand.
   returned: success, when the record does not allow the change, and when it is nonsense
   type: list
   elements: dict
   contains:
-    owner: {description: Who it is., type: str, returned: always, sample: Argo CD application orders}
+    owner: {description: Who it is., type: str, returned: always, sample: field manager argocd-controller}
     evidence:
       description: Where it is written.
-      type: list
-      elements: str
+      type: str
       returned: always
-      sample: ["label argocd.argoproj.io/instance=orders"]
+      sample: "managedFields: Apply by argocd-controller of data.active, data.epoch"
     keys:
       description:
         - Keys of the record it is seen to declare. Empty does not mean none, because a server-side apply leaves no trace of a
@@ -216,15 +215,6 @@ drift_owners:
       elements: str
       returned: always
       sample: [active, epoch]
-    reverts:
-      description:
-        - C(continuously) may write its values by itself, C(on_deploy) when it is deployed, upgraded or applied the next time.
-        - C(never) is told to leave the record alone (Flux's C(reconcile) disabled or C(ssa) IfNotPresent), or declares none
-          of its keys; there is no warning.
-      type: str
-      returned: always
-      sample: continuously
-    advice: {description: What to do., type: str, returned: always, sample: Take the record out of the chart.}
 lock_holder:
   description: Run that holds the lock.
   returned: when another run did not end in time

@@ -133,7 +133,7 @@ def _read(ports: Ports, app: str) -> Seen:
         record = ActiveRecord.parse(name, found.data)
     except InvalidSettingsError as error:
         # Who manages it is the first suspect.
-        raise _refused([*error.faults, *(owner.warning(name) for owner in drift.reverting(owners))], owners) from error
+        raise _refused([*error.faults, *(owner.warning(name) for owner in owners)], owners) from error
     return Seen(StoredRecord(record, found.resource_version), owners, found.immutable)
 
 
@@ -180,7 +180,7 @@ def _check_allowed(name: str, request: RecordRequest, seen: Seen, wanted: Active
         faults.append(f"ConfigMap {name}: {jump}")
     # A hand-over that was begun is always finished: stopping in the middle is worse than any owner.
     if request.on_drift_owner == "fail" and record.phase not in IN_HANDOVER:
-        faults += [owner.warning(name) for owner in drift.reverting(seen.owners)]
+        faults += [owner.warning(name) for owner in seen.owners]
     if faults:
         raise _refused(faults, seen.owners, record)
 
@@ -232,7 +232,7 @@ def _of_the_creation(ports: Ports, request: RecordRequest, wanted: ActiveRecord)
 
 def _result(ports: Ports, request: RecordRequest, seen: Seen, wanted: ActiveRecord) -> dict[str, t.Any]:
     before = seen.record.to_data() if seen.record else None
-    warned = [] if request.on_drift_owner == "ignore" else drift.reverting(seen.owners)
+    warned = () if request.on_drift_owner == "ignore" else seen.owners
     notes = [] if seen.record else _of_the_creation(ports, request, wanted)
     return {
         "changed": wanted != seen.record,

@@ -161,7 +161,7 @@ def wait_stopped(ctx: RunContext, colour: str) -> None:
 
 def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, str]) -> None:
     """Until the colour has no pods; notes their addresses, and which of them were killed."""
-    before: set[str] = set()
+    before = set(known)
     while True:
         ctx.lock.hold()
         pods = ctx.pods(colour)
@@ -184,7 +184,7 @@ def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, s
 
 
 def _note_ended(ctx: RunContext, colour: str, names: t.Collection[str]) -> None:
-    for title in ctx.ports.cluster.ended_pods(ctx.workload(colour)):
+    for title in ctx.ports.cluster.ended_pods(ctx.known[colour]):
         name = title.split(" ", 1)[0]
         if name in names and not title.endswith("(Succeeded)"):
             ctx.ended[name] = f"pod {title}"
