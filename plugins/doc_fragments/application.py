@@ -67,8 +67,19 @@ options:
             by how old events are.
         type: raw
         default: 900
+      out_of_range:
+        description:
+          - What a switch does with a partition whose committed offset is not in the log any more, because retention passed it.
+          - V(fail) stops it before anything is changed. V(earliest) goes on at the first record that is still there; how many
+            were lost is counted and reported.
+          - A rollback always goes on, and reports the same. An offset in front of nothing but the marker of a transaction is no
+            loss, and stops nothing.
+        type: str
+        default: fail
       lock_ttl:
-        description: Seconds after which the lock of a run that died may be taken over, at least 5.
+        description:
+          - Seconds after which the lock of a run that died may be taken over, at least 5.
+          - It must be longer than O(api_server_timeout), or a lock would be lost while a renewal is still under way.
         type: raw
         default: 15
       contract:

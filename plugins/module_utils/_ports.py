@@ -149,10 +149,16 @@ class Cluster(t.Protocol):
         """
 
     def ended_pods(self, workload: Workload) -> list[str]:
-        """Pods of the workload that ended and are still listed, readable: ``name (Evicted)``."""
+        """Pods of the workload that ended and are still listed, readable: ``name (Evicted)``.
+
+        One that was told to end, and was killed for not doing it, says so until it is gone: ``name (exit code 137)``.
+        """
 
     def scalers(self, workloads: t.Collection[str]) -> list[Scaler]:
-        """What scales these workloads (names) by itself: HorizontalPodAutoscalers, and KEDA's ScaledObjects where installed."""
+        """What scales these workloads (names) by itself: HorizontalPodAutoscalers, and KEDA's ScaledObjects where installed.
+
+        Raises ``ClusterError`` that names the right when one of the two may not be listed: then it is not known.
+        """
 
     def denied(self, rights: t.Collection[Right]) -> list[str]:
         """Of the wanted rights those we lack, readable: ``patch deployments/scale.apps order-consumer-blue``."""

@@ -11,7 +11,8 @@ short_description: Set which colour of a blue/green application is active
 version_added: 0.1.0
 description:
   - Afterwards the ConfigMap C(<name>-active-version), the active record that the pods obey, names the wanted colour, phase
-    and rollback window. It is created when it does not exist.
+    and rollback window. It is created when it does not exist, which is told with a warning where no workload C(<name>-blue)
+    or C(<name>-green) is found.
   - The change is a compare-and-swap, made while holding the lock of the application. When somebody else changed the record
     in between, the module fails and nothing is lost of either change.
   - The epoch grows by one with every change of the colour, when a hand-over begins (O(phase=switching),
@@ -21,6 +22,9 @@ description:
     passed since C(switch-timestamp). A rollback is O(phase=rolling-back), and a change of O(active) back to the
     C(previous-version) that was not begun with O(phase=switching). A switch that is not settled yet may always be taken
     back, and a rollback that was begun in time is always finished.
+  - Who writes O(active) again and again, to create the record, changes nothing of one that is there; a record that names the
+    other colour by now makes such a task fail, because a change of O(active) needs a hand-over that was begun
+    (O(phase=switching)), O(expected_epoch) or O(force).
   - This module moves no offsets and pauses no consumer. M(streamops.bluegreen.bg_handover) does all of it, in the right
     order and in one process; use this module to create the record, and in hand-overs of your own.
 author: [streamops.bluegreen authors (@streamops)]
@@ -190,20 +194,19 @@ record:
   sample: {active: green, epoch: "3", phase: verifying, previous-version: blue}
 drift_owners:
   description:
-    - Who else manages the ConfigMap, by its labels, annotations, owner references and managed fields. Found are Argo CD, Flux
-      (Kustomization and HelmRelease), Helm, C(kubectl apply), controllers, and every field manager that applies keys of the
-      record.
+    - Who else manages the ConfigMap, by its C(managedFields) and by what C(kubectl apply) left in its annotations. Whoever applies
+      anything of it on the server's side counts, and whoever updates keys of the record or the label
+      C(app.kubernetes.io/managed-by), except C(kubectl) by hand.
   returned: success, when the record does not allow the change, and when it is nonsense
   type: list
   elements: dict
   contains:
-    owner: {description: Who it is., type: str, returned: always, sample: Argo CD application orders}
+    owner: {description: Who it is., type: str, returned: always, sample: field manager argocd-controller}
     evidence:
       description: Where it is written.
-      type: list
-      elements: str
+      type: str
       returned: always
-      sample: ["label argocd.argoproj.io/instance=orders"]
+      sample: "managedFields: Apply by argocd-controller of data.active, data.epoch"
     keys:
       description:
         - Keys of the record it is seen to declare. Empty does not mean none, because a server-side apply leaves no trace of a
@@ -212,15 +215,6 @@ drift_owners:
       elements: str
       returned: always
       sample: [active, epoch]
-    reverts:
-      description:
-        - C(continuously) may write its values by itself, C(on_deploy) when it is deployed, upgraded or applied the next time.
-        - C(never) is told to leave the record alone (Flux's C(reconcile) disabled or C(ssa) IfNotPresent), or declares none
-          of its keys; there is no warning.
-      type: str
-      returned: always
-      sample: continuously
-    advice: {description: What to do., type: str, returned: always, sample: Take the record out of the chart.}
 lock_holder:
   description: Run that holds the lock.
   returned: when another run did not end in time
@@ -240,7 +234,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kubernetes_argument_spec
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import (
+    LOCK_TTL,
+    RecordRequest,
+    set_active,
+)
 
 
 def use_case(module: AnsibleModule) -> dict[str, t.Any]:
@@ -258,6 +256,7 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
         lock_timeout=params["lock_timeout"],
         force=params["force"],
         on_drift_owner=params["on_drift_owner"],
+        lock_ttl=max(LOCK_TTL, int(params["api_server_timeout"]) + 5),
     )
     return set_active(build_ports(params), request, check=module.check_mode)
 

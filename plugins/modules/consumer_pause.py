@@ -60,8 +60,9 @@ options:
         its partitions.
       - V(stopped) is paused and has left its consumer group, so that its offsets can be set from outside. The process lives.
         The dialects V(pause_resume) and V(shawarma) do not know it.
-      - V(running) processes. With O(offsets) each partition begins there; without, the pods go on where they stopped, which
-        is only right when no other colour has processed since.
+      - V(running) processes. With V(bg/v1) the pods are told to read the active record and to follow it, so it undoes a pause,
+        at the same O(epoch), too, of the colour that is active in phase V(stable) or V(verifying). Pods of the other colour, and
+        all pods while a hand-over is armed, stay as they are, and the module fails when O(timeout) is over.
       - V(standby) waits for its turn; pods that are running refuse it and have to be paused first. Only V(bg/v1) knows it.
     type: str
     choices: [paused, stopped, running, standby]
@@ -126,27 +127,10 @@ options:
       - Epoch of the command. Required with O(dialect=bg/v1), whose pods refuse a command of an older epoch than they have seen.
       - It must be the epoch of the active record, see M(streamops.bluegreen.bg_configmap_switch). A pod that has seen a
         newer epoch than the record has stops processing when its lease ends.
+      - A pod that was paused by hand at the record's epoch stays so until it is told to be O(state=running) at this epoch, or
+        until the epoch of the record grows, which every run does that moves the work or gives a hand-over up.
       - Other dialects have no epochs; a custom one may send it as C({epoch}).
     type: int
-  offsets:
-    description:
-      - Where each partition begins, used with O(state=running) and O(dialect=bg/v1). It must hold every partition of the
-        application.
-    type: list
-    elements: dict
-    suboptions:
-      topic:
-        description: Topic.
-        type: str
-        required: true
-      partition:
-        description: Partition number.
-        type: int
-        required: true
-      offset:
-        description: Next offset to process, 0 or more.
-        type: int
-        required: true
   standby:
     description: How to stand by, used with O(state=standby). V(hot) joins the group and is paused, V(cold) does not join.
     type: str
@@ -291,19 +275,12 @@ EXAMPLES = r"""
           when: hold == `false`
           requests: [{method: PUT, path: /consumer, body: {hold: false}}]
 
-- name: Start green at the offsets of the snapshot, and let blue go on when that fails
-  block:
-    - name: Activate green
-      streamops.bluegreen.consumer_pause:
-        namespace: orders
-        name: order-consumer-green
-        state: running
-        epoch: "{{ flipped.epoch }}"
-        offsets: "{{ snapshot }}"
-  rescue:
-    - name: Show which pods are not running, and why
-      ansible.builtin.debug:
-        msg: "{{ ansible_failed_result.pods | default([]) | rejectattr('in_state') }}"
+- name: Let blue go on after that pause, as the record says
+  streamops.bluegreen.consumer_pause:
+    namespace: orders
+    name: order-consumer-blue
+    state: running
+    epoch: "{{ armed.epoch }}"
 """
 
 RETURN = r"""
@@ -409,16 +386,12 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.paus
 def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     """One call of the use case."""
     request, contract = parse_settings(module.params)
-    return pause_consumers(build_ports(module.params, contract=contract), request, check=module.check_mode)
+    ports = build_ports(module.params, contract=contract, hide=module.no_log_values.add)
+    return pause_consumers(ports, request, check=module.check_mode)
 
 
 def main() -> None:
     """Entry point of the module."""
-    offset_spec = {
-        "topic": {"type": "str", "required": True},
-        "partition": {"type": "int", "required": True},
-        "offset": {"type": "int", "required": True},
-    }
     custom_spec = {
         "status": {"type": "dict"},
         "states": {"type": "dict"},
@@ -437,7 +410,6 @@ def main() -> None:
             targets={"type": "list", "elements": "str", "default": []},
             custom_dialect={"type": "dict", "options": custom_spec},
             epoch={"type": "int"},
-            offsets={"type": "list", "elements": "dict", "options": offset_spec},
             standby={"type": "str", "choices": ["hot", "cold"], "default": "hot"},
             timeout={"type": "float", "default": 60.0},
             request_timeout={"type": "float", "default": 5.0},

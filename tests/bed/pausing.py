@@ -26,7 +26,6 @@ def pause(
         "targets": [],
         "custom_dialect": None,
         "epoch": 5,
-        "offsets": None,
         "standby": "hot",
         "timeout": 30.0,
         "request_timeout": 2.0,

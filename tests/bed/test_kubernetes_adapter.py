@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import typing as t
 from pathlib import Path
@@ -109,10 +110,7 @@ def test_compare_and_swap(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
     assert seen["data"] == {"active": "green", "epoch": "2"}
     assert seen["metadata"]["labels"]["team"] == "a"
     assert seen["metadata"]["resourceVersion"] == replaced.resource_version
-    assert cluster.config_maps("rec") == ["record"]
-    cluster.delete_config_map("record")
-    cluster.delete_config_map("record")
-    assert cluster.config_map("record") is None
+    assert cluster.config_map("other") is None
 
 
 def test_an_immutable_config_map(cluster: KubernetesAdapter) -> None:
@@ -201,6 +199,98 @@ def test_why_pods_cannot_run(cluster: KubernetesAdapter, kubectl: Kubectl) -> No
     assert until(lambda: problem("no-image", "ErrImageNeverPull"))
     assert "code 7" in until(lambda: problem("crashes", "CrashLoopBackOff"))
     assert "Insufficient cpu" in until(lambda: problem("too-big", "Unschedulable"))
+
+
+def test_an_evicted_pod_is_none(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    """One that failed and stayed: made from a scheduler that does not exist, then given to the ReplicaSet."""
+    kubectl("apply", "--filename=-", manifest=[workload("Deployment", "echo", 1)])
+    found, (pod,) = started(cluster, "Deployment", "echo", 1)
+    owner = kubectl.json("get", "pod", pod.name)["metadata"]
+    template = workload("Deployment", "echo", 1)["spec"]["template"]
+    spec = {**template["spec"], "schedulerName": "nobody"}
+    evicted = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "evicted"}, "spec": spec}
+    kubectl("apply", "--filename=-", manifest=[evicted])
+    status = json.dumps({"status": {"phase": "Failed", "reason": "Evicted"}})
+    kubectl("patch", "pod", "evicted", "--subresource=status", "--type=merge", f"--patch={status}")
+    metadata = json.dumps({"metadata": {"labels": owner["labels"], "ownerReferences": owner["ownerReferences"]}})
+    kubectl("patch", "pod", "evicted", "--type=merge", f"--patch={metadata}")
+    listed = kubectl("get", "pods", "--selector=app=echo", "--output=name").split()
+    assert "pod/evicted" in listed, "Kubernetes keeps it, and deletes nobody for it"
+    assert cluster.pods(found) == [pod]
+    assert cluster.ended_pods(found) == ["evicted (Evicted)"]
+
+
+def test_a_container_that_had_to_be_killed_is_told(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    plain = {"command": ["python3", "-c", stubborn], "readinessProbe": None}
+    kubectl("apply", "--filename=-", manifest=[workload("Deployment", "stubborn", 1, **plain)])
+    found, (pod,) = started(cluster, "Deployment", "stubborn", 1)
+    assert found.grace == 1
+    cluster.scale("Deployment", "stubborn", 0)
+    assert until(lambda: cluster.ended_pods(found)) == [f"{pod.name} (exit code 137)"]
+    assert until(lambda: not cluster.ended_pods(found) and not cluster.pods(found)), "then its object goes, too"
+
+
+def test_who_scales_a_workload(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
+    kubectl(
+        "apply", "--server-side", "--field-manager=argocd", "--filename=-", manifest=[workload("Deployment", "w", 0)]
+    )
+    hpa = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "w"},
+            "minReplicas": 2,
+            "maxReplicas": 3,
+        },
+    }
+    kubectl("apply", "--filename=-", manifest=[hpa])
+    assert [str(one) for one in cluster.scalers(["w"])] == ["HorizontalPodAutoscaler h (of w, at least 2)"]
+    assert cluster.scalers(["other"]) == []
+
+    def owners() -> tuple[str, ...]:
+        found = cluster.workload("Deployment", "w")
+        assert found is not None
+        return found.scaled_by
+
+    assert owners() == ("argocd",)
+    cluster.scale("Deployment", "w", 1)
+    assert until(lambda: owners() == ("kube-controller-manager (a HorizontalPodAutoscaler)",)), (
+        "1 is less than it wants"
+    )
+    kubectl("delete", "hpa", "h")
+    cluster.scale("Deployment", "w", 0)
+    assert owners() == ()
+    kubectl("scale", "deployment", "w", "--replicas=1")
+    assert owners() == (), "kubectl scale names nobody, and nobody repeats it"
+    kubectl("patch", "deployment", "w", "--field-manager=flux", "--type=merge", '--patch={"spec":{"replicas":2}}')
+    assert owners() == ("flux",)
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_pods_of_an_older_template(cluster: KubernetesAdapter, kubectl: Kubectl, kind: str) -> None:
+    manifest = workload(kind, "echo", 1)
+    if kind == "StatefulSet":
+        manifest["spec"]["updateStrategy"] = {"type": "OnDelete"}
+    kubectl("apply", "--filename=-", manifest=[manifest])
+    found, _pods = started(cluster, kind, "echo", 1)
+    assert (found.outdated, found.ordered) == ("", kind == "StatefulSet")
+    if kind == "Deployment":
+        kubectl("rollout", "pause", "deployment", "echo")
+    kubectl("set", "env", f"{kind.lower()}/echo", "RELEASE=2")
+    why = "the rollout is paused" if kind == "Deployment" else "OnDelete"
+
+    def outdated() -> bool:
+        seen = cluster.workload(kind, "echo")
+        return seen is not None and seen.outdated.startswith("0 of 1 pods run its template") and why in seen.outdated
+
+    assert until(outdated)
+    if kind == "Deployment":
+        kubectl("rollout", "resume", "deployment", "echo")
+    else:
+        kubectl("delete", "pod", "echo-0")
+    assert until(lambda: getattr(cluster.workload(kind, "echo"), "outdated", None) == "")
 
 
 def test_rights(bed: dict[str, str], cluster: KubernetesAdapter, kubectl: Kubectl) -> None:

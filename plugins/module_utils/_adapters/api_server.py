@@ -87,21 +87,18 @@ class ApiServer:
         )
         return response.status, response.data
 
-    def read(
-        self, what: str, path: str, query: t.Mapping[str, str] | None = None, partial: bool = False
-    ) -> dict[str, t.Any] | None:
+    def read(self, what: str, path: str, query: t.Mapping[str, str] | None = None) -> dict[str, t.Any] | None:
         """GET an object or a list; None when it does not exist. Tried again while the error may pass.
 
-        what: for messages (``ConfigMap orders/x``). partial: metadata only.
+        what: for messages (``ConfigMap orders/x``).
         """
         url = f"{path}?{urlencode(query)}" if query else path
-        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" if partial else "application/json"
         deadline = time.monotonic() + self.timeout
         while True:
             left = max(RETRY, deadline - time.monotonic())
             failure: BlueGreenError
             try:
-                status, body = self.send("GET", url, headers={"Accept": accept}, timeout=left)
+                status, body = self.send("GET", url, headers={"Accept": "application/json"}, timeout=left)
                 if status == 404:
                     return None
                 if status < 300:

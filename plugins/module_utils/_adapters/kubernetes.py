@@ -16,12 +16,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes_objects import (
     MANAGER,
     Object,
-    ended_title,
-    is_ended,
+    has_ended,
     owners,
+    to_autoscaler,
+    to_ended,
     to_lease,
     to_pod,
-    to_scaler,
+    to_scaled_object,
     to_stored,
     to_workload,
 )
@@ -36,12 +37,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     Workload,
 )
 
-SCALERS = {
-    "HorizontalPodAutoscaler": ("autoscaling/v2", "horizontalpodautoscalers"),
-    "ScaledObject": ("keda.sh/v1alpha1", "scaledobjects"),
-}
-KINDS = (("HorizontalPodAutoscaler", "hpa"), ("ScaledObject", "keda"))
 PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
+SCALERS = {"horizontalpodautoscalers": ("autoscaling", "v2"), "scaledobjects": ("keda.sh", "v1alpha1")}
+"""What scales workloads by itself: resource, API group and version."""
 
 
 class KubernetesAdapter:
@@ -103,23 +101,21 @@ class KubernetesAdapter:
 
     def scale(self, kind: str, name: str, replicas: int) -> None:
         """Set the wanted replicas. May be repeated."""
-        # By this name managedFields tells that it was us who scaled it.
-        path = f"{self._apps(PLURALS[kind], name, 'scale')}?fieldManager={MANAGER}"
-        what = self._title(kind, name)
+        # Named, so that managedFields tells our replicas from those of others.
+        path, what = f"{self._apps(PLURALS[kind], name, 'scale')}?fieldManager={MANAGER}", self._title(kind, name)
         body = {"spec": {"replicas": replicas}}
         if self._api.write("scale", what, "PATCH", path, body, "application/merge-patch+json") is None:
             raise ClusterError(f"Could not scale {what} to {replicas}: it does not exist")
 
     def pods(self, workload: Workload) -> list[Pod]:
         """The workload's pods that have or may get a process, terminating ones included (found by owner, not by label)."""
-        return [to_pod(item) for item in self._owned(workload) if not is_ended(item)]
+        return sorted((to_pod(item) for item in self._owned(workload) if not has_ended(item)), key=lambda pod: pod.name)
 
     def ended_pods(self, workload: Workload) -> list[str]:
-        """Pods of the workload that ended and are still listed, readable: ``name (Evicted)``."""
-        return [ended_title(item) for item in self._owned(workload) if is_ended(item)]
+        """Pods of the workload that ended and are still listed, readable: ``name (Evicted)``, ``name (exit code 137)``."""
+        return sorted(to_ended(item) for item in self._owned(workload) if has_ended(item))
 
     def _owned(self, workload: Workload) -> list[Object]:
-        """Every pod that the workload owns, sorted by name."""
         # The selector only keeps the lists short: the workload's controller lets go of objects that no longer match it.
         query = {"labelSelector": workload.selector} if workload.selector else None
         calls = {"pods": lambda: self._api.read(f"the pods of {self._namespace}", self._core("pods"), query)}
@@ -132,22 +128,33 @@ class KubernetesAdapter:
         if workload.kind == "Deployment":
             replica_sets = (found["owners"] or {}).get("items", [])
             owned_by = {item["metadata"]["uid"] for item in replica_sets if owners(item) & owned_by}
-        items = [item for item in (found["pods"] or {}).get("items", []) if owners(item) & owned_by]
-        return sorted(items, key=lambda item: str(item["metadata"]["name"]))
+        return [item for item in (found["pods"] or {}).get("items", []) if owners(item) & owned_by]
 
     def scalers(self, workloads: t.Collection[str]) -> list[Scaler]:
-        """What scales these workloads by itself: HorizontalPodAutoscalers, and KEDA's ScaledObjects where it is installed."""
-        where = f"namespaces/{self._namespace}"
-        hpa, keda = (f"/apis/{group}/{where}/{plural}" for group, plural in SCALERS.values())
-        found = ThreadParallel().run(
-            {
-                "hpa": lambda: self._api.read(f"the HorizontalPodAutoscalers of {self._namespace}", hpa),
-                "keda": lambda: self._api.read(f"the ScaledObjects of {self._namespace}", keda),  # 404: not installed
-            }
+        """What scales these workloads (names) by itself: HorizontalPodAutoscalers, and KEDA's ScaledObjects where installed.
+
+        Raises ``ClusterError`` that names the right when one of the two may not be listed: then it is not known.
+        """
+        calls = {name: self._listing(name, *group) for name, group in SCALERS.items()}
+        found = ThreadParallel().run(calls)
+        scalers = [to_autoscaler(item) for item in found["horizontalpodautoscalers"]]
+        scalers += [to_scaled_object(item) for item in found["scaledobjects"]]
+        return sorted(
+            (one for one in scalers if one is not None and one.workload in workloads),
+            key=lambda one: (one.kind, one.name),
         )
-        listed = [to_scaler(kind, item) for kind, key in KINDS for item in (found[key] or {}).get("items", [])]
-        # An HPA that KEDA made for its ScaledObject is the same scaler once more.
-        return [scaler for scaler in listed if scaler is not None and scaler.workload in workloads]
+
+    def _listing(self, resource: str, group: str, version: str) -> t.Callable[[], list[Object]]:
+        def listed() -> list[Object]:
+            what = f"the {resource} of {self._namespace}"
+            path = f"/apis/{group}/{version}/namespaces/{self._namespace}/{resource}"
+            try:
+                # Not found: nobody installed that kind, so nothing of it scales anything.
+                return list((self._api.read(what, path) or {}).get("items", []))
+            except ClusterError as error:
+                raise ClusterError(f"{error.message}. It takes the right list {resource}.{group}") from error
+
+        return listed
 
     def denied(self, rights: t.Collection[Right]) -> list[str]:
         """Of the wanted rights those we lack, readable: ``patch deployments/scale.apps order-consumer-blue``."""

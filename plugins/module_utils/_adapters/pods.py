@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer, reason
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import TOKEN_HEADER
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import POD_HEADER, TOKEN_HEADER
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, ClusterError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import HttpCall, Pod, Reply
 
@@ -169,7 +169,8 @@ class PodsAdapter:
             left = deadline - time.monotonic()
             if left <= 0:
                 return Reply(pod.name, None, None, f"no time left to send {_title(request)}")
-            return self._transport.send(pod, request.method, self._base_path + request.path, body, headers, left)
+            path, mine_only = self._base_path + request.path, {**headers, POD_HEADER: pod.name}
+            return self._transport.send(pod, request.method, path, body, mine_only, left)
         except urllib3.exceptions.HTTPError as error:
             return Reply(pod.name, None, None, f"no answer to {_title(request)}: {error}")
         except BlueGreenError as error:

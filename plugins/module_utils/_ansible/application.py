@@ -20,16 +20,24 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.interrupts import signals_as_errors
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import PHASES
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
+    MODES,
     Application,
     parse_application,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import ACTIONS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+DIRECTIONS = ("switch", "rollback")
+WORDS = (*COLOURS, *MODES, *DIRECTIONS, *PHASES, *ACTIONS, "GO", "NO-GO")
+"""What one task of a run takes from the result of another."""
 UseCase = t.Callable[["AnsibleModule", Ports, Application], dict[str, t.Any]]
 
 
@@ -47,7 +55,7 @@ def application_argument_spec(**own: dict[str, t.Any]) -> dict[str, t.Any]:
 def run_options() -> dict[str, dict[str, t.Any]]:
     """Options of the modules that act for a run."""
     return {
-        "direction": {"type": "str", "choices": ["switch", "rollback"], "default": "switch"},
+        "direction": {"type": "str", "choices": list(DIRECTIONS), "default": "switch"},
         "target": {"type": "str", "required": True},
         "run_id": {"type": "str"},
         "who": {"type": "str", "default": ""},
@@ -64,12 +72,37 @@ def request_of(module: AnsibleModule) -> Request:
     )
 
 
+def check_readable(secrets_known: t.Collection[str]) -> None:
+    """Raise InvalidSettingsError when Ansible will hide words of a result because they hold a secret.
+
+    Ansible replaces a secret wherever it occurs. One that is a colour, or a part of it, leaves results that no task can use.
+    """
+    if any(secret and secret in word for secret in secrets_known for word in WORDS):
+        fault = (
+            "a password, token or key that this module was given (sasl_plain_password or another secret option or its environment "
+            "variable, contract.token, kubeconfig) is a colour, a mode or another word that results are made of, or a part of "
+            "one. Ansible hides it wherever it occurs, so that nobody could read them. Choose a longer secret"
+        )
+        raise InvalidSettingsError([fault])
+
+
+def _check_lock(app: Application, api_server_timeout: float) -> None:
+    if app.lock_ttl <= api_server_timeout:
+        fault = (
+            f"application {app.name}: lock_ttl is {app.lock_ttl} s and api_server_timeout {api_server_timeout:g} s; the lock must "
+            "last longer than one request, or it is lost while a renewal is under way"
+        )
+        raise InvalidSettingsError([fault])
+
+
 def run_application(module: AnsibleModule, use_case: UseCase) -> None:
     """Check the application, connect, run the use case, and end the module with its result and the record's diff."""
 
     def call() -> dict[str, t.Any]:
         app = parse_application(module.params["application"], module.params["mode"], module.params["target"] or "")
-        ports = build_ports(module.params, app.namespace, app.contract)
+        check_readable(module.no_log_values)
+        _check_lock(app, module.params["api_server_timeout"])
+        ports = build_ports(module.params, app.namespace, app.contract, module.no_log_values.add)
         with signals_as_errors():
             result = use_case(module, ports, app)
         before = result.pop("record_before", None)

@@ -112,6 +112,7 @@ def application_option() -> dict[str, t.Any]:
         "replicas": {"type": "raw"},
         "max_lag": {"type": "raw", "default": 1000},
         "max_transaction_age": {"type": "raw", "default": 900},
+        "out_of_range": {"type": "str", "default": "fail"},
         "lock_ttl": {"type": "raw", "default": 15},
         "contract": {"type": "dict", "options": contract},
         "timeouts": {

@@ -41,11 +41,17 @@ class Lazy:
         return getattr(self._made, name)
 
 
-def build_ports(params: Params, namespace: str = "", contract: Contract | None = None) -> Ports:
+def build_ports(
+    params: Params,
+    namespace: str = "",
+    contract: Contract | None = None,
+    hide: t.Callable[[str], None] = lambda _secret: None,
+) -> Ports:
     """Ports for a module's parameters.
 
     params: options of the kafka or kubernetes group, or of both. namespace: default is the option of that name.
-    contract: how pods are reached; only the port ``consumers`` needs it.
+    contract: how pods are reached; only the port ``consumers`` needs it. hide: told of a token that was read, which
+    results must not show.
     """
     where = namespace or params.get("namespace") or ""
     api = Lazy(lambda: _api_server(params))
@@ -53,7 +59,7 @@ def build_ports(params: Params, namespace: str = "", contract: Contract | None =
     return Ports(
         kafka=t.cast(Kafka, Lazy(lambda: _kafka(params))),
         cluster=t.cast(Cluster, cluster),
-        consumers=t.cast(Consumers, Lazy(lambda: _consumers(api, cluster, where, contract))),
+        consumers=t.cast(Consumers, Lazy(lambda: _consumers(api, cluster, where, contract, hide))),
         clock=SystemClock(),
         parallel=ThreadParallel(),
     )
@@ -81,7 +87,9 @@ def _cluster(api: t.Any, namespace: str) -> t.Any:
     return KubernetesAdapter(api, namespace)
 
 
-def _consumers(api: t.Any, cluster: t.Any, namespace: str, contract: Contract | None) -> t.Any:
+def _consumers(
+    api: t.Any, cluster: t.Any, namespace: str, contract: Contract | None, hide: t.Callable[[str], None]
+) -> t.Any:
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import pods
     from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract
 
@@ -94,6 +102,7 @@ def _consumers(api: t.Any, cluster: t.Any, namespace: str, contract: Contract | 
     token, secret = contract.token, contract.token_secret
     if secret:
         token = cluster.secret(secret.name, secret.key)
+        hide(token)
     return pods.PodsAdapter(transport, contract.base_path, token, contract.token_header)
 
 

@@ -28,6 +28,8 @@ ABORT = "abort"
 CLEAN_UP = "clean_up"
 """A run ended before it armed anything: put back what it prepared."""
 
+ACTIONS = (NOTHING, START, SETTLE, ABORT, CLEAN_UP)
+
 
 @dataclass(frozen=True)
 class Decision:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 TRANSPORTS = ("api_proxy", "pod_ip")
 SCHEMES = ("http", "https")
+POD_HEADER = "X-BG-Pod"
+"""Names the pod that a request is for: an address is used again, and its next owner must not obey."""
 TOKEN_HEADER = "X-BG-Token"  # noqa: S105 - the name of a header
 
 _PATH = re.compile(r"^/[A-Za-z0-9._~/-]*$")

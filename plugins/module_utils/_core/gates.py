@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import lag
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner, reverting
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
     Group,
@@ -166,7 +166,7 @@ def transactions_gate(seen: Transactions, max_age: int) -> Gate:
 
 def owners_gate(record: str, owners: t.Iterable[DriftOwner]) -> Gate:
     """Nobody else writes the active record (name of its ConfigMap) back to what it was."""
-    others = reverting(owners)
+    others = list(owners)
     return gate(
         "active record's owners",
         ", ".join(owner.owner for owner in others) or "none",
@@ -197,7 +197,7 @@ def source_gates(workload: Workload | None, pods: t.Sequence[Pod], name: str, ro
     """The active colour is there and well."""
     ready = sum(pod.ready for pod in pods)
     wanted = workload.replicas if workload else 0
-    problems = "; ".join(f"{pod.name}: {pod.problem}" for pod in pods if pod.problem)
+    problems = "; ".join(f"{pod.name}: {pod.problem or pod.trouble}" for pod in pods if pod.problem or pod.trouble)
     return [
         gate(
             f"{role} pods ready",

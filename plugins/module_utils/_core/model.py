@@ -123,7 +123,9 @@ class Pod:
     ready: bool = False
     terminating: bool = False
     problem: str = ""
-    """Why it cannot run, in Kubernetes' own words (``ErrImagePull: ...``), or empty."""
+    """Why it cannot run, in Kubernetes' own words (``ErrImagePull: ...``), or empty. Not of one with a container that runs."""
+    trouble: str = ""
+    """Why a container of it cannot run, also where others do. Explains; excuses nothing."""
     ended: str = ""
     """How a container of a terminating pod ended, where it did not end by itself (``exit code 137``), or empty."""
 

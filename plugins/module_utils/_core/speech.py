@@ -21,7 +21,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects
     filled,
     state_in,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import HttpCall, Reply, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import HttpCall, Reply
 
 DRAINED, REPORTED, ACCEPTED, NOTHING = "drained", "reported", "accepted", "none"
 PROOFS = (DRAINED, REPORTED, ACCEPTED, NOTHING)
@@ -70,22 +70,20 @@ class Speech(t.Protocol):
 
 
 class BgV1:
-    """The contract bg/v1. standby: hot or cold. offsets: where running pods begin; None lets them go on."""
+    """The contract bg/v1. standby: hot or cold."""
 
     dialect = BG_V1
     reads: t.Sequence[HttpCall] = (HttpCall("GET", "/status"),)
     to_one = False
-    passing: frozenset[int] = frozenset()
+    passing: frozenset[int] = frozenset({421})
+    """The address belongs to another pod by now: the next list of pods tells."""
     tells = True
     extra = WAIT
 
-    def __init__(
-        self, wanted: str, epoch: int, standby: str = "hot", offsets: t.Mapping[TopicPartition, int] | None = None
-    ) -> None:
+    def __init__(self, wanted: str, epoch: int, standby: str = "hot") -> None:
         self._wanted = wanted
         self._epoch = epoch
         self._standby = standby
-        self._offsets = offsets
         name, body = self._command()
         self.commands: t.Sequence[HttpCall] = (HttpCall("POST", f"/{name}", body, {"X-BG-Epoch": str(epoch)}),)
         goals = {"paused": "DRAINED", "stopped": "DRAINED, not a member", "running": "ACTIVE"}
@@ -98,12 +96,7 @@ class BgV1:
             return "pause", {**body, "mode": "drain", "waitMs": wait, "leaveGroup": self._wanted == "stopped"}
         if self._wanted == "standby":
             return "prepare", {**body, "standby": self._standby}
-        if self._offsets is None:
-            return "resume", {**body, "waitMs": wait}
-        offsets: dict[str, dict[str, int]] = {}
-        for tp, offset in self._offsets.items():
-            offsets.setdefault(tp.topic, {})[str(tp.partition)] = offset
-        return "activate", {**body, "offsets": offsets, "waitMs": wait}
+        return "resume", {**body, "waitMs": wait}
 
     def view(self, replies: t.Sequence[Reply], accepted: bool) -> View:
         """See Speech."""

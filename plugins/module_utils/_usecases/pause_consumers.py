@@ -21,7 +21,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     HttpCall,
     Pod,
     Reply,
-    TopicPartition,
     Workload,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.speech import (
@@ -43,13 +42,11 @@ AGAIN = 1.0
 """Seconds a pod has to show what it was told, before it is told again."""
 LEAST = 0.5
 """Seconds a request may take even when the time is almost over: the last one shall say what is wrong, not that it was cut off."""
-GONE = ("Succeeded", "Failed")
-"""Phases without a process, for good."""
 
 
 @dataclass(frozen=True)
 class PauseRequest:
-    """state: paused, stopped, running or standby. dialect: None for bg/v1, which alone needs epoch and has offsets and standby.
+    """state: paused, stopped, running or standby. dialect: None for bg/v1, which alone needs epoch and has standby.
 
     timeout: for all of it, request_timeout: for each pod's answer to one request, in seconds.
     """
@@ -58,7 +55,6 @@ class PauseRequest:
     name: str
     state: str
     epoch: int | None = None
-    offsets: t.Mapping[TopicPartition, int] | None = None
     standby: str = "hot"
     dialect: Dialect | None = None
     targets: tuple[str, ...] = ()
@@ -70,7 +66,7 @@ class PauseRequest:
         """How the state is asked for and read."""
         if self.dialect is not None:
             return Spoken(self.dialect, self.state, self.targets, self.epoch)
-        return BgV1(self.state, self.epoch or 0, self.standby, self.offsets)
+        return BgV1(self.state, self.epoch or 0, self.standby)
 
 
 @dataclass
@@ -86,7 +82,7 @@ class _Round:
 
     @property
     def todo(self) -> list[Pod]:
-        return [pod for pod in self.pods if pod.phase not in GONE and not self.views[pod.uid].in_state]
+        return [pod for pod in self.pods if not self.views[pod.uid].in_state]
 
 
 def pause_consumers(ports: Ports, request: PauseRequest, check: bool = False) -> dict[str, t.Any]:
@@ -156,12 +152,11 @@ class _Call:
     def _look(self) -> _Round:
         self._rounds += 1
         seen = _Round(self._ports.cluster.pods(self._workload))
-        asked = [pod for pod in seen.pods if pod.phase not in GONE]
-        answers: dict[str, list[Reply]] = {pod.uid: [] for pod in asked}
+        answers: dict[str, list[Reply]] = {pod.uid: [] for pod in seen.pods}
         for call in self._speech.reads:
-            for pod, reply in self._send(asked, call, 0.0):
+            for pod, reply in self._send(seen.pods, call, 0.0):
                 answers[pod.uid].append(reply)
-        for pod in asked:
+        for pod in seen.pods:
             seen.views[pod.uid] = self._speech.view(answers[pod.uid], pod.uid in self._accepted)
         return seen
 
@@ -222,7 +217,11 @@ class _Call:
         reasons = []
         for pod in self._seen.todo:
             view = self._seen.views[pod.uid]
-            silent = f" (phase {pod.phase})" + (f", {pod.problem}" if pod.problem else "") if view.state is None else ""
+            silent = (
+                f" (phase {pod.phase})" + (f", {pod.problem or pod.trouble}" if pod.problem or pod.trouble else "")
+                if view.state is None
+                else ""
+            )
             reasons.append(view.why + silent)
         raise NotReadyError(
             f"{self._title} is not {self._request.state} after {self._request.timeout:g} s: "
@@ -243,8 +242,7 @@ class _Call:
         moved = {pod.name for pod in self._first.pods if pod.uid in self._moved}
         after = {name: self._speech.goal if name in moved else state for name, state in before.items()}
         pods = [self._pod(pod) for pod in self._seen.pods]
-        living = [pod["proof"] for pod in pods if pod["phase"] not in GONE]
-        proof = max(living, key=PROOFS.index, default=NOTHING)
+        proof = max((pod["proof"] for pod in pods), key=PROOFS.index, default=NOTHING)
         return {
             "changed": bool(self._told),
             "state": self._request.state,
@@ -260,15 +258,14 @@ class _Call:
 
     def _pod(self, pod: Pod) -> dict[str, t.Any]:
         before, view = self._first.views.get(pod.uid), self._seen.views.get(pod.uid)
-        gone = pod.phase in GONE
         return {
             "name": pod.name,
             "uid": pod.uid,
             "phase": pod.phase,
             "terminating": pod.terminating,
-            "state_before": _label(self._first, pod) if before or gone else None,
+            "state_before": _label(self._first, pod) if before else None,
             "state": view.state if view else None,
-            "in_state": gone or bool(view and view.in_state),
+            "in_state": bool(view and view.in_state),
             "proof": view.proof if view else NOTHING,
             "commanded": pod.uid in self._told,
             "error": (view.why if view.state in (None, UNKNOWN) else "") if view else pod.problem,

@@ -20,8 +20,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract, parse_contract
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import row_faults
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import PauseRequest
 
 _TARGET = re.compile(r"^[^\x00-\x20/?#%{}]{1,255}$")
@@ -34,7 +32,6 @@ def parse_settings(params: Params) -> tuple[PauseRequest, Contract]:
     """What to do and how to reach the pods. Raises InvalidSettingsError that lists every fault at once."""
     faults: list[str] = []
     dialect = _dialect(params, faults)
-    offsets = _offsets(params["offsets"], faults)
     faults += _contradictions(params, dialect)
     defaults = (dialect.port, dialect.base_path) if dialect else ()
     contract, wrong = parse_contract(params["contract"] or {}, *defaults)
@@ -51,7 +48,6 @@ def parse_settings(params: Params) -> tuple[PauseRequest, Contract]:
         name=params["name"],
         state=params["state"],
         epoch=params["epoch"],
-        offsets=offsets,
         standby=params["standby"],
         dialect=dialect,
         targets=tuple(params["targets"]),
@@ -75,14 +71,6 @@ def _dialect(params: Params, faults: list[str]) -> Dialect | None:
     return dialect
 
 
-def _offsets(rows: t.Sequence[Params] | None, faults: list[str]) -> dict[TopicPartition, int] | None:
-    """The option ``offsets`` as the use case takes it."""
-    if rows is None:
-        return None
-    faults += row_faults(rows)
-    return {TopicPartition(row["topic"], row["partition"]): row["offset"] for row in rows}
-
-
 def _contradictions(params: Params, dialect: Dialect | None) -> list[str]:
     faults = []
     name, state, targets = params["dialect"], params["state"], params["targets"]
@@ -91,8 +79,6 @@ def _contradictions(params: Params, dialect: Dialect | None) -> list[str]:
         faults.append(f"state {state} is unknown to dialect {name}; it knows {', '.join(known)}")
     if params["epoch"] is None and (name == BG_V1 or (dialect and "epoch" in dialect.fields)):
         faults.append(f"epoch is missing; dialect {name} sends it with every command")
-    if params["offsets"] is not None and (name != BG_V1 or state != "running"):
-        faults.append("offsets has no effect; it goes with dialect bg/v1 and state running")
     what = (dialect.targets or "names for {target}") if dialect else ""
     needs = bool(dialect) and "target" in (dialect.fields if dialect else ())
     if needs and not targets:

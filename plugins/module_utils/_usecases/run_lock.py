@@ -98,7 +98,9 @@ class RunLock:
         self._lease = None  # where the answer is lost, nobody knows which version is ours
         try:
             version = lease.resource_version if lease else None
-            self._lease = self._ports.cluster.put_lease(self._name, self._run_id, self._ttl, version)
+            # Another module of the same run may have asked for longer.
+            ttl = max(self._ttl, lease.duration_seconds if lease and lease.holder == self._run_id else 0)
+            self._lease = self._ports.cluster.put_lease(self._name, self._run_id, ttl, version)
         except ConflictError:
             return False
         self._renewed = started

@@ -18,11 +18,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_r
     ActiveRecord,
     record_name,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import KINDS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     ClusterError,
     InvalidSettingsError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_change import (
     change_record,
     check_expected,
@@ -31,11 +33,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_c
     shown,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock, lock_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State, StoredRecord
 
 LOCK_TTL = 15
-"""Seconds after which the lock of a module that was killed may be taken over."""
+"""Seconds after which the lock of a module that was killed may be taken over; more where one request may take as long."""
 MOST_EPOCH = 10**9
 """Pods never go back to an older epoch: a larger one by mistake would stop them until they restart."""
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
@@ -61,6 +63,7 @@ class RecordRequest:
     force: bool = False
     epoch: int | None = None
     on_drift_owner: str = "warn"
+    lock_ttl: int = LOCK_TTL
 
     def check(self) -> None:
         """Raise InvalidSettingsError that lists every fault."""
@@ -101,8 +104,8 @@ def set_active(ports: Ports, request: RecordRequest, check: bool = False) -> dic
     seen = _read(ports, request.app)
     wanted = _wanted(ports, request, seen)
     if check or wanted == seen.record:
-        return _result(request, seen, wanted)
-    lock = RunLock(ports, request.app, request.run_id, LOCK_TTL)
+        return _result(ports, request, seen, wanted)
+    lock = RunLock(ports, request.app, request.run_id, request.lock_ttl)
     lock.acquire(request.lock_timeout)
     try:
         seen = _read(ports, request.app)  # the run we may have waited for can have changed it
@@ -111,7 +114,7 @@ def set_active(ports: Ports, request: RecordRequest, check: bool = False) -> dic
             _create(ports, request.app, wanted)
         elif wanted != seen.record:
             State(ports, request.app).swap_record(seen.stored, wanted)
-        return _result(request, seen, wanted)
+        return _result(ports, request, seen, wanted)
     finally:
         try:
             if not lock.was_ours:
@@ -130,7 +133,7 @@ def _read(ports: Ports, app: str) -> Seen:
         record = ActiveRecord.parse(name, found.data)
     except InvalidSettingsError as error:
         # Who manages it is the first suspect.
-        raise _refused([*error.faults, *(owner.warning(name) for owner in drift.reverting(owners))], owners) from error
+        raise _refused([*error.faults, *(owner.warning(name) for owner in owners)], owners) from error
     return Seen(StoredRecord(record, found.resource_version), owners, found.immutable)
 
 
@@ -177,7 +180,7 @@ def _check_allowed(name: str, request: RecordRequest, seen: Seen, wanted: Active
         faults.append(f"ConfigMap {name}: {jump}")
     # A hand-over that was begun is always finished: stopping in the middle is worse than any owner.
     if request.on_drift_owner == "fail" and record.phase not in IN_HANDOVER:
-        faults += [owner.warning(name) for owner in drift.reverting(seen.owners)]
+        faults += [owner.warning(name) for owner in seen.owners]
     if faults:
         raise _refused(faults, seen.owners, record)
 
@@ -205,9 +208,32 @@ def _create(ports: Ports, app: str, record: ActiveRecord) -> None:
             raise
 
 
-def _result(request: RecordRequest, seen: Seen, wanted: ActiveRecord) -> dict[str, t.Any]:
+def _of_the_creation(ports: Ports, request: RecordRequest, wanted: ActiveRecord) -> list[str]:
+    """What whoever creates a record should look at: perhaps the name is wrong, or the record was there once."""
+    name, said = record_name(request.app), []
+    if wanted.epoch > 1 and wanted.epoch != request.epoch:
+        said.append(
+            f"ConfigMap {name} begins at epoch {wanted.epoch}: journal or snapshots of {request.app} know of epoch {wanted.epoch - 1}, "
+            "and pods that have seen it never go back"
+        )
+    names = [f"{request.app}-{colour}" for colour in COLOURS]
+    try:
+        if any(ports.cluster.workload(kind, each) for kind in KINDS for each in names):
+            return said
+    except ClusterError:
+        return said  # it takes a right that this module does not need
+    said.append(
+        f"ConfigMap {name} is created for an application {request.app}, and there is neither a Deployment nor a StatefulSet "
+        f"{' or '.join(names)} in its namespace. If its workloads have other names, all is well; else delete the ConfigMap and the "
+        f"Lease {lock_name(request.app)}, and check the name"
+    )
+    return said
+
+
+def _result(ports: Ports, request: RecordRequest, seen: Seen, wanted: ActiveRecord) -> dict[str, t.Any]:
     before = seen.record.to_data() if seen.record else None
-    warned = [] if request.on_drift_owner == "ignore" else drift.reverting(seen.owners)
+    warned = () if request.on_drift_owner == "ignore" else seen.owners
+    notes = [] if seen.record else _of_the_creation(ports, request, wanted)
     return {
         "changed": wanted != seen.record,
         "created": seen.record is None,
@@ -216,6 +242,6 @@ def _result(request: RecordRequest, seen: Seen, wanted: ActiveRecord) -> dict[st
         "phase": wanted.phase,
         "record": wanted.to_data(),
         "drift_owners": drift.as_result(seen.owners),
-        "warnings": [owner.warning(record_name(request.app)) for owner in warned],
+        "warnings": [*notes, *(owner.warning(record_name(request.app)) for owner in warned)],
         "diff": {"before": shown(before), "after": shown(wanted.to_data())},
     }

@@ -71,10 +71,11 @@ def wait_started(
                 f"{workload.kind} {workload.name} was set back to {workload.replicas} replicas, {least} are needed"
                 f"{ctx.whose_scale(colour)}: stop whoever does that, then run again"
             )
-        hopeless = [pod for pod in pods if pod.problem.split(":")[0] in HOPELESS]
+        hopeless = [pod for pod in pods if (pod.problem or pod.trouble).split(":")[0] in HOPELESS]
         if hopeless:
             raise NotReadyError(
-                f"{colour} cannot start: " + "; ".join(f"pod {pod.name}: {pod.problem}" for pod in hopeless)
+                f"{colour} cannot start: "
+                + "; ".join(f"pod {pod.name}: {pod.problem or pod.trouble}" for pod in hopeless)
             )
         missing = _not_started(workload, pods) or (_not_joined(ctx, colour, pods, partitions) if joined else "")
         if not missing:
@@ -96,7 +97,7 @@ def _not_started(workload: Workload, pods: t.Sequence[Pod]) -> str:
         return f"{workload.kind} {workload.name}: {workload.outdated}"
     if workload.replicas <= len(ready) == len(pods):
         return ""
-    waiting = [f"{pod.name} ({pod.problem or pod.phase})" for pod in pods if not pod.ready]
+    waiting = [f"{pod.name} ({pod.problem or pod.trouble or pod.phase})" for pod in pods if not pod.ready]
     return f"{len(ready)} of {workload.replicas} pods of {workload.name} are Ready" + (
         f", waiting for {', '.join(waiting)}" if waiting else ""
     )
@@ -160,6 +161,7 @@ def wait_stopped(ctx: RunContext, colour: str) -> None:
 
 def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, str]) -> None:
     """Until the colour has no pods; notes their addresses, and which of them were killed."""
+    before = set(known)
     while True:
         ctx.lock.hold()
         pods = ctx.pods(colour)
@@ -167,6 +169,10 @@ def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, s
             known[pod.name] = pod.ip or known.get(pod.name, "")
             if pod.ended:
                 ctx.ended[pod.name] = f"pod {pod.name}: {pod.ended}"
+        names = {pod.name for pod in pods}
+        if before - names:  # for a moment Kubernetes tells how they ended
+            _note_ended(ctx, colour, before - names)
+        before = names
         if not pods:
             return
         if ctx.ports.clock.monotonic() >= deadline:
@@ -175,6 +181,13 @@ def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, s
             left = ", ".join(f"pod {pod.name} ({'terminating' if pod.terminating else pod.phase})" for pod in pods[:8])
             raise NotReadyError(f"{colour} did not stop within {ctx.app.timeouts.start:.0f} s{back}; left: {left}")
         ctx.ports.clock.sleep(POLL)
+
+
+def _note_ended(ctx: RunContext, colour: str, names: t.Collection[str]) -> None:
+    for title in ctx.ports.cluster.ended_pods(ctx.known[colour]):
+        name = title.split(" ", 1)[0]
+        if name in names and not title.endswith("(Succeeded)"):
+            ctx.ended[name] = f"pod {title}"
 
 
 def _wait_left(ctx: RunContext, colour: str, deadline: float, known: t.Mapping[str, str]) -> list[Member]:

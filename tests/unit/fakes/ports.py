@@ -236,7 +236,7 @@ class FakeCluster:
     def pods(self, workload: Workload) -> list[Pod]:
         self._read()
         self.on_pods()
-        return list(self.owned[workload.name])
+        return [pod for pod in self.owned[workload.name] if pod.phase not in ("Succeeded", "Failed")]
 
     def secret(self, name: str, key: str) -> str:
         self._read()
@@ -259,6 +259,8 @@ class FakePod:
     silent: bool = False
     busy: int = 0
     """Commands it answers with this HTTP code first, once."""
+    follows: bool = True
+    """Whether the record names its colour: a wake lets it process."""
 
     def status(self) -> dict[str, t.Any]:
         """The status body."""
@@ -300,9 +302,9 @@ class FakePod:
         if name == "prepare" and self.state == "ACTIVE":
             return 409, {"error": "conflict", "message": "active", "epoch": self.epoch}
         self.epoch, self.epoch_source = body["epoch"], "http"
+        if name == "resume" and not self.follows:
+            return 202, self.status()
         self.state = {"pause": "DRAINED", "prepare": "STANDBY"}.get(name, "ACTIVE")
-        for topic, offsets in body.get("offsets", {}).items():
-            self.partitions.update({TopicPartition(topic, int(p)): o for p, o in offsets.items()})
         return 202 if self.slow else 200, self.status()
 
 

@@ -65,11 +65,12 @@ def test_something_has_to_be_asked_for(world: World, run_module: RunModule) -> N
 
 
 def test_drift_owners(world: World, run_module: RunModule) -> None:
-    metadata = {"annotations": {"meta.helm.sh/release-name": "shop"}}
+    fields = {"f:metadata": {"f:labels": {"f:app.kubernetes.io/managed-by": {}}}}
+    metadata = {"managedFields": [{"manager": "helm", "operation": "Update", "fieldsV1": fields}]}
     world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 2, "switching").to_data(), "77", metadata)
     warned = run_module(module, world.ports, check=True, active="green", **APP)
-    assert "Helm release ?/shop" in str(warned["warnings"])
-    assert warned["drift_owners"][0]["reverts"] == "on_deploy"
+    assert "field manager helm" in str(warned["warnings"])
+    assert warned["drift_owners"][0]["keys"] == []
     world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 3).to_data(), "77", metadata)
     refused = run_module(module, world.ports, phase="switching", on_drift_owner="fail", **APP)
     assert (refused["failed"], refused["changed"], len(refused["faults"])) == (True, False, 1)

@@ -36,18 +36,11 @@ def test_check_real_repeat_check(running: World, run_module: RunModule) -> None:
     assert running.consumers.commands == {"pause": 2}
 
 
-def test_running_at_offsets(running: World, run_module: RunModule) -> None:
+def test_a_pause_by_hand_is_undone(running: World, run_module: RunModule) -> None:
     run_module(module, running.ports, state="paused", **BLUE)
-    offsets = [{"topic": "t", "partition": 0, "offset": 12}]
-    result = run_module(module, running.ports, state="running", offsets=offsets, **{**BLUE, "epoch": 3})
+    result = run_module(module, running.ports, state="running", **BLUE)
     assert (result["rc"], result["changed"]) == (0, True)
-    assert running.consumers.sent[-1][2]["offsets"] == {"t": {"0": 12}}
-
-
-def test_bad_offsets_are_listed(running: World, run_module: RunModule) -> None:
-    offsets = [{"topic": "t", "partition": 0, "offset": 12}, {"topic": "t", "partition": 0, "offset": -2}]
-    result = run_module(module, running.ports, state="running", offsets=offsets, **BLUE)
-    assert len(result["faults"]) == 2
+    assert {pod.state for pod in running.consumers.pods.values()} == {"ACTIVE"}
 
 
 def test_a_silent_pod(running: World, run_module: RunModule) -> None:

@@ -13,18 +13,17 @@ import pytest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes_objects import (
-    outdated,
-    scaled_by,
     selector,
+    to_pod,
+    to_workload,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Right, Scaler, Workload
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Right, Workload
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
 
 MAPS = "/api/v1/namespaces/n/configmaps"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/n/leases"
 APPS = "/apis/apps/v1/namespaces/n"
-PODS = "/api/v1/namespaces/n/pods"
 STORED = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
@@ -104,84 +103,6 @@ def test_creation(cluster: KubernetesAdapter, server: HttpServer) -> None:
         cluster.create_config_map("x", {})
 
 
-HPAS = "/apis/autoscaling/v2/namespaces/n/horizontalpodautoscalers"
-SCALED = "/apis/keda.sh/v1alpha1/namespaces/n/scaledobjects"
-
-
-def test_what_scales_a_workload_by_itself(cluster: KubernetesAdapter, server: HttpServer) -> None:
-    def scaler(name: str, workload: str, **more: t.Any) -> dict[str, t.Any]:
-        return {"metadata": {"name": name, **more}, "spec": {"scaleTargetRef": {"name": workload}}}
-
-    hpa = scaler("h", "w")
-    hpa["spec"]["minReplicas"] = 3
-    of_keda = scaler("keda-hpa-k", "w", ownerReferences=[{"kind": "ScaledObject", "uid": "k"}])
-    paused = scaler("p", "w", annotations={"autoscaling.keda.sh/paused": "true"})
-    server.answers[f"GET {HPAS}"] = [(200, {"items": [hpa, of_keda, scaler("other", "x")]})]
-    assert cluster.scalers(["w"]) == [Scaler("HorizontalPodAutoscaler", "h", "w", 3)], "KEDA is not installed: 404"
-    server.answers[f"GET {SCALED}"] = [(200, {"items": [scaler("k", "w"), paused]})]
-    assert cluster.scalers(["w"])[1:] == [
-        Scaler("ScaledObject", "k", "w", 0),
-        Scaler("ScaledObject", "p", "w", 0, paused=True),
-    ]
-
-
-def test_pods_that_ended_are_no_pods(cluster: KubernetesAdapter, server: HttpServer) -> None:
-    """Kubernetes keeps them: evicted by a node, ended by a shutdown, completed."""
-    evicted = owned("Pod", "gone", "u", status={"phase": "Failed", "reason": "Evicted"})
-    done = owned("Pod", "done", "u", status={"phase": "Succeeded"})
-    going = owned(
-        "Pod",
-        "going",
-        "u",
-        metadata={"deletionTimestamp": "now"},
-        status={
-            "phase": "Running",
-            "containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}],
-        },
-    )
-    server.answers[f"GET {PODS}"] = [(200, {"items": [evicted, done, going]})]
-    workload = Workload("StatefulSet", "w", "u", 1)
-    (pod,) = cluster.pods(workload)
-    assert (pod.name, pod.terminating, pod.ended) == ("going", True, "container c ended with exit code 137 (Error)")
-    assert cluster.ended_pods(workload) == ["done (Succeeded)", "gone (Evicted)"]
-
-
-@pytest.mark.parametrize(
-    ("spec", "status", "says"),
-    [
-        ({}, {"updatedReplicas": 2, "observedGeneration": 4}, ""),
-        ({}, {"updatedReplicas": 1, "observedGeneration": 4}, "1 of 2 pods run its template"),
-        ({}, {"updatedReplicas": 2, "observedGeneration": 3}, "its controller has not seen its last change yet"),
-        ({"paused": True}, {"observedGeneration": 4}, "0 of 2 pods run its template, its rollout is paused"),
-        (
-            {"updateStrategy": {"type": "OnDelete"}},
-            {"updatedReplicas": 1, "observedGeneration": 4},
-            "1 of 2 pods run its template, pods are only replaced when somebody deletes them (OnDelete)",
-        ),
-        (
-            {"updateStrategy": {"rollingUpdate": {"partition": 1}}},
-            {"updatedReplicas": 1, "observedGeneration": 4},
-            "1 of 2 pods run its template, only pods from 1 on are updated (partition)",
-        ),
-    ],
-)
-def test_pods_of_an_older_template(spec: dict[str, t.Any], status: dict[str, t.Any], says: str) -> None:
-    assert outdated({"generation": 4}, {"replicas": 2, **spec}, status) == says
-
-
-def test_who_else_owns_the_replicas() -> None:
-    def entry(manager: str, *fields: str) -> dict[str, t.Any]:
-        return {"manager": manager, "fieldsV1": {"f:spec": {f"f:{field}": {} for field in fields}}}
-
-    fields = [
-        entry("argocd-controller", "replicas", "template"),
-        entry("kube-controller-manager", "replicas"),
-        entry("helm", "template"),
-        entry("streamops.bluegreen", "replicas"),
-    ]
-    assert scaled_by({"managedFields": fields}) == ("argocd-controller", "kube-controller-manager (an autoscaler)")
-
-
 def test_a_lease_is_created_renewed_and_taken_over(cluster: KubernetesAdapter, server: HttpServer) -> None:
     stored = {
         "metadata": {"name": "l", "resourceVersion": "3", "labels": {"team": "a"}},
@@ -208,26 +129,92 @@ def test_a_lease_is_created_renewed_and_taken_over(cluster: KubernetesAdapter, s
 
 
 def test_a_workload_and_its_scale(cluster: KubernetesAdapter, server: HttpServer) -> None:
-    server.answers[f"GET {APPS}/deployments/w"] = [
-        (
-            200,
-            {
-                "metadata": {"name": "w", "uid": "u", "labels": {"a": "b"}},
-                "spec": {"replicas": 4, "selector": {"matchLabels": {"app": "w"}}},
-                "status": {"readyReplicas": 3},
-            },
-        )
-    ]
+    spec = {"replicas": 4, "selector": {"matchLabels": {"app": "w"}}}
+    server.answers[f"GET {APPS}/deployments/w"] = [(200, {"metadata": {"name": "w", "uid": "u"}, "spec": spec})]
     server.answers[f"PATCH {APPS}/deployments/w/scale"] = [(200, {})]
     found = cluster.workload("Deployment", "w")
-    assert found is not None
-    assert (found.name, found.uid, found.replicas, found.selector, found.grace) == ("w", "u", 4, "app=w", 30)
+    assert found == Workload("Deployment", "w", "u", 4, "app=w")
     assert cluster.workload("StatefulSet", "w") is None
     cluster.scale("Deployment", "w", 0)
     assert server.requests[-1].body == {"spec": {"replicas": 0}}
+    assert server.requests[-1].path.endswith("/scale?fieldManager=streamops.bluegreen")
     assert server.requests[-1].headers["Content-Type"] == "application/merge-patch+json"
     with pytest.raises(ClusterError, match="Could not scale StatefulSet n/w to 2: it does not exist"):
         cluster.scale("StatefulSet", "w", 2)
+
+
+def owner_of_replicas(manager: str, **more: t.Any) -> dict[str, t.Any]:
+    return {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}, **more}
+
+
+def test_who_else_scales_a_workload_and_how_its_pods_stop() -> None:
+    others = {"manager": "argocd-controller", "operation": "Apply", "fieldsV1": {"f:spec": {"f:template": {}}}}
+    managers = [owner_of_replicas("kubectl", subresource="scale"), owner_of_replicas("streamops.bluegreen"), others]
+    managers.append(owner_of_replicas("kube-controller-manager"))
+    template = {"spec": {"terminationGracePeriodSeconds": 60}}
+    item = {
+        "metadata": {"name": "w", "uid": "u", "managedFields": managers},
+        "spec": {"replicas": 2, "template": template},
+    }
+    found = to_workload("StatefulSet", item)
+    assert found.scaled_by == ("kube-controller-manager (a HorizontalPodAutoscaler)", "kubectl")
+    assert (found.grace, found.ordered) == (60, True)
+    parallel = to_workload("StatefulSet", {**item, "spec": {"podManagementPolicy": "Parallel", "template": {}}})
+    assert (parallel.grace, parallel.ordered) == (30, False)
+    assert to_workload("Deployment", item).ordered is False
+
+
+DEPLOYED = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2}
+PARTITION = {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}}
+REVISIONS = {"currentRevision": "a", "updateRevision": "b"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "status", "outdated"),
+    [
+        ("Deployment", {}, {}, ""),
+        ("Deployment", {}, {"observedGeneration": 2}, "its controller has not seen its newest template yet"),
+        ("Deployment", {}, {"replicas": 3, "updatedReplicas": 1}, "1 of 3 pods run its template"),
+        (
+            "Deployment",
+            {"paused": True},
+            {"updatedReplicas": 0},
+            "0 of 2 pods run its template, the rollout is paused",
+        ),
+        ("Deployment", {"paused": True}, {}, ""),
+        ("Deployment", {}, {"replicas": 0, "updatedReplicas": 0}, ""),
+        (
+            "Deployment",
+            {"paused": True, "replicas": 0},
+            {"replicas": 0, "updatedReplicas": 0},
+            "the next pods may run an older template, the rollout is paused",
+        ),
+        (
+            "StatefulSet",
+            {"updateStrategy": {"type": "OnDelete"}},
+            {"updatedReplicas": 1, **REVISIONS},
+            "1 of 2 pods run its template, and its updateStrategy OnDelete replaces none by itself",
+        ),
+        ("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, {"replicas": 0, "updatedReplicas": 0}, ""),
+        (
+            "StatefulSet",
+            PARTITION,
+            {"updatedReplicas": 1, **REVISIONS},
+            "1 of 2 pods run its template, the update leaves out pods below partition 1",
+        ),
+        (
+            "StatefulSet",
+            {**PARTITION, "replicas": 0},
+            {"replicas": 0, "updatedReplicas": 0, **REVISIONS},
+            "the next pods may run an older template, the update leaves out pods below partition 1",
+        ),
+        ("StatefulSet", {"replicas": 1}, {"replicas": 2, "updatedReplicas": 1}, ""),
+    ],
+)
+def test_pods_of_an_older_template(kind: str, spec: t.Any, status: t.Any, outdated: str) -> None:
+    metadata = {"name": "w", "uid": "u", "generation": 3}
+    item = {"metadata": metadata, "spec": {"replicas": 2, **spec}, "status": {**DEPLOYED, **status}}
+    assert to_workload(kind, item).outdated == outdated
 
 
 def test_pods_of_a_deployment_are_found_by_their_owners(cluster: KubernetesAdapter, server: HttpServer) -> None:
@@ -250,6 +237,102 @@ def test_pods_of_a_stateful_set(cluster: KubernetesAdapter, server: HttpServer) 
     server.answers["GET /api/v1/namespaces/n/pods"] = [(200, {"items": pods})]
     assert [pod.name for pod in cluster.pods(Workload("StatefulSet", "w", "u", 1))] == ["w-0"]
     assert len(server.requests) == 1
+
+
+def test_pods_that_ended_are_none(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    died = {"containerStatuses": [{"state": {"terminated": {"exitCode": 137, "reason": "Error"}}}]}
+    pods = [
+        owned("Pod", "w-1", "u", status={"phase": "Running"}),
+        owned("Pod", "w-2", "u", status={"phase": "Failed", "reason": "Evicted"}),
+        owned("Pod", "w-3", "u", status={"phase": "Succeeded"}),
+        owned("Pod", "w-4", "u", status={"phase": "Failed", **died}, metadata={"deletionTimestamp": "now"}),
+        owned("Pod", "x", "other", status={"phase": "Failed"}),
+    ]
+    server.answers["GET /api/v1/namespaces/n/pods"] = [(200, {"items": pods})]
+    workload = Workload("StatefulSet", "w", "u", 1)
+    assert [pod.name for pod in cluster.pods(workload)] == ["w-1"]
+    assert cluster.ended_pods(workload) == ["w-2 (Evicted)", "w-3 (Succeeded)", "w-4 (exit code 137)"]
+
+
+HPAS = "GET /apis/autoscaling/v2/namespaces/n/horizontalpodautoscalers"
+SCALED_OBJECTS = "GET /apis/keda.sh/v1alpha1/namespaces/n/scaledobjects"
+
+
+def scaler(name: str, spec: dict[str, t.Any], **metadata: t.Any) -> dict[str, t.Any]:
+    return {"metadata": {"name": name, **metadata}, "spec": spec}
+
+
+def target(name: str, kind: str = "Deployment") -> dict[str, t.Any]:
+    return {"scaleTargetRef": {"kind": kind, "name": name}}
+
+
+def test_what_scales_a_workload_by_itself(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    made_by_keda = [{"kind": "ScaledObject", "name": "s"}]
+    hpas = [
+        scaler("h", {**target("w"), "minReplicas": 3}),
+        scaler("other", target("z")),
+        scaler("alien", target("w", "Rollout")),
+        scaler("keda-hpa-s", target("w"), ownerReferences=made_by_keda),
+    ]
+    server.answers[HPAS] = [(200, {"items": hpas})]
+    assert [str(one) for one in cluster.scalers(["v", "w"])] == ["HorizontalPodAutoscaler h (of w, at least 3)"], (
+        "no KEDA is no error"
+    )
+    prefix = "autoscaling.keda.sh"
+    keda = [
+        scaler("a", {"scaleTargetRef": {"name": "w"}}),
+        scaler("b", {"scaleTargetRef": {"name": "v"}, "minReplicaCount": 2}, annotations={f"{prefix}/paused": "true"}),
+        scaler("c", target("v"), annotations={f"{prefix}/paused-replicas": "4"}),
+        scaler("d", target("v"), annotations={f"{prefix}/paused": "false"}),
+        scaler("e", target("v", "Rollout")),
+    ]
+    server.answers[SCALED_OBJECTS] = [(200, {"items": keda})]
+    found = {one.name: (one.workload, one.least, one.paused) for one in cluster.scalers({"v", "w"})}
+    assert found == {
+        "h": ("w", 3, False),
+        "a": ("w", 0, False),
+        "b": ("v", 2, True),
+        "c": ("v", 4, True),
+        "d": ("v", 0, False),
+    }
+
+
+def test_scalers_that_may_not_be_listed_are_unknown(cluster: KubernetesAdapter, server: HttpServer) -> None:
+    server.answers[HPAS] = [(200, {"items": []})]
+    server.answers[SCALED_OBJECTS] = [(403, {"message": "forbidden"})]
+    with pytest.raises(
+        ClusterError, match=r"answered 403: forbidden\. It takes the right list scaledobjects\.keda\.sh"
+    ):
+        cluster.scalers(["w"])
+
+
+@pytest.mark.parametrize(
+    ("terminated", "ended"),
+    [
+        ({"exitCode": 0, "reason": "Completed"}, ""),
+        ({"exitCode": 137, "reason": "Error"}, "exit code 137"),
+        ({"exitCode": 137, "reason": "OOMKilled"}, "exit code 137 (OOMKilled)"),
+        ({"exitCode": 143, "reason": "Error"}, "exit code 143 (SIGTERM; a JVM says so after an orderly stop, too)"),
+        ({"exitCode": 0, "signal": 9}, "signal 9"),
+    ],
+)
+def test_how_a_container_ended(terminated: dict[str, t.Any], ended: str) -> None:
+    status = {
+        "phase": "Running",
+        "containerStatuses": [{"state": {"running": {}}}, {"state": {"terminated": terminated}}],
+    }
+    stopping = owned("Pod", "p", "u", status=status, metadata={"deletionTimestamp": "now"})
+    assert to_pod(stopping).ended == ended
+    assert to_pod(owned("Pod", "p", "u", status=status)).ended == "", "it will be started again"
+
+
+def test_a_pod_with_a_container_that_runs_is_not_excused() -> None:
+    crashes = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    status = {"phase": "Running", "containerStatuses": [crashes, {"state": {"running": {}}}]}
+    pod = to_pod(owned("Pod", "p", "u", status=status))
+    assert (pod.problem, pod.trouble) == ("", "CrashLoopBackOff")
+    alone = to_pod(owned("Pod", "p", "u", status={**status, "containerStatuses": [crashes]}))
+    assert (alone.problem, alone.trouble) == ("CrashLoopBackOff", "CrashLoopBackOff")
 
 
 @pytest.mark.parametrize(

@@ -199,3 +199,11 @@ def test_parallel_calls_all_end_before_the_first_error_is_raised() -> None:
         parallel.run({"a": broken, "b": slow})
     assert ended == ["slow"]
     assert parallel.run({"outer": lambda: parallel.run({"inner": lambda: 2})}) == {"outer": {"inner": 2}}
+
+
+def test_a_request_names_its_pod(proxy: PodsAdapter, server: HttpServer) -> None:
+    """An address is used again: the pod that has it now must be able to tell that it is not meant."""
+    server.answers[f"POST {route(P1)}/pause"] = server.answers[f"GET {route(P2)}/status"] = [(200, {})]
+    proxy.call([P1], "pause", {"epoch": 1}, 5.0)
+    proxy.send([P2], HttpCall("GET", "/status"), 5.0)
+    assert [request.headers["X-BG-Pod"] for request in server.requests] == ["p1", "p2"]

@@ -122,8 +122,9 @@ def test_the_token_comes_from_the_secret(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(ports, "_cluster", lambda api, namespace: Cluster())
     contract = Contract(transport="pod_ip", token_secret=SecretKey("control", "token"), token_header="X-Control")
-    made = build_ports({}, "n", contract)
+    hidden: set[str] = set()
+    made = build_ports({}, "n", contract, hidden.add)
     assert asked == [], "nothing is read before pods are asked"
     made.consumers.call([], "status", None, 1.0)
-    assert asked == [("control", "token")]
+    assert (asked, hidden) == ([("control", "token")], {"t0ken"})
     assert made.consumers._made._headers["X-Control"] == "t0ken"  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates as g
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import NEVER, ON_DEPLOY, DriftOwner
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of, strangers
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -278,11 +278,9 @@ def test_a_standby_pod_that_is_ready_and_silent_is_not_known_to_stand_by(pod: Po
 
 
 def test_owners_gate() -> None:
-    """Only who writes the record back counts, and no verdict is worse than a warning."""
+    """No verdict is worse than a warning."""
     assert g.owners_gate("r", []).verdict == g.GO
-    quiet = DriftOwner("Flux Kustomization f/orders", ("label",), (), NEVER)
-    assert g.owners_gate("r", [quiet]).verdict == g.GO
-    row = g.owners_gate("r", [quiet, DriftOwner("kubectl apply", ("annotation",), ("active",), ON_DEPLOY, "Do not.")])
+    row = g.owners_gate("r", [DriftOwner("kubectl apply", "annotation", ("active",))])
     assert (row.verdict, row.value) == (g.WARN, "kubectl apply")
     assert row.advice.startswith("ConfigMap r is managed by kubectl apply too (it declares active)")
 

@@ -81,17 +81,31 @@ def test_a_slow_pod_is_waited_for(running: World) -> None:
     assert running.clock.slept
 
 
-def test_running_begins_at_the_offsets(running: World) -> None:
+def test_a_pause_is_undone_at_its_own_epoch(running: World) -> None:
     call(running)
-    call(running, state="running", epoch=3, offsets={T0: 11, T1: 21})
-    assert running.consumers.sent[-1][1:] == (
-        "activate",
-        {"epoch": 3, "offsets": {"t": {"0": 11, "1": 21}}, "waitMs": 2000},
-    )
-    assert call(running, state="running", epoch=3, offsets={T0: 11, T1: 21})["changed"] is False
+    predicted = call(running, check=True, state="running")
+    assert predicted["diff"]["after"] == {"p1": "ACTIVE", "p2": "ACTIVE"}
+    done = call(running, state="running")
+    assert (done["changed"], done["diff"]) == (True, predicted["diff"])
+    assert running.consumers.sent[-1][1:] == ("resume", {"epoch": 2, "waitMs": 2000})
+    assert call(running, state="running")["changed"] is False
 
 
-def test_running_without_offsets_goes_on(running: World) -> None:
+def test_pods_whose_colour_is_not_active_stay_paused(running: World) -> None:
+    """They only read the record again: a wake is no order to process."""
+    call(running)
+    for pod in running.consumers.pods.values():
+        pod.follows = False
+    with pytest.raises(NotReadyError, match="pod p1 is DRAINED at epoch 2"):
+        call(running, state="running", timeout=3.0)
+
+
+def test_an_address_that_belongs_to_another_pod_by_now(running: World) -> None:
+    running.consumers.pods["p1"].busy = 421
+    assert call(running)["changed"] is True
+
+
+def test_running_goes_on(running: World) -> None:
     call(running)
     assert call(running, state="running", epoch=3)["changed"] is True
     assert running.consumers.commands["resume"] == 2
@@ -171,7 +185,7 @@ def test_terminating_pods_count_and_finished_ones_do_not(running: World) -> None
     pods[1] = changed(pods[1], phase="Failed")
     result = call(running)
     assert [name for name, command, body in running.consumers.sent] == ["p1"]
-    assert result["pods"][1]["in_state"] is True
+    assert [(pod["name"], pod["in_state"]) for pod in result["pods"]] == [("p1", True)]
 
 
 def test_a_pod_that_has_not_started_is_not_paused(running: World) -> None:

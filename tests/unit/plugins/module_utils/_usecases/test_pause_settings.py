@@ -11,7 +11,6 @@ import typing as t
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_settings import parse_settings
 
 GIVEN: dict[str, t.Any] = {
@@ -22,7 +21,6 @@ GIVEN: dict[str, t.Any] = {
     "targets": [],
     "custom_dialect": None,
     "epoch": None,
-    "offsets": None,
     "standby": "hot",
     "timeout": 60.0,
     "request_timeout": 5.0,
@@ -51,12 +49,6 @@ def test_the_dialect_decides_port_and_path() -> None:
     assert (contract.port, contract.base_path) == (9, "/x")
 
 
-def test_offsets() -> None:
-    rows = [{"topic": "t", "partition": 1, "offset": 5}]
-    request = parse_settings({**GIVEN, "state": "running", "epoch": 2, "offsets": rows})[0]
-    assert (request.offsets, request.epoch, request.dialect) == ({TopicPartition("t", 1): 5}, 2, None)
-
-
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
@@ -78,8 +70,6 @@ def test_offsets() -> None:
         ({"dialect": "shawarma", "targets": ["a"]}, "targets has no effect with dialect shawarma"),
         ({"dialect": "kafka_connect", "targets": ["a/b"]}, "target 'a/b' must have"),
         ({"dialect": "kafka_connect", "targets": ["a", "a"]}, "target 'a' is listed twice"),
-        ({"epoch": 1, "offsets": []}, "offsets has no effect"),
-        ({"dialect": "shawarma", "state": "running", "offsets": []}, "offsets has no effect"),
         ({"epoch": 1, "timeout": 0.0}, "timeout is 0"),
         ({"epoch": 1, "request_timeout": -1.0}, "request_timeout is -1"),
         ({"epoch": 1, "contract": {"port": 0}}, "contract.port is 0"),
@@ -92,14 +82,12 @@ def test_one_fault(options: dict[str, t.Any], fault: str) -> None:
 
 
 def test_all_at_once() -> None:
-    rows = [{"topic": "t", "partition": 1, "offset": -5}, {"topic": "t", "partition": 1, "offset": 5}]
     found = faults(
         dialect="custom",
         state="running",
         targets=["a b"],
-        offsets=rows,
         custom_dialect={**CUSTOM, "evidence": "a.["},
         timeout=-1.0,
         contract={"scheme": "ftp"},
     )
-    assert len(found) == 9
+    assert len(found) == 6
