@@ -36,6 +36,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
     Snapshot,
+    chunk_name,
     snapshot_name,
     to_chunks,
 )
@@ -156,12 +157,12 @@ def test_the_snapshot_of_a_hand_over(
     ids = {topic: adapter.topics([topic])[topic].topic_id}
     taken = Snapshot(7, "run", "hot", "blue", "green", "2026-11-24T08:00:00Z", handed, {}, ids)
     for number, data in enumerate(to_chunks(taken)):
-        metadata = {"name": snapshot_name("app", 7, number)}
+        metadata = {"name": chunk_name(snapshot_name("app", "a"), number)}
         kubectl(
             "create", "-f-", manifest=[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}]
         )
     seed(adapter, name, topic, 9, 9, 9)
-    stored = {"group_id": name, "snapshot_config_map": "app-bg-snapshot-7", "namespace": kubectl.namespace}
+    stored = {"group_id": name, "snapshot_config_map": "app-bg-snapshot-a", "namespace": kubectl.namespace}
     assert ansible("kafka_group_offsets", **stored)["changed"] is True
     assert adapter.committed(name, tps(topic)) == handed
     missing = ansible("kafka_group_offsets", **{**stored, "snapshot_config_map": "app-bg-snapshot-8"})
