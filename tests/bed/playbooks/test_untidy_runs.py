@@ -113,7 +113,7 @@ def test_a_command_of_the_readme_typed_twice(world: World, producer: Producer, s
     target = other(before["active"])
     # Its pods have to start first, so the one is at it for long enough to be met by the other.
     world.stage.app.scale(target, 0)
-    wait_for(f"{target} gone", lambda: not world.stage.app.pod_names(target), 60)
+    wait_for(f"{target} gone", lambda: not world.living(target), 60)
     ended = typed_twice(world, seconds)
     assert sorted(done.code == 0 for done in ended.values()) == [False, True], {
         who: (done.code, done.output[-3000:]) for who, done in ended.items()

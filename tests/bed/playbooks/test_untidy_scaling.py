@@ -52,7 +52,7 @@ def test_replicas_applied_after_a_run_was_settled(world: World) -> None:
     idle = other(active)
     with world.producing() as producer:
         world.apply_replicas(TOOL, **{active: 0, idle: 2})
-        wait_for(f"{active} without pods", lambda: not world.stage.app.pod_names(active), 60)
+        wait_for(f"{active} without pods", lambda: not world.living(active), 60)
         done = world.attempt("switch", "-e", f"bg_to={active}", name="settled-without-pods")
         said = flat(done.output)
         assert "active and settled" not in said, said[-3000:]

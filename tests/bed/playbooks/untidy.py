@@ -81,6 +81,15 @@ class World:
     def group(self, colour: str) -> str:
         return self.stage.names.group(colour)
 
+    def living(self, colour: str) -> list[str]:
+        """A colour's pods that did not end; those that a node has evicted stay listed for ever."""
+        ended = {
+            pod["metadata"]["name"]
+            for pod in self.stage.app.listed("v1", "Pod")
+            if pod["status"].get("phase") in ("Failed", "Succeeded")
+        }
+        return [name for name in self.stage.app.pod_names(colour) if name not in ended]
+
     # -- runs --------------------------------------------------------------------------------------------------------
 
     def attempt(self, playbook: str, *arguments: str, name: str, env: Mapping[str, str] | None = None) -> Finished:
