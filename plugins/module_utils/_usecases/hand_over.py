@@ -22,6 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     ClusterError,
     ConflictError,
     LockedError,
+    NotReadyError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
@@ -44,7 +45,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.obse
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import (
     Request,
     RunContext,
-    replicas_of,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.settle import close_run, verify
@@ -121,7 +121,7 @@ def _set_to_work(ctx: RunContext) -> None:
         if run is not None and run.source == colour:
             put_back(ctx)
         elif run is not None:
-            ctx.raise_to(colour, replicas_of(ctx, colour))
+            cold.begin(ctx, colour)
         wait_started(ctx, colour, 1)
         if ctx.request.mode == "hot":
             drive(ctx, colour, wake(ctx.stored.record.epoch), ctx.app.timeouts.activate)
@@ -168,7 +168,15 @@ def _move(ctx: RunContext, until: str) -> Handoff | None:
         return handoff
     # From here on the outcome is the record's. Pods begin by themselves when they read it, which is within a second.
     if until == ACTIVE:
-        _begin(ctx, pods)
+        try:
+            _begin(ctx, pods)
+        except NotReadyError as error:
+            error.message += (
+                f". {ctx.target} is active since epoch {ctx.stored.record.epoch} and its pods begin when they can: run the switch "
+                "again to prove and close the run, or the rollback to go back"
+            )
+            error.args = (error.message,)
+            raise
     done = ctx.run.end("hand over", ctx.ports.clock.now(), sum(row.ms or 0 for row in ctx.steps.rows))
     ctx.write_journal(replace(done, steps=(*done.steps, *ctx.steps.rows)))
     ctx.event(
@@ -241,10 +249,8 @@ def _await_target(ctx: RunContext) -> None:
 def _warm(ctx: RunContext) -> dict[str, list[Pod]]:
     """Open every connection the critical section uses, look at what it will look at, and make the room for its snapshot."""
     with ctx.steps.step("warm"):
-        partitions, chunks = (
-            partitions_of(ctx.topics),
-            1 + len(partitions_of(ctx.topics)) // snapshots.PARTITIONS_PER_CHUNK,
-        )
+        partitions = partitions_of(ctx.topics)
+        chunks = 1 + len(partitions) // snapshots.PARTITIONS_PER_CHUNK
         seen = ctx.ports.parallel.run(
             {
                 "source": lambda: ctx.pods(ctx.source),
@@ -282,9 +288,7 @@ def _begin(ctx: RunContext, pods: t.Sequence[Pod]) -> None:
     """Set the target to work, and see it there."""
     if ctx.run.mode == "cold":
         with ctx.steps.step("start target"):
-            replicas = replicas_of(ctx, ctx.target)
-            ctx.raise_to(ctx.target, replicas)
-            wait_started(ctx, ctx.target, replicas)
+            cold.begin(ctx, ctx.target)
         return
     with ctx.steps.step("activate target"):
         drive(ctx, ctx.target, wake(ctx.stored.record.epoch), ctx.app.timeouts.activate, pods=pods)
