@@ -23,7 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
 
 MARK = "bg:"
 _WHOLE = re.compile(r"bg:([0-9]{1,15});")
-_MARKED = "bg:{};\x00"
+_SEED = "bg:0;\x00"
 """confluent-kafka for Python reads metadata to a zero byte, past its end where it has none; its own commits have one."""
 
 
@@ -36,11 +36,6 @@ def commit_epoch(committed: CommittedOffset) -> int | None:
         return None
     found = _WHOLE.match(committed.metadata)
     return int(found.group(1)) if found else 0
-
-
-def begun_at(offset: int, epoch: int) -> CommittedOffset:
-    """The commit of a reign whose pods have not processed anything yet."""
-    return CommittedOffset(offset, -1, _MARKED.format(epoch))
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def unmarked(committed: t.Mapping[TopicPartition, CommittedOffset]) -> list[Topi
 
 def as_seeds(offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, CommittedOffset]:
     """The offsets as they are written to a group that stands by: marked as older than every reign."""
-    return {tp: committed._replace(metadata=_MARKED.format(0)) for tp, committed in offsets.items()}
+    return {tp: committed._replace(metadata=_SEED) for tp, committed in offsets.items()}
 
 
 def not_drained(

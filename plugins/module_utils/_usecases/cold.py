@@ -12,7 +12,7 @@ Asks nothing of the application but that it commits what it processed and stops 
 from __future__ import annotations
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff, begun_at
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import changed_topics
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext, replicas_of
@@ -65,26 +65,6 @@ def still_stopped(ctx: RunContext) -> None:
 
 def begin(ctx: RunContext, colour: str) -> None:
     """Start the active colour, whose group has its offsets. One that has more pods than it needs keeps them."""
-    _begin_anew(ctx, colour)
     replicas = replicas_of(ctx, colour)
     ctx.raise_to(colour, replicas)
     wait_started(ctx, colour, replicas)
-
-
-def _begin_anew(ctx: RunContext, colour: str) -> None:
-    """Offsets of a topic that was created again after they were copied are those of another log: begin at its start.
-
-    Only while nobody of the colour has joined; pods that speak bg/v1 would not begin from them either.
-    """
-    kafka, record, group = ctx.ports.kafka, ctx.stored.record, ctx.group(colour)
-    snapshot = ctx.state.snapshot(record)
-    if snapshot is None or not group_of(ctx, colour).is_empty:
-        return
-    topics = kafka.topics(list(snapshot.topic_ids))
-    again = [tp for tp in partitions_of(topics) if topics[tp.topic].topic_id != snapshot.topic_ids[tp.topic]]
-    committed = kafka.committed(group, again) if again else {}
-    copied = [tp for tp, commit in committed.items() if commit == snapshot.offsets.get(tp)]
-    if copied:
-        ctx.lock.hold()
-        starts = kafka.log_ranges(copied)
-        write_offsets(ctx.ports, group, {tp: begun_at(starts[tp].start, record.epoch) for tp in copied})
