@@ -118,11 +118,11 @@ class Interfered(KubernetesAdapter):
 def test_changed_between_read_and_write(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
     change(cluster, active="blue")
     with pytest.raises(ConflictError, match=f"Could not replace ConfigMap .*/{NAME}: .* answered 409"):
-        change(Interfered(cluster, kubectl), active="green")
+        flip(Interfered(cluster, kubectl), "green")
     data = record(kubectl)["data"]
     assert (data["active"], data["epoch"], data["owner"]) == ("blue", "1", "team-b"), "nothing of either change is lost"
     assert kubectl.json("get", "lease", "app-bg-lock")["spec"]["holderIdentity"] == "", "the lock is given back"
-    assert change(cluster, active="green")["record"]["owner"] == "team-b"
+    assert flip(cluster, "green")["record"]["owner"] == "team-b"
 
 
 def test_changed_while_waiting_for_another_run(cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
@@ -131,7 +131,7 @@ def test_changed_while_waiting_for_another_run(cluster: KubernetesAdapter, kubec
     assert lease is not None
     cluster.put_lease("app-bg-lock", "run-0", 60, lease.resource_version)
     with pytest.raises(LockedError, match="Run run-0 holds the lock"):
-        change(cluster, active="green", lock_timeout=0.5)
+        flip(cluster, "green", lock_timeout=0.5)
     assert record(kubectl)["data"]["active"] == "blue"
 
     def other_run_ends() -> None:
@@ -190,17 +190,19 @@ def test_an_immutable_record_is_named(cluster: KubernetesAdapter, kubectl: Kubec
 
 def test_the_rollback_window(ansible: Ansible, cluster: KubernetesAdapter, kubectl: Kubectl) -> None:
     change(cluster, active="blue", rollback_window=1)
-    change(cluster, active="green")
+    flip(cluster, "green")
     time.sleep(1.2)
     stored = record(kubectl)
     app = {"name": "app", "namespace": kubectl.namespace}
     for check in (True, False):
-        refused = ansible("bg_configmap_switch", check=check, active="blue", phase="rolling-back", **app)
+        refused = ansible("bg_configmap_switch", check=check, phase="rolling-back", **app)
         assert (refused["failed"], refused["changed"]) == (True, False)
         assert "the rollback window of 1 s closed" in refused["msg"]
     assert record(kubectl) == stored
-    forced = ansible("bg_configmap_switch", active="blue", phase="rolling-back", force=True, **app)
-    assert (forced["epoch"], record(kubectl)["data"]["rollback-allowed"]) == (3, "false")
+    armed = ansible("bg_configmap_switch", phase="rolling-back", force=True, **app)
+    assert (armed["epoch"], armed["active"]) == (3, "green")
+    back = ansible("bg_configmap_switch", active="blue", phase="verifying", **app)
+    assert (back["epoch"], record(kubectl)["data"]["rollback-allowed"]) == (4, "false")
     change(cluster, phase="stable")
     with pytest.raises(InvalidSettingsError, match="rollback-allowed is false"):
         change(cluster, phase="rolling-back")

@@ -151,8 +151,14 @@ class Preflight:
         groups = {colour: {"group": f"{kafka.name}-{colour}"} for colour in ("blue", "green")}
         self.application = {"name": "app", "namespace": kubectl.namespace, "topics": [topic], **groups}
         where = {"name": "app", "namespace": kubectl.namespace}
-        for colour in ("blue", "green"):
-            assert not ansible("bg_configmap_switch", active=colour, **where)["failed"]
+        # Green, so that a rollback to blue is one that may be judged.
+        for step in (
+            {"active": "blue"},
+            {"phase": "switching"},
+            {"active": "green", "phase": "verifying"},
+            {"phase": "stable"},
+        ):
+            assert not ansible("bg_configmap_switch", **step, **where)["failed"], step
 
     def gate(self, direction: str = "switch", **settings: t.Any) -> dict[str, str]:
         """The row about transactions."""

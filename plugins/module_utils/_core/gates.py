@@ -360,21 +360,19 @@ def scalers_gate(mode: str, scalers: t.Sequence[Scaler] | None) -> Gate:
     )
 
 
-def scaled_by_gate(workloads: t.Iterable[Workload | None]) -> Gate:
+KEDA = "keda"
+"""Field managers of this prefix are KEDA's: it starts a colour that was stopped, also where its ScaledObjects may not be seen."""
+
+
+def scaled_by_gate(mode: str, workloads: t.Iterable[Workload | None]) -> Gate:
     """Who else writes the replicas, and so may put them back."""
-    owned = [
-        f"{workload.name} by {', '.join(workload.scaled_by)}"
-        for workload in workloads
-        if workload and workload.scaled_by
-    ]
-    return gate(
-        "replicas' other owners",
-        _some(owned),
-        "none",
-        not owned,
-        "whoever applies spec.replicas again undoes what a run scaled: leave it out of the manifests, or let the tool ignore it",
-        warn=True,
-    )
+    seen = [workload for workload in workloads if workload and workload.scaled_by]
+    wakes = mode == "cold" and any(name.startswith(KEDA) for workload in seen for name in workload.scaled_by)
+    advice = "whoever applies spec.replicas again undoes what a run scaled: leave it out of the manifests, or let the tool ignore it"
+    if wakes:
+        advice += ". KEDA starts a stopped colour, whose lag grows: pause its ScaledObject, then scale the colour once with kubectl"
+    owned = [f"{workload.name} by {', '.join(workload.scaled_by)}" for workload in seen]
+    return gate("replicas' other owners", _some(owned), "none", not owned, advice, warn=not wakes)
 
 
 def grace_gate(workload: Workload | None, pods: int, limit: float) -> Gate:

@@ -175,7 +175,7 @@ def _surroundings(mode: str, seen: Observation) -> list[gates.Gate]:
         return []
     rows = [
         gates.scalers_gate(mode, around.scalers),
-        gates.scaled_by_gate(view.workload for view in seen.colours.values()),
+        gates.scaled_by_gate(mode, (view.workload for view in seen.colours.values())),
         gates.other_groups_gate(around.others),
     ]
     active = seen.colours[seen.stored.record.active]

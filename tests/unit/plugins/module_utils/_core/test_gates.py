@@ -210,9 +210,12 @@ def test_what_scales_by_itself() -> None:
     assert "ScaledObject k" in g.scalers_gate("cold", [keda]).advice
     assert g.scalers_gate("cold", [replace(keda, paused=True)]).verdict == g.GO
     owned = Workload("Deployment", "shop-blue", "u", 2, scaled_by=("argocd-controller",))
-    row = g.scaled_by_gate([owned, None])
+    row = g.scaled_by_gate("cold", [owned, None])
     assert (row.verdict, row.value) == (g.WARN, "1: shop-blue by argocd-controller")
-    assert g.scaled_by_gate([Workload("Deployment", "shop-blue", "u", 2)]).verdict == g.GO
+    assert g.scaled_by_gate("cold", [Workload("Deployment", "shop-blue", "u", 2)]).verdict == g.GO
+    woken = replace(owned, scaled_by=("keda-operator",))
+    assert [g.scaled_by_gate(mode, [woken]).verdict for mode in ("hot", "cold")] == [g.WARN, g.NO_GO]
+    assert "KEDA starts a stopped colour" in g.scaled_by_gate("cold", [woken]).advice
 
 
 @pytest.mark.parametrize(
