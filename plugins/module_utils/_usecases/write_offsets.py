@@ -23,7 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import 
 LISTED = 20
 """Partitions written out in a message."""
 
-Changes = t.Mapping[TopicPartition, CommittedOffset | None]
+Changes = t.Mapping[TopicPartition, "CommittedOffset | None"]
 
 
 @dataclass(frozen=True)
