@@ -92,7 +92,7 @@ class Kafka:
 
     def wait_known(self, topic: str, partitions: int) -> None:
         """Wait until every broker has heard of a new topic, as it may be any of them that is asked next."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         for server in self.servers.split(","):
             host, port = server.rsplit(":", 1)
             while metadata.partitions_known_to(host, int(port), topic) < partitions:

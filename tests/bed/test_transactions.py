@@ -80,10 +80,12 @@ def as_witnessed(found: t.Iterable[OpenTransaction], partition: TopicPartition) 
     )
 
 
-def eventually_none(adapter: KafkaAdapter, partitions: t.Collection[TopicPartition]) -> None:
-    """The marker that ends a transaction is written a moment after its producer was told."""
+def eventually(
+    adapter: KafkaAdapter, partitions: t.Collection[TopicPartition], left: t.Sequence[OpenTransaction] = ()
+) -> None:
+    """The markers that end a transaction are written a moment after its producer was told, one after the other."""
     deadline = time.monotonic() + 15
-    while found := adapter.open_transactions(partitions):
+    while (found := adapter.open_transactions(partitions)) != list(left):
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
 
@@ -107,10 +109,9 @@ def test_what_is_open_is_what_kafka_says(adapter: KafkaAdapter, kafka: Kafka) ->
     assert all(young.is_as_old(one.age(now)) for one in found[3:])
     assert len({one.producer_id for one in found}) == 2
     young.producer.commit_transaction(30)
-    eventually_none(adapter, partitions[3:])
-    assert adapter.open_transactions(partitions) == found[:3]
+    eventually(adapter, partitions, found[:3])
     old.producer.abort_transaction(30)
-    eventually_none(adapter, partitions)
+    eventually(adapter, partitions)
 
 
 def test_a_wait_that_is_over_names_what_holds_it_up(ansible: Ansible, kafka: Kafka, name: str) -> None:
@@ -189,7 +190,7 @@ def test_preflight(ansible: Ansible, adapter: KafkaAdapter, kafka: Kafka, kubect
     command = row["advice"].partition("HOST:PORT ")[2].partition(";")[0].split()
     assert command[0] == "abort"
     tool(kafka, *command)
-    eventually_none(adapter, [TopicPartition(topic, 1)])
+    eventually(adapter, [TopicPartition(topic, 1)])
     assert preflight.gate()["value"] == "none"
 
 

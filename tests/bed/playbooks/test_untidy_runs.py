@@ -20,7 +20,7 @@ from demo.place import ROOT
 from demo.stage import Stage
 from tests.bed.playbooks.calls import Recorder, granting, rights_of
 from tests.bed.playbooks.untidy import SNAPSHOTS, World, flat, other, says, ways_on
-from tests.bed.playbooks.watching import wait_for
+from tests.bed.playbooks.watching import recap, wait_for
 
 pytestmark = pytest.mark.bed
 
@@ -108,23 +108,27 @@ def typed_twice(world: World, seconds: float) -> dict[str, Finished]:
 
 @pytest.mark.parametrize("seconds", [1.5, 3.0])
 def test_a_command_of_the_readme_typed_twice(world: World, producer: Producer, seconds: float) -> None:
-    """T2: one moves the work; the other says who moved it, when and to what, and changes nothing."""
+    """T2: one moves the work; the other says when and to what, and changes nothing.
+
+    Who got the lock after the other is refused, and hears who was before. Who came so late, or was so slow, that the
+    work had been moved at its look finds done what it meant: it succeeds with nothing changed.
+    """
     before = world.record()
     target = other(before["active"])
     # Its pods have to start first, so the one is at it for long enough to be met by the other.
     world.stage.app.scale(target, 0)
     wait_for(f"{target} gone", lambda: not world.living(target), 60)
     ended = typed_twice(world, seconds)
-    assert sorted(done.code == 0 for done in ended.values()) == [False, True], {
-        who: (done.code, done.output[-3000:]) for who, done in ended.items()
-    }
-    [winner] = [who for who, done in ended.items() if done.code == 0]
-    [late] = [done for done in ended.values() if done.code != 0]
+    moved = [who for who, done in ended.items() if done.code == 0 and recap(done.output)["changed"]]
+    assert len(moved) == 1, {who: (done.code, done.output[-3000:]) for who, done in ended.items()}
+    [late] = [done for who, done in ended.items() if who not in moved]
     after = world.record()
     assert (after["active"], after["phase"]) == (target, "stable")
     # Armed and flipped by one run, and not written since.
     assert int(after["epoch"]) == int(before["epoch"]) + 2
-    says(flat(late.output), winner, target, after["switch-timestamp"])
+    says(flat(late.output), target, after["switch-timestamp"])
+    if late.code:
+        says(flat(late.output), *moved)
     assert "Traceback" not in late.output
     world.account(producer.stop(), f"twice-{seconds:g}")
 

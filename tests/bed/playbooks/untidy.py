@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from kubernetes import client, config
 
@@ -37,6 +38,11 @@ from tests.bed.playbooks.watching import RECORD, process_of, said_of, wait_for, 
 
 HERE = Path(__file__).parent
 SNAPSHOTS = f"{APP}-bg-snapshot-"
+COORDINATOR_MOVES = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 
 
 def other(colour: str) -> str:
@@ -142,7 +148,12 @@ class World:
 
         def joined() -> bool:
             group = self.group(colour)
-            found = self.kafka.admin.describe_consumer_groups([group])[group].result(30)
+            try:
+                found = self.kafka.admin.describe_consumer_groups([group])[group].result(30)
+            except KafkaException as error:
+                if error.args[0].code() not in COORDINATOR_MOVES:
+                    raise
+                return False
             owners = [member for member in found.members if member.assignment.topic_partitions]
             return found.state.name == "STABLE" and len(owners) == members
 
