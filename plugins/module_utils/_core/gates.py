@@ -136,19 +136,29 @@ def group_gates(mode: str, source: Group, target: Group) -> list[Gate]:
 
 
 def lag_gate(
-    committed: t.Mapping[TopicPartition, CommittedOffset], ranges: t.Mapping[TopicPartition, LogRange], max_lag: int
+    committed: t.Mapping[TopicPartition, CommittedOffset],
+    ranges: t.Mapping[TopicPartition, LogRange],
+    max_lag: int,
+    closed: bool | None = None,
 ) -> Gate:
-    """The target is not born behind. A partition without a commit counts whole, from the start of its log."""
+    """The target is not born behind. A partition without a commit counts whole, from the start of its log.
+
+    closed: no transaction is open on the input; None where that is not known.
+    """
     if not ranges:
         return gate("source lag", "unknown", f"<= {max_lag}", False, "no end offsets could be read")
     rows = lag.lags(committed, ranges)
-    behind = sum(row.lag if row.lag is not None else row.log.end - row.log.start for row in rows)
-    never = lag.uncommitted(rows)
+    behind = sum(row.readable if row.lag is None else row.lag for row in rows)
+    single, never = sum(row.lag == 1 for row in rows), lag.uncommitted(rows)
     seen = f"{behind} records" + (f", {len(never)} partitions never committed" if never else "")
+    if single and behind > max_lag:
+        seen += f", in {single} partitions a single one, which does not count"
     advice = "let the source catch up, or raise bg_max_lag"
     if never:
         advice += f". Never committed are {_some([str(row.partition) for row in never])}: the target reads them from the start of the log"
-    return gate("source lag", seen, f"<= {max_lag}", behind <= max_lag, advice)
+    elif tail := lag.unreadable_tail(behind, "raise bg_max_lag", closed=closed):
+        advice += f". {tail}"
+    return gate("source lag", seen, f"<= {max_lag}", lag.backlog(rows) <= max_lag, advice)
 
 
 def transactions_gate(seen: Transactions, max_age: int) -> Gate:

@@ -68,15 +68,14 @@ def uncommitted(rows: t.Iterable[PartitionLag]) -> list[PartitionLag]:
     return [row for row in rows if row.committed is None and row.readable and not row.pending]
 
 
-def without_markers(rows: t.Collection[PartitionLag]) -> int | None:
-    """Total lag but for partitions that are a single offset behind: a transaction's marker takes one, and nobody commits it.
+def backlog(rows: t.Iterable[PartitionLag]) -> int:
+    """Offsets that a reader which begins at the commits has before it, for a limit that asks whether a run is worth beginning.
 
-    For a limit that asks whether something is worth beginning: with transactions a thousand idle partitions lag by a thousand
-    for ever. It proves nothing. None as ``total_lag``.
+    Where the commit is unknown the whole log counts. A partition that is a single offset behind does not: that may be a
+    transaction's marker, which nobody commits beyond, and a thousand idle partitions would lag by a thousand for ever. It
+    proves nothing.
     """
-    if total_lag(rows) is None:
-        return None
-    return sum(row.lag or 0 for row in rows if row.lag != 1)
+    return sum(row.readable if row.lag is None else row.lag for row in rows if row.lag != 1)
 
 
 def pending(rows: t.Iterable[PartitionLag]) -> list[TopicPartition]:

@@ -188,7 +188,7 @@ def _source_gates(
 ) -> list[gates.Gate]:
     stopped = source.workload is not None and source.workload.replicas == 0 and not source.pods
     rows = [
-        gates.lag_gate(source.committed, seen.ranges, app.max_lag),
+        gates.lag_gate(source.committed, seen.ranges, app.max_lag, _no_transaction(seen)),
         *gates.source_gates(source.workload, source.pods, app.colours[source.colour].workload),
         gates.ownership_gate("source", source.group, seen.partitions, stopped),
         gates.parallelism_gate(len(seen.partitions), len(source.pods)),
@@ -209,6 +209,13 @@ def _source_gates(
         # Pods that are well and own nothing are another matter: then it is the wrong group, or a forgotten topic.
         ill.append("source owns every partition")
     return [gates.soften(row) if direction == "rollback" and row.name in ill else row for row in rows]
+
+
+def _no_transaction(seen: Observation) -> bool | None:
+    """Whether no transaction is open on the input; None where that is not known."""
+    if seen.around is None or seen.around.transactions.unknown:
+        return None
+    return not seen.around.transactions.found
 
 
 def _target_exists(app: Application, target: ColourView) -> gates.Gate:

@@ -117,6 +117,23 @@ def test_lag_gate(committed: int | None, verdict: str, seen: str) -> None:
     assert g.lag_gate({}, {}, 10).verdict == g.NO_GO
 
 
+def test_idle_partitions_of_a_transactional_topic_do_not_hold_a_run_up() -> None:
+    """Each is behind by the marker of its last transaction, for ever."""
+    ranges = {TopicPartition("t", number): LogRange(0, 100) for number in range(1001)}
+    commits = dict.fromkeys(ranges, CommittedOffset(99))
+    row = g.lag_gate(commits, ranges, 10)
+    assert (row.verdict, row.value) == (g.GO, "1001 records, in 1001 partitions a single one, which does not count")
+    commits[TopicPartition("t", 7)] = CommittedOffset(89)
+    assert g.lag_gate(commits, ranges, 10).verdict == g.NO_GO
+
+
+@pytest.mark.parametrize(("closed", "told"), [(None, True), (True, True), (False, False)])
+def test_a_lag_that_may_be_aborted_records_says_so(closed: bool | None, told: bool) -> None:
+    """T7. While a transaction is open it is that which holds the reader up, and has a gate of its own."""
+    row = g.lag_gate({TP: CommittedOffset(20)}, {TP: LogRange(20, 100)}, 10, closed)
+    assert ("The 80 offsets may be aborted records or transaction markers" in row.advice) == told
+
+
 def test_source_gates() -> None:
     pods = [Pod("a", "1", ready=True), Pod("b", "2", problem="ErrImagePull: x")]
     row = g.source_gates(Workload("Deployment", "w", "u", 2), pods, "w")[0]

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag import (
     as_result,
+    backlog,
     lags,
     pending,
     total_lag,
     uncommitted,
     unreadable_tail,
-    without_markers,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
     CommittedOffset,
@@ -82,10 +82,10 @@ def test_a_lag_is_what_can_still_be_read(offset: int | None, start: int, length:
 def test_one_offset_in_a_partition_may_be_a_marker() -> None:
     logs = {TopicPartition("t", number): LogRange(0, 5) for number in range(4)}
     commits = {tp: CommittedOffset(5 - tp.partition) for tp in logs}
-    assert (total_lag(lags(commits, logs)), without_markers(lags(commits, logs))) == (6, 5)
+    assert (total_lag(lags(commits, logs)), backlog(lags(commits, logs))) == (6, 5)
     del commits[TopicPartition("t", 3)]
-    assert without_markers(lags(commits, logs)) is None
-    assert without_markers([]) is None
+    assert backlog(lags(commits, logs)) == 7, "nobody knows where its reader begins"
+    assert backlog([]) == 0
 
 
 def test_what_may_be_left_of_transactions_is_told_with_its_signs() -> None:
