@@ -17,7 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
 from tests.simulation.world import invariants
 from tests.simulation.world.example import ExamplePod, virtual_time
-from tests.simulation.world.faults import ApiAway, Happen, Kill, Raise, interrupted
+from tests.simulation.world.faults import ApiAway, Both, Happen, Kill, Raise, interrupted
 from tests.simulation.world.neighbours import (
     FAST_HEARTBEAT,
     SLOW_HEARTBEAT,
@@ -542,3 +542,26 @@ def test_a_topic_is_created_again_in_the_critical_section(scenario, pod):
         where = f"call {number} {operator.calls[number - 1].name}: {str(outcome)[:120]}, then {last}"
         assert last.result is not None, where
         assert invariants.settled(world, scenario.target) + invariants.at_work(world, scenario.target) == [], where
+
+
+@pytest.mark.parametrize("pod", [ModelPod, ExamplePod])
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.contract], ids=str)
+def test_a_record_is_deleted_right_after_the_flip_and_made_again(scenario, pod):
+    """What the target was handed is still stored; its pods have not begun, and their group has only seeds (w1:1000241)."""
+    for ahead in (0, 1, 2):
+        world = scenario.world(pod=pod)
+        operator = world.operator("run")
+        flip = swaps_of(scenario.undisturbed())[1].number
+        operator.faults[flip + ahead] = Both(
+            Happen(lambda w=world: w.cluster.config_maps.pop(w.cluster.record_name)), Kill(AFTER)
+        )
+        attempt(world, operator, scenario.play)
+        attempt(
+            world,
+            world.operator("bootstrap"),
+            lambda o: set_active(o.ports, RecordRequest("order-consumer", o.run_id, active=scenario.target)),
+        )
+        world.pass_time(3.0)
+        last = recover(world, scenario.again, tries=4)
+        assert last.result is not None, str(last)
+        assert without_replicas(judge(world, scenario.target)) == [], ahead

@@ -152,7 +152,7 @@ def _wanted(ports: Ports, request: RecordRequest, seen: Seen) -> ActiveRecord:
     record = seen.record
     if record is None:
         check_expected(name, None, request.expected_active, request.expected_epoch)
-        return _first(name, request, 1 + State(ports, request.app).newest_epoch())
+        return _first(name, request, State(ports, request.app))
     now = ports.clock.now()
     wanted = change_record(record, request.active, request.phase, request.rollback_window, now, request.run_id)
     if request.epoch is not None and wanted.epoch < request.epoch:
@@ -185,16 +185,26 @@ def _check_allowed(name: str, request: RecordRequest, seen: Seen, wanted: Active
         raise _refused(faults, seen.owners, record)
 
 
-def _first(name: str, request: RecordRequest, epoch: int) -> ActiveRecord:
-    """The record of an application that has none: newer than everything that runs of before have left."""
+def _first(name: str, request: RecordRequest, state: State) -> ActiveRecord:
+    """The record of an application that has none: newer than everything that runs of before have left.
+
+    Where it was there once the colour may have been handed offsets that its pods have not begun at yet: they are named again.
+    """
     if request.active is None:
         raise InvalidSettingsError([f"ConfigMap {name} does not exist; set active to the colour that processes now"])
     if request.phase not in (None, "stable"):
         raise InvalidSettingsError(
             [f"ConfigMap {name} does not exist; the first record is stable, not {request.phase}"]
         )
-    least = max(epoch, request.epoch or 1)
-    first = replace(ActiveRecord.first(request.active), run_id=request.run_id, epoch=least, activated_epoch=least)
+    least = max(1 + state.newest_epoch(), request.epoch or 1)
+    snapshot, reign = state.newest_handed_to(request.active)
+    first = replace(
+        ActiveRecord.first(request.active),
+        run_id=request.run_id,
+        epoch=least,
+        activated_epoch=reign if snapshot else least,
+        snapshot=snapshot,
+    )
     return first if request.rollback_window is None else replace(first, rollback_window=request.rollback_window)
 
 

@@ -18,7 +18,15 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     LockedError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import LeaseState, StoredObject
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+    CommittedOffset,
+    LeaseState,
+    LogRange,
+    StoredObject,
+    TopicPartition,
+    other_colour,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import take, to_chunks
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
@@ -95,6 +103,23 @@ def test_a_record_that_was_there_once_begins_after_it(world: World) -> None:
     assert call(world, check=True, active="blue")["epoch"] == 12
     chosen = call(world, check=True, active="blue", epoch=40)
     assert (chosen["epoch"], chosen["warnings"]) == (40, [])
+
+
+def test_a_record_that_was_there_once_names_what_its_colour_was_handed(world: World) -> None:
+    """Its pods may not have begun there yet, and what their group has committed are only seeds."""
+    world.add_pods("app-blue")
+    partition = TopicPartition("t", 0)
+    for slot, epoch, target in (("a", 3, "blue"), ("b", 5, "green")):
+        run = Run("r", "switch", "hot", other_colour(target), target, "me", "now", epoch - 2)
+        [data_of] = to_chunks(take(epoch, run, "now", {partition: CommittedOffset(7)}, {partition: LogRange(0, 9)}, {}))
+        world.cluster.maps[f"app-bg-snapshot-{slot}"] = StoredObject(f"app-bg-snapshot-{slot}", data_of, "1")
+    for colour, name, reign in (("blue", "app-bg-snapshot-a", "3"), ("green", "app-bg-snapshot-b", "5")):
+        call(world, active=colour)
+        assert (data(world)["epoch"], data(world)["activated-epoch"], data(world)["snapshot"]) == ("6", reign, name)
+        del world.cluster.maps[NAME]
+    world.cluster.maps["app-bg-snapshot-b"] = StoredObject("app-bg-snapshot-b", {"epoch": "5", "run-id": ""}, "2")
+    call(world, active="green")
+    assert (data(world)["activated-epoch"], data(world).get("snapshot", "")) == ("6", ""), "reserved, never written"
 
 
 def test_the_play_that_created_the_record_runs_again_after_a_switch(world: World) -> None:
