@@ -14,6 +14,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import 
 
 POLL = 0.5
 """Seconds between two looks at somebody else's lock."""
+MOST_RENEWALS = 3
+"""Renewals in a row, where each takes a third of the lock's life: then the API server is slow, and the lock is ours."""
 
 
 def lock_name(app: str) -> str:
@@ -66,21 +68,29 @@ class RunLock:
             clock.sleep(POLL)
 
     def hold(self) -> None:
-        """Keep the lock: renew it when a third of its life is over. Raises LockedError when another run took it."""
-        age = self._ports.clock.monotonic() - self._renewed
-        if self._lease is None or age > self._ttl / 3:
-            lease = self._ports.cluster.lease(self._name)
-            ours = self._lease is None or lease is None or lease.resource_version == self._lease.resource_version
-            if lease is not None and lease.holder == self._run_id and not ours:
-                raise LockedError(
-                    f"Another process renews the lock {self._name} under the same run id {self._run_id}: each run needs a run id "
-                    "of its own. This one stops here"
-                )
-            if lease is None or lease.holder != self._run_id or not self._put(lease):
-                raise LockedError(
-                    f"The lock {self._name} was taken over by {lease.holder if lease else 'nobody'}; this run "
-                    f"({self._run_id}) stops here and leaves the rest to that one"
-                )
+        """Keep the lock: renew it when a third of its life is over. Raises LockedError when another run took it.
+
+        A renewal that took as long is followed by another, as the process may have stood still after it.
+        """
+        for _try in range(MOST_RENEWALS):
+            if self._lease is not None and self._ports.clock.monotonic() - self._renewed <= self._ttl / 3:
+                return
+            self._renew()
+
+    def _renew(self) -> None:
+        lease = self._ports.cluster.lease(self._name)
+        ours = self._lease is None or lease is None or lease.resource_version == self._lease.resource_version
+        if lease is not None and lease.holder == self._run_id and not ours:
+            raise LockedError(
+                f"Another process renews the lock {self._name} under the same run id {self._run_id}: each run needs a run id "
+                "of its own. This one stops here"
+            )
+        if lease is None or lease.holder != self._run_id or not self._put(lease):
+            holder = lease.holder if lease and lease.holder else "another run, which is over"
+            raise LockedError(
+                f"The lock {self._name} was taken over by {holder}; this run ({self._run_id}) stops here and leaves the rest "
+                "to that one"
+            )
 
     def release(self) -> None:
         """Give the lock back, if it is still ours. A lock that can't be given back expires by itself."""

@@ -36,7 +36,7 @@ def wait_empty(
 
     may_evict is asked at every look, of every member; they are evicted once it says so of all that are left, as one that stays
     keeps the group all the same. A group that was empty by itself is so at once; after an eviction it must have been empty for
-    EMPTY_LASTS, for which the deadline is extended. hold is called at every look; what it raises ends the wait.
+    EMPTY_LASTS, for which the deadline is extended. hold is called at every look and before an eviction; what it raises ends the wait.
 
     Raises NoGoError when a member is there after an eviction that was not there before it: there is a process behind it, it is
     alive, and is not fought. Raises GroupNotEmptyError naming who is left (refusal: its message) when the time is over. Results:
@@ -57,6 +57,7 @@ def wait_empty(
             )
         fresh = [member for member in group.members if member.member_id not in wait.evicted]
         if fresh and all(may_evict(member) for member in group.members):
+            hold()  # a process that stood still since it looked would evict members that have joined meanwhile
             ports.kafka.remove_members(group_id, [member.member_id for member in fresh])
             wait.evict(fresh, ports.clock.monotonic())
             deadline = max(deadline, ports.clock.monotonic() + AFTER_EVICTION + EMPTY_LASTS)

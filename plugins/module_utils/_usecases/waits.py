@@ -196,9 +196,9 @@ def _wait_left(ctx: RunContext, colour: str, deadline: float, known: t.Mapping[s
     evict_from = clock.monotonic() + EVICT_AFTER
 
     def hold() -> None:
-        ctx.lock.hold()
         if ctx.pods(colour):
             raise _PodsAreBackError("pods are back")
+        ctx.lock.hold()  # last: it notices that this process stood still
 
     def may_evict(member: Member) -> bool:
         return clock.monotonic() > evict_from and is_pod_of(member, known, name)
