@@ -225,15 +225,10 @@ class Worker(threading.Thread):
                     f"where to begin is not known: the broker does not tell the id of topic {topic}"
                 )
         starts = {tp: handoff.start(tp, self._topic_ids.get(tp.topic)) for tp in new}
-        for tp, start in starts.items():
-            if start is None and tp in handoff.offsets and self._partitions[tp].committed is not None:
-                # With a topic go its commits. One that is left, and older than this reign, must not be taken for progress.
-                self._adopted = False
-                raise KafkaTemporaryError(
-                    f"where to begin is not known: {tp.topic}-{tp.partition} has a commit of an older reign, and the snapshot "
-                    "is of another topic of that name"
-                )
-        return {tp: start for tp, start in starts.items() if start is not None}
+        # Of a topic that was created again since, whatever a commit of an older reign says was never read by this colour: it is
+        # one of the old topic that the broker has not dropped yet, or one of a pod that was paused.
+        again = [tp for tp, start in starts.items() if start is None and tp in handoff.offsets]
+        return {tp: start for tp, start in starts.items() if start is not None} | self._member.earliest(again)
 
     def _batch(self, want: Desired) -> None:
         began = time.monotonic()

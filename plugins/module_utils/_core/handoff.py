@@ -50,21 +50,25 @@ class Handoff:
 def hand_off(
     partitions: t.Collection[TopicPartition],
     committed: t.Mapping[TopicPartition, CommittedOffset],
-    inherited: t.Mapping[TopicPartition, CommittedOffset],
+    inherited: t.Mapping[TopicPartition, CommittedOffset | None],
     activated_epoch: int,
     ranges: t.Mapping[TopicPartition, LogRange],
 ) -> Handoff:
     """The next offset to process of every partition, by the rule that the pods follow too.
 
-    inherited is what the source itself was handed at ``activated_epoch``; it counts where no pod has committed since.
+    inherited is what the source itself was handed at ``activated_epoch``; it counts where no pod has committed since. None
+    where that was of another topic of this name: then what an older commit says was never read.
     """
     offsets: dict[TopicPartition, CommittedOffset] = {}
     decided: dict[TopicPartition, str] = {}
     for tp in partitions:
-        commit, handed = committed.get(tp), inherited.get(tp)
-        if handed is not None and (commit is None or is_older(commit, activated_epoch)):
-            offsets[tp] = handed
+        commit = committed.get(tp)
+        if tp in inherited and (commit is None or is_older(commit, activated_epoch)):
+            handed = inherited[tp]
+            offsets[tp] = CommittedOffset(ranges[tp].start) if handed is None else handed
             decided[tp] = f"handed over at epoch {activated_epoch}, not processed since"
+            if handed is None:
+                decided[tp] = f"earliest: the topic was created again since epoch {activated_epoch}, and not processed"
         elif commit is not None:
             offsets[tp] = commit
         else:

@@ -88,10 +88,17 @@ def take(
     )
 
 
+def still_meant(snapshot: Snapshot, topics: t.Mapping[str, Topic]) -> dict[TopicPartition, CommittedOffset | None]:
+    """What the offsets mean now: nothing (None) for a topic that was created again since; topics that are gone are left out."""
+    same = {name for name, topic in topics.items() if snapshot.topic_ids.get(name) == topic.topic_id}
+    return {
+        tp: committed if tp.topic in same else None for tp, committed in snapshot.offsets.items() if tp.topic in topics
+    }
+
+
 def same_logs(snapshot: Snapshot, topics: t.Mapping[str, Topic]) -> dict[TopicPartition, CommittedOffset]:
     """The offsets that still mean something: those of topics that were not deleted or created again since."""
-    same = {name for name, topic in topics.items() if snapshot.topic_ids.get(name) == topic.topic_id}
-    return {tp: committed for tp, committed in snapshot.offsets.items() if tp.topic in same}
+    return {tp: committed for tp, committed in still_meant(snapshot, topics).items() if committed is not None}
 
 
 def changed_topics(before: t.Mapping[str, Topic], now: t.Mapping[str, Topic]) -> None:

@@ -34,7 +34,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     Workload,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import inside_log
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import same_logs
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import still_meant
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State, StoredRecord
@@ -208,7 +208,7 @@ class RunContext:
     ) -> Handoff:
         """Where the work of ``colour`` stands. Raises OffsetsError where that is not in the log, or not known."""
         epoch = self.stored.record.activated_epoch
-        inherited: t.Mapping[TopicPartition, CommittedOffset] = {}
+        inherited: t.Mapping[TopicPartition, CommittedOffset | None] = {}
         if colour == self.stored.record.active:
             try:
                 snapshot = self.state.snapshot(self.stored.record)
@@ -217,7 +217,7 @@ class RunContext:
                 if any(tp not in committed or is_older(committed[tp], epoch) for tp in partitions):
                     raise
             else:
-                inherited = same_logs(snapshot, self.topics) if snapshot else {}
+                inherited = still_meant(snapshot, self.topics) if snapshot else {}
         found = hand_off(partitions, committed, inherited, epoch, ranges)
         inside = inside_log(found.offsets, ranges, self.app.out_of_range_in(self.request.direction))
         if inside.faults:

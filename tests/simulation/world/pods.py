@@ -407,8 +407,11 @@ class ModelPod(Container):
         if part.committed is not None and (mark is None or mark >= self.seen.reign):
             return part.committed.offset
         handed = self.seen.snapshot
-        same = handed is not None and handed.topic_ids.get(tp.topic) == self.world.broker.topics[tp.topic].topic_id
-        return handed.offsets[tp].offset if handed is not None and same and tp in handed.offsets else part.position
+        if handed is None or tp not in handed.offsets:
+            return part.position
+        if handed.topic_ids.get(tp.topic) != self.world.broker.topics[tp.topic].topic_id:
+            return self.world.broker.log(tp).start
+        return handed.offsets[tp].offset
 
     def _start(self, want: Want) -> None:
         """Commit where the work begins, then fetch from there."""

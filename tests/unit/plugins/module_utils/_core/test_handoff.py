@@ -65,6 +65,16 @@ def test_hand_off(committed: CommittedOffset | None, handed: CommittedOffset | N
     assert bool(found.decided) == bool(decided)
 
 
+@pytest.mark.parametrize(
+    ("committed", "wanted"), [(None, 10), (commit(50, "bg:6;"), 10), (commit(50, "bg:7;"), 50), (commit(50), 50)]
+)
+def test_a_topic_that_was_created_again_begins_anew(committed: CommittedOffset | None, wanted: int) -> None:
+    """Until somebody has committed in this reign, or on purpose."""
+    found = hand_off([TP], {TP: committed} if committed else {}, {TP: None}, activated_epoch=7, ranges=RANGE)
+    assert found.offsets[TP].offset == wanted
+    assert ("created again" in found.decided.get(TP, "")) == (wanted == 10)
+
+
 def test_seeds_never_count_after_a_flip_and_commits_without_a_mark_do() -> None:
     seeds = as_seeds({TP: CommittedOffset(30, 4, ""), OTHER: CommittedOffset(31, 4, "bg:9;")})
     assert seeds == {TP: CommittedOffset(30, 4, "bg:0;\x00"), OTHER: CommittedOffset(31, 4, "bg:0;\x00")}

@@ -28,6 +28,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot
     from_chunks,
     same_logs,
     snapshot_name,
+    still_meant,
     to_chunks,
 )
 
@@ -122,4 +123,5 @@ def test_offsets_of_a_topic_that_was_created_again_mean_nothing() -> None:
     a, b, c = (TopicPartition(name, 0) for name in "abc")
     taken = snapshot({a: CommittedOffset(1), b: CommittedOffset(2), c: CommittedOffset(3)})
     now = {"a": Topic("a", "id-a", {}), "b": Topic("b", "another id", {})}
+    assert still_meant(taken, now) == {a: CommittedOffset(1), b: None}
     assert same_logs(taken, now) == {a: CommittedOffset(1)}
