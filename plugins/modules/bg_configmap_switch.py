@@ -23,8 +23,8 @@ description:
     C(previous-version) that was not begun with O(phase=switching). A switch that is not settled yet may always be taken
     back, and a rollback that was begun in time is always finished.
   - Who writes O(active) again and again, to create the record, changes nothing of one that is there; a record that names the
-    other colour by now makes such a task fail, because a change of O(active) needs a hand-over that was begun
-    (O(phase=switching)), O(expected_epoch) or O(force).
+    other colour by now makes such a task fail, and so does one in a hand-over that a run has begun. A change of O(active) needs
+    a hand-over that was begun (O(phase=switching)) and names the phase with it; or O(expected_epoch), or O(force).
   - This module moves no offsets and pauses no consumer. M(streamops.bluegreen.bg_handover) does all of it, in the right
     order and in one process; use this module to create the record, and in hand-overs of your own.
 author: [streamops.bluegreen authors (@streamops)]
@@ -56,6 +56,7 @@ options:
     description:
       - Colour that shall be active. Needed to create the record.
       - At least one of O(active), O(phase) and O(rollback_window) is needed.
+      - A change ends a hand-over that was begun, so it is made together with O(phase=verifying) or O(phase=stable).
     type: str
     choices: [blue, green]
   phase:
@@ -72,7 +73,7 @@ options:
   force:
     description:
       - Roll back although the record does not allow it, or change O(active) although no hand-over was begun (the record is not
-        in phase V(switching) or V(rolling-back)); naming O(expected_epoch) allows the latter, too.
+        in phase V(switching) or V(rolling-back)) or O(phase) is not named; naming O(expected_epoch) allows the latter, too.
       - O(expected_active) and O(expected_epoch) count all the same.
       - After the window the other colour may lack what was processed since, its offsets may have expired.
     type: bool
@@ -124,11 +125,11 @@ EXAMPLES = r"""
     namespace: orders
     active: blue
 
-- name: Show what making green active would change
+- name: Show what beginning a hand-over would change
   streamops.bluegreen.bg_configmap_switch:
     name: order-consumer
     namespace: orders
-    active: green
+    phase: switching
   check_mode: true
   diff: true
 

@@ -59,6 +59,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
     wanted = parser.parse_args(arguments)
+    _begin()  # here too: a pool whose processes can't begin makes new ones for ever
     began, ends, failures = time.monotonic(), collections.Counter[str](), 0
     with multiprocessing.Pool(wanted.workers, _begin, maxtasksperchild=200) as pool:
         seeds = range(wanted.first, wanted.first + wanted.count)

@@ -313,12 +313,14 @@ def active_gate(statuses: t.Mapping[str, PodStatus], role: str) -> Gate:
         for pod, status in sorted(statuses.items())
         if not status.active
     ]
+    drained = any(status.state == "DRAINED" for status in statuses.values())
+    paused = ". Who was paused by hand goes on with consumer_pause, state: running" if drained else ""
     return gate(
         f"{role} pods processing",
         f"{len(statuses) - len(idle)} of {len(statuses)}",
         "all",
         bool(statuses) and not idle,
-        "; ".join(idle[:5]),
+        "; ".join(idle[:5]) + paused,
     )
 
 

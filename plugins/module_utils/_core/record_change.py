@@ -63,10 +63,11 @@ def rollback_refusal(record: ActiveRecord, changed: ActiveRecord, now: str) -> s
     return record.window_closed(now) if record.phase == "stable" else ""
 
 
-def flip_refusal(record: ActiveRecord, changed: ActiveRecord) -> str:
-    """Why the colour may not change in this way, or empty.
+def flip_refusal(record: ActiveRecord, changed: ActiveRecord, phase: str | None) -> str:
+    """Why the colour may not change in this way, or empty. phase: what was asked for, None where nothing was.
 
     Pods of the new colour go to work when they read such a record, from commits that are the whole truth only after a hand-over.
+    Who only says which colour shall be active, as the play does that makes the record, does not know that one is under way.
     """
     if changed.active == record.active:
         return ""
@@ -76,6 +77,12 @@ def flip_refusal(record: ActiveRecord, changed: ActiveRecord) -> str:
         return (
             f"{record.active} is active since epoch {record.activated_epoch} and no hand-over was begun, so {changed.active} would begin "
             "from old offsets. Run the switch playbook; or arm the record first (phase: switching), or name expected_epoch, or set force"
+        )
+    if phase is None:
+        return (
+            f"run {record.run_id or '(unnamed)'} has begun a hand-over from {record.active} ({record.phase}, epoch {record.epoch}), and "
+            f"{record.active} may still be at work. Finish it with the switch or the rollback playbook; who flips by hand names the phase "
+            "(verifying), or expected_epoch, or sets force"
         )
     return ""
 

@@ -175,7 +175,7 @@ def _check_allowed(name: str, request: RecordRequest, seen: Seen, wanted: Active
             f"ConfigMap {name}: {record.active} is active, going back to {record.standby} is a rollback, and {refusal}. "
             "Begin it as a switch (phase: switching), or set force"
         )
-    jump = flip_refusal(record, wanted)
+    jump = flip_refusal(record, wanted, request.phase)
     if jump and (wanted.phase in IN_HANDOVER or not (request.force or request.expected_epoch is not None)):
         faults.append(f"ConfigMap {name}: {jump}")
     # A hand-over that was begun is always finished: stopping in the middle is worse than any owner.

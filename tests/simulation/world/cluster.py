@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
@@ -29,7 +29,10 @@ OUR_FIELD_MANAGER = "streamops.bluegreen"
 
 @dataclass
 class SimPod:
-    """A pod. shown is what the API server knows of it, which may be old. ended: why it failed; it stays listed, without a process."""
+    """A pod. shown is what the API server knows of it, which may be old; unreported is what its kubelet knows beside that.
+
+    ended: why it failed; it stays listed, without a process.
+    """
 
     name: str
     uid: str
@@ -40,6 +43,7 @@ class SimPod:
     restarts: int = 0
     gone: bool = False
     ended: str = ""
+    unreported: dict[str, t.Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -213,9 +217,12 @@ class ApiServer:
         self._show(pod, phase="Running", problem="")
 
     def _show(self, pod: SimPod, **changes: t.Any) -> None:
+        """The kubelet reports what changed, a little later, and then as it is by then."""
+        pod.unreported.update(changes)
+
         def tell() -> None:
             if not pod.gone and not pod.ended:
-                pod.shown = replace(pod.shown, **changes)
+                pod.shown, pod.unreported = replace(pod.shown, **pod.unreported), {}
 
         self._after(self.rng.random() * self.report_lag, tell)
 

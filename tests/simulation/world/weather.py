@@ -6,6 +6,7 @@ invariants: every record once, nobody waited for longer than stated, nothing was
 
 from __future__ import annotations
 
+import contextlib
 import random
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -759,8 +760,9 @@ def _bring_to_an_end(storm: Storm, story: list[str]) -> Outcome:
 
 def _help(storm: Storm) -> None:
     """What a person does who is told that the other colour was started by somebody or has commits of somebody else, that the
-    active one has no pods, or that nobody knows how many it needs."""
+    active one has no pods or was paused by hand, or that nobody knows how many it needs."""
     world = storm.world
+    _wake(storm.world.operator(f"by-hand-{len(world.operators)}"))
     world.app = replace(world.app, replicas=storm.schedule.replicas)
     active = world.record.active
     if _phase(world) in ("stable", "verifying"):
@@ -768,6 +770,21 @@ def _help(storm: Storm) -> None:
             world.cluster.scale(world.app.colours[active].workload, storm.schedule.replicas)
         if world.replicas(other_colour(active)) > 0:
             world.cluster.scale(world.app.colours[other_colour(active)].workload, 0)
+
+
+def _wake(operator: Operator) -> None:
+    """consumer_pause, state: running."""
+    world = operator.world
+
+    def resume() -> None:
+        workload = operator.ports.cluster.workload("Deployment", world.app.colours[world.record.active].workload)
+        assert workload is not None
+        body = {"epoch": world.record.epoch, "waitMs": 500}
+        operator.ports.consumers.call(operator.ports.cluster.pods(workload), "resume", body, 2.0)
+
+    if world.storm.scenario.contract and _phase(world) in ("stable", "verifying"):  # type: ignore[attr-defined]
+        with contextlib.suppress(BlueGreenError):
+            world.run(operator, resume)
 
 
 def _judge(storm: Storm) -> list[str]:

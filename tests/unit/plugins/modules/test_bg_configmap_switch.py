@@ -26,14 +26,14 @@ def recorded(world: World) -> World:
 
 
 def test_check_real_repeat_check(recorded: World, run_module: RunModule) -> None:
-    predicted = run_module(module, recorded.ports, check=True, diff=True, active="green", **APP)
+    predicted = run_module(module, recorded.ports, check=True, diff=True, active="green", phase="verifying", **APP)
     assert (predicted["changed"], recorded.cluster.writes) == (True, 0)
-    done = run_module(module, recorded.ports, diff=True, active="green", **APP)
+    done = run_module(module, recorded.ports, diff=True, active="green", phase="verifying", **APP)
     assert (done["changed"], done["diff"], done["epoch"]) == (True, predicted["diff"], 4)
     assert recorded.cluster.maps[NAME].data["active"] == "green"
     writes = recorded.cluster.writes
     for check in (False, True):
-        again = run_module(module, recorded.ports, check=check, diff=True, active="green", **APP)
+        again = run_module(module, recorded.ports, check=check, diff=True, active="green", phase="verifying", **APP)
         assert (again["changed"], again["diff"]["before"]) == (False, again["diff"]["after"])
     assert recorded.cluster.writes == writes
 
@@ -57,7 +57,7 @@ def test_a_conflict(recorded: World, run_module: RunModule) -> None:
 
 def test_service_down(recorded: World, run_module: RunModule) -> None:
     recorded.cluster.down = True
-    assert "fake does not answer" in run_module(module, recorded.ports, active="green", **APP)["msg"]
+    assert "fake does not answer" in run_module(module, recorded.ports, active="green", phase="verifying", **APP)["msg"]
 
 
 def test_something_has_to_be_asked_for(world: World, run_module: RunModule) -> None:
@@ -68,7 +68,7 @@ def test_drift_owners(world: World, run_module: RunModule) -> None:
     fields = {"f:metadata": {"f:labels": {"f:app.kubernetes.io/managed-by": {}}}}
     metadata = {"managedFields": [{"manager": "helm", "operation": "Update", "fieldsV1": fields}]}
     world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 2, "switching").to_data(), "77", metadata)
-    warned = run_module(module, world.ports, check=True, active="green", **APP)
+    warned = run_module(module, world.ports, check=True, active="green", phase="verifying", **APP)
     assert "field manager helm" in str(warned["warnings"])
     assert warned["drift_owners"][0]["keys"] == []
     world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 3).to_data(), "77", metadata)

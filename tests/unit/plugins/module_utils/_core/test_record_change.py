@@ -64,7 +64,8 @@ def test_a_flip_remembers_where_it_came_from() -> None:
         (VERIFYING, "blue", "stable", "no hand-over was begun"),
         (ARMED, "green", "switching", "would keep the pods of green from working"),
         (STABLE, "green", "rolling-back", "would keep the pods of green from working"),
-        (ARMED, "green", None, ""),
+        (ARMED, "green", None, "has begun a hand-over from blue"),
+        (ARMED, "green", "verifying", ""),
         (ARMED, "green", "stable", ""),
         (STABLE, "blue", None, ""),
         (STABLE, None, "switching", ""),
@@ -73,7 +74,7 @@ def test_a_flip_remembers_where_it_came_from() -> None:
 def test_the_colour_changes_only_at_the_end_of_a_hand_over(
     record: ActiveRecord, active: str | None, phase: str | None, why: str
 ) -> None:
-    refused = flip_refusal(record, change_record(record, active, phase, None, "now", "run"))
+    refused = flip_refusal(record, change_record(record, active, phase, None, "now", "run"), phase)
     assert why in refused
     assert bool(refused) == bool(why)
 

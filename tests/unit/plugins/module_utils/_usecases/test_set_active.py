@@ -50,12 +50,12 @@ def data(world: World) -> t.Mapping[str, str]:
 
 
 def test_check_real_repeat_check(recorded: World) -> None:
-    predicted = call(recorded, check=True, active="green")
+    predicted = call(recorded, check=True, active="green", phase="verifying")
     assert (predicted["changed"], predicted["epoch"]) == (True, 4)
     assert recorded.cluster.writes == 0
     recorded.clock.time = 5.0
 
-    done = call(recorded, active="green")
+    done = call(recorded, active="green", phase="verifying")
     assert (done["changed"], done["diff"]) == (True, predicted["diff"])
     assert (data(recorded)["active"], data(recorded)["epoch"], data(recorded)["owner"]) == ("green", "4", "team-a")
     assert data(recorded)["switch-timestamp"] == "2026-01-01T00:00:05.000Z"
@@ -63,7 +63,7 @@ def test_check_real_repeat_check(recorded: World) -> None:
 
     writes = recorded.cluster.writes
     for check in (False, True):
-        again = call(recorded, check, active="green")
+        again = call(recorded, check, active="green", phase="verifying")
         assert again["changed"] is False
         assert again["diff"]["before"] == again["diff"]["after"]
     assert recorded.cluster.writes == writes
@@ -171,14 +171,16 @@ def test_somebody_else_is_faster(recorded: World) -> None:
 
     recorded.cluster.before_write = other  # the lock is taken first, then the record is written
     with pytest.raises(ConflictError):
-        call(recorded, active="green")
+        call(recorded, active="green", phase="verifying")
     assert (data(recorded)["active"], data(recorded)["epoch"]) == ("blue", "9")
     assert recorded.cluster.leases["app-bg-lock"].holder == ""
 
 
 def test_what_the_run_before_us_did_is_seen_after_the_lock(recorded: World) -> None:
-    recorded.cluster.before_write = lambda: recorded.cluster.put_others(NAME, active="green", epoch="4")
-    assert call(recorded, active="green")["changed"] is False
+    recorded.cluster.before_write = lambda: recorded.cluster.put_others(
+        NAME, active="green", epoch="4", phase="verifying"
+    )
+    assert call(recorded, active="green", phase="verifying")["changed"] is False
     assert data(recorded)["epoch"] == "4"
 
 
@@ -192,14 +194,14 @@ def test_another_run_that_lives_is_waited_for_and_named(recorded: World) -> None
 
     recorded.clock.sleep = renewed  # type: ignore[method-assign]
     with pytest.raises(LockedError, match="Run run-0 holds the lock"):
-        call(recorded, active="green", lock_timeout=20.0)
+        call(recorded, active="green", phase="verifying", lock_timeout=20.0)
     assert data(recorded)["active"] == "blue"
 
 
 def test_a_lost_answer_is_found_out(recorded: World, world: World) -> None:
     call(recorded, active="blue", rollback_window=60)
     recorded.cluster.lose_answers = 1
-    assert call(recorded, active="green")["changed"] is True
+    assert call(recorded, active="green", phase="verifying")["changed"] is True
     assert (data(recorded)["active"], data(recorded)["epoch"]) == ("green", "4")
 
 
@@ -234,14 +236,14 @@ def test_somebody_else_creates_the_record_first(world: World) -> None:
 def test_nonsense_is_listed(recorded: World) -> None:
     recorded.cluster.put_others(NAME, active="red", epoch="x")
     with pytest.raises(InvalidSettingsError) as raised:
-        call(recorded, active="green")
+        call(recorded, active="green", phase="verifying")
     assert len(raised.value.faults) == 2
 
 
 def test_the_api_server_is_down(recorded: World) -> None:
     recorded.cluster.down = True
     with pytest.raises(ClusterError, match="fake does not answer"):
-        call(recorded, active="green")
+        call(recorded, active="green", phase="verifying")
 
 
 def switched(world: World, **others: t.Any) -> World:
