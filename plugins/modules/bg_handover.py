@@ -11,10 +11,11 @@ short_description: Hand the work over from one colour to the other
 version_added: 0.1.0
 description:
   - The critical section of a switch or rollback in one warm process. The record is armed, the source is paused and proven
-    quiet by its pods and by the broker, where it stands is written to an immutable snapshot, the record is flipped by
-    compare-and-swap, and the target begins exactly there.
-  - V(hot) hands the offsets to the target's paused pods by HTTP (contract C(bg/v1)). V(cold) stops the source, copies its
-    committed offsets while both groups are empty, and starts the target.
+    quiet by its pods and by the broker, where it stands is written to a snapshot, the record is flipped by compare-and-swap
+    and names that snapshot, and the target begins exactly there.
+  - V(hot) pauses the source and wakes the target by HTTP (contract C(bg/v1)); a target pod that nobody wakes begins at its next
+    look at the record. V(cold) stops the source, copies its committed offsets while both groups are empty, and starts the
+    target.
   - An error before the flip lets the source go on and says so. An error after it, or a killed process, is finished by
     running the same again, or undone by a rollback; what is left to do is decided from the stored state alone.
 author: [streamops.bluegreen authors (@streamops)]

@@ -112,7 +112,7 @@ decision:
   type: dict
   contains:
     action:
-      description: C(nothing), C(start), C(activate), C(settle), C(abort) or C(clean_up).
+      description: C(nothing), C(start), C(settle), C(abort) or C(clean_up).
       type: str
       returned: always
       sample: start

@@ -110,7 +110,7 @@ options:
     type: path
   snapshot_config_map:
     description:
-      - ConfigMap that a hand-over wrote, C(<application>-bg-snapshot-<epoch>); further parts of it are found by their names.
+      - ConfigMap that a hand-over wrote, C(<application>-bg-snapshot-a) or C(-b); further parts of it are found by their names.
       - It holds the offsets that were handed over, so it fits the group of either colour.
       - Only this source needs a connection to the Kubernetes API server.
     type: str
@@ -239,7 +239,7 @@ EXAMPLES = r"""
 - name: Give the rolled back colour what was handed over at epoch 7
   streamops.bluegreen.kafka_group_offsets:
     group_id: cc_order_prod_blue
-    snapshot_config_map: order-consumer-bg-snapshot-7
+    snapshot_config_map: order-consumer-bg-snapshot-a
     namespace: orders
 
 - name: Read the last hour again, once the static members of the stopped pods are out

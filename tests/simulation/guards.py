@@ -21,13 +21,10 @@ ROOT = Path(__file__).parents[2]
 ENGINE = "plugins/module_utils/_usecases"
 CORE = "plugins/module_utils/_core"
 KIT = "consumers/python/bgconsumer"
-COPIED = ("plugins", "tests", "consumers", "scripts", "pyproject.toml")
 NAMED_TESTS = (
     "pytest",
     "-x",
     "-q",
-    "-p",
-    "no:cacheprovider",
     "tests/simulation",
     "--ignore=tests/simulation/test_weather.py",
 )
@@ -307,12 +304,12 @@ def caught(guard: Guard, schedules: int) -> str:
 
 
 def _copy(root: Path) -> None:
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, root / name)
+    """Everything that belongs to the checkout, and the collections beside it."""
+    listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
     collections = root / ".cache/collections/ansible_collections"
     (collections / "streamops").mkdir(parents=True)
     (collections / "streamops/bluegreen").symlink_to(root)
