@@ -359,6 +359,58 @@ def test_m2_the_play_that_made_the_record_is_run_once_more(pod):
     assert judge(world, "green") == []
 
 
+@pytest.mark.parametrize("pod", [ModelPod, ExamplePod])
+@pytest.mark.parametrize("mode", ["hot", "cold"])
+def test_m3_a_record_that_was_deleted_and_made_again(pod, mode):
+    """Pods have seen epoch 3: it begins after that, the pods go on, and the next hand-overs meet no snapshot of before."""
+    scenario = Scenario(mode, "rollback")
+    world = scenario.world(pod=pod)
+    before = world.record.epoch
+    del world.cluster.config_maps[world.cluster.record_name]
+    world.excuse(world.scheduler.now, world.scheduler.now + 20.0, "there is no record")
+    world.pass_time(1.0)
+    outcome = attempt(
+        world,
+        world.operator("again"),
+        lambda o: set_active(o.ports, RecordRequest(world.app.name, o.run_id, active="green")),
+    )
+    assert outcome.result is not None, str(outcome)
+    assert world.record.epoch > before
+    world.pass_time(3.0)
+    assert invariants.at_work(world, "green") == []
+    for colour in ("blue", "green"):
+        goes_well(world, lambda o, to=colour: play(o, "switch", mode, to), colour)
+
+
+@pytest.mark.parametrize("pod", [ModelPod, ExamplePod])
+@pytest.mark.parametrize("paused", ["blue", "green"])
+def test_m6_a_pause_by_hand_has_a_way_back(pod, paused):
+    """Of the colour at work: it goes on at the same epoch. Of the one that stands by: the next switch is not refused."""
+    scenario = Scenario("hot", "switch")
+    world = scenario.world(pod=pod, standby=2)
+
+    def by_hand(command):
+        def tell(operator):
+            workload = operator.ports.cluster.workload("Deployment", world.app.colours[paused].workload)
+            body = {"epoch": world.record.epoch, "waitMs": 500}
+            return operator.ports.consumers.call(operator.ports.cluster.pods(workload), command, body, 2.0)
+
+        operator = world.operator(command)
+        replies = attempt(world, operator, lambda o: {"replies": tell(o)}).result["replies"]
+        assert replies
+        assert all(reply.status in (200, 202) for reply in replies.values()), replies
+
+    by_hand("pause")
+    world.excuse(world.scheduler.now, world.scheduler.now + 8.0, "paused by hand")
+    world.pass_time(2.0)
+    if paused == "blue":
+        refused(world, scenario.play, "consumer_pause, state: running")
+        by_hand("resume")
+        world.pass_time(2.0)
+        assert invariants.at_work(world, "blue") == []
+    goes_well(world, scenario.play, "green")
+
+
 # --- whoever scales ----------------------------------------------------------------------------------------------------------
 
 
