@@ -37,13 +37,13 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
-from ansible.vars.clean import remove_internal_keys
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_package
 
 try:
     from ansible.module_utils import _internal
     from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
+    from ansible.vars.clean import remove_internal_keys  # gone in 2.21, and there a module reads more of its own start
 
     # Ansible made the hook for collections that run modules without packing them.
     POSSIBLE = hasattr(AnsibleModule, "_record_module_result") and hasattr(_internal, "is_controller")

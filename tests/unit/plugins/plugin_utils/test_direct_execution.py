@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import gc
-import importlib
+import importlib.util
 import json
 import logging
 import os
@@ -161,6 +161,19 @@ def test_who_keeps_remote_files_gets_them(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_ansible_without_the_hook_packs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(direct_execution, "POSSIBLE", False)
     assert Action(monkeypatch).go() == "packed"
+
+
+def test_an_ansible_that_lacks_a_name_packs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ansible-core 2.21, of which the whole playbook ended when this file was imported."""
+    alone = importlib.util.spec_from_file_location("alone", direct_execution.__file__)
+    assert alone is not None
+    assert alone.loader is not None
+    for lacking, possible in (("", True), ("remove_internal_keys", False)):
+        if lacking:
+            monkeypatch.delattr(f"ansible.vars.clean.{lacking}")
+        loaded = importlib.util.module_from_spec(alone)
+        alone.loader.exec_module(loaded)
+        assert possible is loaded.POSSIBLE
 
 
 def test_another_environment_of_the_same_python_is_another_python(tmp_path: Path) -> None:
