@@ -99,6 +99,15 @@ class Kafka:
                 assert time.monotonic() < deadline, f"{server} never heard of topic {topic}"
                 time.sleep(0.05)
 
+    def wait_forgotten(self, topic: str) -> None:
+        """Wait until no broker knows a topic that was deleted."""
+        deadline = time.monotonic() + 60
+        for server in self.servers.split(","):
+            host, port = server.rsplit(":", 1)
+            while metadata.partitions_known_to(host, int(port), topic):
+                assert time.monotonic() < deadline, f"{server} never forgot topic {topic}"
+                time.sleep(0.05)
+
     def commit(self, group: str, rows: list[confluent_kafka.TopicPartition]) -> None:
         """Commit from outside of the group."""
         consumer = confluent_kafka.Consumer({"bootstrap.servers": self.servers, "group.id": group})
