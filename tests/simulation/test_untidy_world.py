@@ -600,10 +600,10 @@ def test_a_topic_is_created_again_in_the_critical_section(scenario, pod):
 @pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.contract], ids=str)
 def test_a_record_is_deleted_right_after_the_flip_and_made_again(scenario, pod):
     """What the target was handed is still stored; its pods have not begun, and their group has only seeds (w1:1000241)."""
+    flip = swaps_of(scenario.undisturbed(pod=pod))[1].number
     for ahead in (0, 1, 2):
         world = scenario.world(pod=pod)
         operator = world.operator("run")
-        flip = swaps_of(scenario.undisturbed())[1].number
         operator.faults[flip + ahead] = Both(
             Happen(lambda w=world: w.cluster.config_maps.pop(w.cluster.record_name)), Kill(AFTER)
         )
