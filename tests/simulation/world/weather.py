@@ -387,6 +387,8 @@ def _record_again(storm: Storm, chance: random.Random, _call: Call) -> None:
     def create(operator: Operator) -> None:
         operator.ports.clock.sleep(chance.choice((0.5, 3.0, 8.0)))
         for _try in range(20):
+            if world.cluster.record_name in world.cluster.config_maps:
+                return  # somebody else has made it
             try:
                 request = RecordRequest(world.app.name, operator.run_id, active=found.data["active"])
                 set_active(operator.ports, request)
@@ -790,6 +792,9 @@ def _wake(operator: Operator) -> None:
 def _judge(storm: Storm) -> list[str]:
     world, schedule = storm.world, storm.schedule
     storm.clear_up()
+    world.scheduler.run_until(
+        lambda: not any(p.container and p.container.frozen for p in storm.pods()), world.scheduler.now + 60
+    )
     world.pass_time(12.0)
     colour = schedule.colour
     broken = [] if world.drain(limit=90.0) else [f"{colour} did not come to the end of the logs"]
