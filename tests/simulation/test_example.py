@@ -75,10 +75,10 @@ def test_pods_in_trouble(scenario):
     assert wrong == []
 
 
-def start_at_the_wrong_moment(pod, quick):
+def start_at_the_wrong_moment(pod, seeds):
     """A source pod starts around the arming, connects slowly, and Kubernetes is late to say that it runs."""
     arm = next(c for c in HOT.undisturbed() if c.name == "replace_config_map" and "active" in c.arguments[1]).number
-    for seed in random_runs(quick):
+    for seed in seeds:
         chance = random.Random(seed)
         world = HOT.world(seed, pod=pod, connect_seconds=1.2)
         world.cluster.report_lag = 1.0
@@ -97,7 +97,7 @@ def start_at_the_wrong_moment(pod, quick):
 
 @pytest.mark.parametrize("pod", [ModelPod, ExamplePod])
 def test_a_source_pod_starts_at_the_wrong_moment(pod):
-    assert list(start_at_the_wrong_moment(pod, quick=15)) == []
+    assert list(start_at_the_wrong_moment(pod, random_runs(quick=15))) == []
 
 
 @pytest.mark.parametrize("pod", [ModelPod, ExamplePod])
@@ -105,11 +105,11 @@ def test_either_of_two_rules_is_enough_for_it(monkeypatch, pod):
     """The operator asks pods that are called Pending; a pod reads the record again after its assignment."""
     with monkeypatch.context() as patch:
         only_running_pods(patch)
-        assert list(start_at_the_wrong_moment(pod, quick=15)) == []
+        assert list(start_at_the_wrong_moment(pod, random_runs(quick=15))) == []
     without_second_read(monkeypatch)
-    assert list(start_at_the_wrong_moment(pod, quick=15)) == []
+    assert list(start_at_the_wrong_moment(pod, random_runs(quick=15))) == []
     only_running_pods(monkeypatch)
-    assert any("was processed 2 times" in story for story in start_at_the_wrong_moment(pod, quick=120))
+    assert any("was processed 2 times" in story for story in start_at_the_wrong_moment(pod, range(120)))
 
 
 def only_running_pods(patch):

@@ -9,11 +9,13 @@ from tests.simulation.world import invariants
 from tests.simulation.world.faults import Happen
 from tests.simulation.world.scenario import (
     AGAIN,
+    PART,
     RUNS,
     SCENARIOS,
     UNDO,
     attempt,
     in_trouble,
+    part_of,
     recover,
     recover_and_judge,
 )
@@ -32,7 +34,7 @@ def schedules(scenario, calls, quick):
         # In cold mode one who scales up a colour that has to be down is told so until it is scaled down again.
         if scenario.mode == "hot" or trouble != "one more pod"
     ]
-    return every if RUNS else random.Random(calls).sample(every, quick)
+    return every if RUNS else random.Random(calls).sample(every, part_of(quick))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
@@ -48,7 +50,7 @@ def test_a_partition_is_added(scenario):
     """At any moment; it is processed from its first record, by one colour at a time."""
     wrong = []
     calls = len(scenario.undisturbed())
-    for number in range(1, calls + 1, 1 if RUNS else 17):
+    for number in range(1, calls + 1, 1 if RUNS else 17 * PART):
         world = scenario.world()
         operator = world.operator("first")
         operator.faults[number] = Happen(lambda w=world: w.broker.add_partition(TOPIC, 10.0))
@@ -64,7 +66,7 @@ def test_a_topic_is_created_again(scenario):
     """Offsets of the old topic are never handed over for the new one, and the next run ends well."""
     wrong = []
     calls = len(scenario.undisturbed())
-    for number in range(1, calls + 1, 1 if RUNS else 11):
+    for number in range(1, calls + 1, 1 if RUNS else 11 * PART):
         world = scenario.world()
         operator = world.operator("first")
         again = []

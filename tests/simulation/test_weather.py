@@ -7,10 +7,10 @@ A failing schedule prints one string: ``pytest tests/simulation/test_weather.py 
 import pytest
 
 from tests.simulation.world import weather
-from tests.simulation.world.scenario import RUNS
+from tests.simulation.world.scenario import RUNS, part_of
 
-SAMPLE, PARTS = 100, 4
-"""Schedules of every `make check`, in so many tests."""
+SAMPLE, PARTS = 120, 4
+"""Schedules of every `make test`, in so many tests."""
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _in_virtual_time(monkeypatch):
 
 def seeds_of(part):
     """Every part has its own seeds; with SIMULATION_RUNS there are 25 times as many of them as that."""
-    return range(part, (RUNS * 25 or SAMPLE), PARTS)
+    return range(part, (RUNS * 25 or part_of(SAMPLE)), PARTS)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

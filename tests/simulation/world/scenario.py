@@ -21,7 +21,9 @@ from tests.simulation.world.troubles import TROUBLES
 from tests.simulation.world.world import World
 
 RUNS = int(os.environ.get("SIMULATION_RUNS", "0"))
-"""0: a sample that is quick enough for every `make check`. N: every schedule of the sweeps, N of the random ones."""
+"""0: a sample. N: every schedule of the sweeps, N of the random ones."""
+PART = int(os.environ.get("SIMULATION_PART", "1"))
+"""N: only one of N of that sample, for every `make check`."""
 
 Play = t.Callable[[Operator], dict[str, t.Any]]
 AGAIN, UNDO = "again", "undo"
@@ -204,12 +206,18 @@ def untouched(world: World, colour: str, calm: float = 1.5) -> list[str]:
 
 
 def sample(schedules: t.Sequence[t.Any], quick: int, seed: int = 0) -> list[t.Any]:
-    """All of them when time allows (RUNS), else ``quick`` of them, always the same."""
-    if RUNS or len(schedules) <= quick:
+    """All of them when time allows (RUNS), else ``quick`` of them, or a part of that, always the same."""
+    wanted = part_of(quick)
+    if RUNS or len(schedules) <= wanted:
         return list(schedules)
-    return random.Random(seed).sample(list(schedules), quick)
+    return random.Random(seed).sample(list(schedules), wanted)
+
+
+def part_of(quick: int) -> int:
+    """How many of ``quick`` schedules are played."""
+    return max(1, quick // PART)
 
 
 def random_runs(quick: int) -> range:
     """Seeds of random schedules."""
-    return range(RUNS or quick)
+    return range(RUNS or part_of(quick))
