@@ -76,8 +76,14 @@ GUARDS = (
     Guard(
         "A record that is made again names what its colour was handed",
         f"{ENGINE}/set_active.py",
-        "snapshot, reign = state.newest_handed_to(request.active)",
-        'snapshot, reign = "", 0',
+        "mine = [(slot, snapshot.epoch) for slot, snapshot in handed if snapshot.target == request.active]",
+        "mine: list[tuple[str, int]] = []",
+    ),
+    Guard(
+        "A record that is made again is not made for the colour that was left",
+        f"{ENGINE}/set_active.py",
+        'doubt = "" if request.force else _doubt(name, request.active, handed, state)',
+        'doubt = ""',
     ),
     # --- two operators
     Guard(
@@ -206,8 +212,8 @@ GUARDS = (
     Guard(
         "A target that already runs is not started again in cold mode",
         f"{ENGINE}/plan_run.py",
-        "            rows.append(gates.running_target_gate(target.pods, target.statuses, target.group))\n",
-        "            pass\n",
+        "        rows.append(gates.running_target_gate(target.pods, target.statuses, target.group))\n",
+        "        pass\n",
     ),
     # --- undoing
     Guard(

@@ -47,7 +47,7 @@ def raise_undone(ctx: RunContext, error: Exception) -> t.NoReturn:
             ctx.lock.release()
             end = (
                 f"{gone.message}. While there is no record that can be read {ctx.source} stands still: make it again with "
-                f"bg_configmap_switch, active: {ctx.source}, and run the rollback playbook"
+                f"bg_configmap_switch, active: {ctx.source}, force: true, and run the rollback playbook"
             )
             break
         except Exception as second:  # noqa: BLE001  it is tried again, and told in the end

@@ -125,8 +125,9 @@ def judge(app: Application, mode: str, direction: str, seen: Observation, decisi
     ]
     if not (record.armed or seen.journal.unfinished is not None):
         rows += _source_gates(app, mode, direction, seen, source)
-        if mode == "cold":
-            rows.append(gates.running_target_gate(target.pods, target.statuses, target.group))
+    if mode == "cold":
+        # Not even a run that died has started it: that comes after the flip.
+        rows.append(gates.running_target_gate(target.pods, target.statuses, target.group))
     if mode == "hot":
         # Pods on their way up or down can't answer; prepare waits for them, and for every one that stays to stand by.
         moving = {pod.name for pod in target.pods if not pod.ready or pod.terminating}

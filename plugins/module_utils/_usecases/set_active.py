@@ -32,6 +32,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_c
     rollback_refusal,
     shown,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import Snapshot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock, lock_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State, StoredRecord
@@ -196,16 +197,46 @@ def _first(name: str, request: RecordRequest, state: State) -> ActiveRecord:
         raise InvalidSettingsError(
             [f"ConfigMap {name} does not exist; the first record is stable, not {request.phase}"]
         )
+    handed = state.handed()
+    doubt = "" if request.force else _doubt(name, request.active, handed, state)
+    if doubt:
+        raise InvalidSettingsError([doubt])
     least = max(1 + state.newest_epoch(), request.epoch or 1)
-    snapshot, reign = state.newest_handed_to(request.active)
+    # Where it was handed nothing its group's commits alone tell.
+    mine = [(slot, snapshot.epoch) for slot, snapshot in handed if snapshot.target == request.active]
+    snapshot, reign = mine[0] if mine else ("", least)
     first = replace(
         ActiveRecord.first(request.active),
         run_id=request.run_id,
         epoch=least,
-        activated_epoch=reign if snapshot else least,
+        activated_epoch=reign,
         snapshot=snapshot,
     )
     return first if request.rollback_window is None else replace(first, rollback_window=request.rollback_window)
+
+
+def _doubt(name: str, active: str, handed: t.Sequence[tuple[str, Snapshot]], state: State) -> str:
+    """Why a record that was there once may not have said that ``active`` is active, or empty."""
+    try:
+        last = state.journal().current
+    except InvalidSettingsError:
+        last = None
+    if last is not None and last.status in ("aborted", "done"):
+        known, told = (
+            last.source if last.status == "aborted" else last.target,
+            f"run {last.run_id} ended with it at work",
+        )
+    elif handed:
+        newest = handed[0][1]
+        known, told = newest.target, f"run {newest.run_id} handed the work over to it, and may have come to the flip"
+    else:
+        return ""
+    if known == active:
+        return ""
+    return (
+        f"ConfigMap {name} does not exist, and was there once: not {active} but {known} may be active, because {told}. Look at which "
+        f"colour processes; name {known}, or set force if it is {active}"
+    )
 
 
 def _create(ports: Ports, app: str, record: ActiveRecord) -> None:

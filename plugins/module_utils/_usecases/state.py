@@ -134,21 +134,16 @@ class State:
             epochs.append(int(text) if text.isdigit() else 0)
         return max(epochs)
 
-    def newest_handed_to(self, colour: str) -> tuple[str, int]:
-        """Name and epoch of the newest snapshot that was handed to a colour; an empty name where no whole one is left.
-
-        For a record that was there once: pods of that colour may not have begun yet, and their commits are only seeds.
-        """
-        found = [("", 0)]
+    def handed(self) -> list[tuple[str, Snapshot]]:
+        """The whole snapshots of both slots with their names, the newest first."""
+        found = []
         for slot in SLOTS:
             name = snapshot_name(self._app, slot)
             try:
-                snapshot = self.stored_snapshot(name)
+                found.append((name, self.stored_snapshot(name)))
             except OffsetsError:
                 continue  # missing, reserved and not written, or not whole
-            if snapshot.target == colour:
-                found.append((name, snapshot.epoch))
-        return max(found, key=lambda one: one[1])
+        return sorted(found, key=lambda one: -one[1].epoch)
 
     def reserve_snapshot(self, record: ActiveRecord, chunks: int) -> None:
         """Make sure that the ConfigMaps of the slot that the record does not name exist, and remember their versions.

@@ -390,7 +390,7 @@ def _record_again(storm: Storm, chance: random.Random, _call: Call) -> None:
             if world.cluster.record_name in world.cluster.config_maps:
                 return  # somebody else has made it
             try:
-                request = RecordRequest(world.app.name, operator.run_id, active=found.data["active"])
+                request = RecordRequest(world.app.name, operator.run_id, active=found.data["active"], force=True)
                 set_active(operator.ports, request)
             except BlueGreenError:
                 operator.ports.clock.sleep(10.0)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 
@@ -114,12 +115,34 @@ def test_a_record_that_was_there_once_names_what_its_colour_was_handed(world: Wo
         [data_of] = to_chunks(take(epoch, run, "now", {partition: CommittedOffset(7)}, {partition: LogRange(0, 9)}, {}))
         world.cluster.maps[f"app-bg-snapshot-{slot}"] = StoredObject(f"app-bg-snapshot-{slot}", data_of, "1")
     for colour, name, reign in (("blue", "app-bg-snapshot-a", "3"), ("green", "app-bg-snapshot-b", "5")):
-        call(world, active=colour)
+        call(world, active=colour, force=True)
         assert (data(world)["epoch"], data(world)["activated-epoch"], data(world)["snapshot"]) == ("6", reign, name)
         del world.cluster.maps[NAME]
     world.cluster.maps["app-bg-snapshot-b"] = StoredObject("app-bg-snapshot-b", {"epoch": "5", "run-id": ""}, "2")
-    call(world, active="green")
+    call(world, active="green", force=True)
     assert (data(world)["activated-epoch"], data(world).get("snapshot", "")) == ("6", ""), "reserved, never written"
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"), [("done", "blue"), ("aborted", "green"), ("running", "blue"), (None, "blue")]
+)
+def test_a_record_that_was_there_once_is_not_made_for_the_other_colour(
+    world: World, status: str | None, refused: str
+) -> None:
+    """The play that made it says blue, as ever; meanwhile the work was handed to green."""
+    world.add_pods("app-blue")
+    run = Run("r", "switch", "hot", "blue", "green", "me", "now", 3)
+    [stored] = to_chunks(take(5, run, "now", {}, {}, {}))
+    world.cluster.maps["app-bg-snapshot-b"] = StoredObject("app-bg-snapshot-b", stored, "1")
+    if status:
+        last = replace(run, status=status)
+        world.cluster.maps["app-bg-journal"] = StoredObject("app-bg-journal", Journal(last).to_data(), "1")
+    for check in (True, False):
+        with pytest.raises(InvalidSettingsError, match=f"not {refused} but .* may be active"):
+            call(world, check, active=refused)
+    assert world.cluster.writes == 0
+    assert call(world, check=True, active=refused, force=True)["active"] == refused
+    assert call(world, active=other_colour(refused))["active"] == other_colour(refused)
 
 
 def test_the_play_that_created_the_record_runs_again_after_a_switch(world: World) -> None:
@@ -288,12 +311,12 @@ def test_a_record_that_is_created_again_is_newer_than_what_runs_have_left(world:
     run = Run("r", "switch", "hot", "blue", "green", "me", "now", 6, status="done")
     world.cluster.maps["app-bg-journal"] = StoredObject("app-bg-journal", Journal(run).to_data(), "1")
     world.cluster.maps["app-bg-snapshot-b"] = StoredObject("app-bg-snapshot-b", {"epoch": "11"}, "1")
-    done = call(world, active="blue")
+    done = call(world, active="green")
     assert (done["created"], done["epoch"], data(world)["activated-epoch"]) == (True, 12, "12")
-    assert call(world, active="blue", epoch=40)["epoch"] == 40
-    assert call(world, active="blue", epoch=40)["changed"] is False
+    assert call(world, active="green", epoch=40)["epoch"] == 40
+    assert call(world, active="green", epoch=40)["changed"] is False
     with pytest.raises(InvalidSettingsError, match="it must be from 1 to 1000000000"):
-        call(world, active="blue", epoch=10**26)
+        call(world, active="green", epoch=10**26)
 
 
 def test_force_does_not_beat_an_expectation(world: World) -> None:
