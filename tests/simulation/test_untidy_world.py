@@ -263,15 +263,22 @@ def test_t32_a_run_that_could_not_be_proven_stays_unproven(scenario):
     assert invariants.strangers_undisturbed(world) == []
 
 
+@pytest.mark.parametrize("unwell", [False, True])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_t34_commits_on_a_topic_that_nobody_reads_any_more(scenario):
-    """In both directions: what nobody reads can't be proven to be at work afterwards."""
+def test_t34_commits_on_a_topic_that_nobody_reads_any_more(scenario, unwell):
+    """In both directions, and from a colour that is unwell: what nobody reads can't be proven afterwards (w1:3009401)."""
     world = scenario.world(named=())
+    if unwell:
+        world.cluster.workloads[world.app.colours[scenario.source].workload].start_delay = (600.0, 600.0)
+        world.cluster.scale(world.app.colours[scenario.source].workload, 3)
+        world.pass_time(1.0)
     world.broker.create_topic("order-old", 2, 0.0, first=7)
     old = {TopicPartition("order-old", p): CommittedOffset(7) for p in (0, 1)}
     world.broker.group(world.group(scenario.source)).offsets.update(old)
     refused(world, scenario.play, "order-old", active=scenario.source)
     world.app = replace(world.app, topics=(TOPIC,))
+    if unwell:
+        return
     goes_well(world, scenario.play, scenario.target)
 
 

@@ -281,14 +281,19 @@ def ownership_gate(role: str, group: Group, partitions: t.Collection[TopicPartit
         f"{len(set(owned) & set(partitions))} of {len(partitions)}",
         "all, once",
         passed,
-        _unowned(group, partitions, owned, missing),
+        _unowned(group, partitions, missing),
     )
+
+
+def unread_topics(group: Group, partitions: t.Collection[TopicPartition]) -> list[str]:
+    """Topics of which nobody owns a partition, in a group that owns others: its members do not subscribe to them."""
+    owned = {tp.topic for member in group.members for tp in member.assignment}
+    return sorted({tp.topic for tp in partitions} - owned) if owned else []
 
 
 def _unowned(
     group: Group,
     partitions: t.Collection[TopicPartition],
-    owned: t.Sequence[TopicPartition],
     missing: t.Sequence[TopicPartition],
 ) -> str:
     """Why partitions have no owner, and what to do."""
@@ -297,8 +302,8 @@ def _unowned(
             f"group {group.group_id} ({group.state}) has no members: it is not the group that the pods consume with (renamed? the two "
             "exchanged?), or they use assign(), which leaves no owner to be proven and can't be handed over"
         )
-    unread = sorted({tp.topic for tp in partitions} - {tp.topic for tp in owned})
-    if unread and owned:
+    unread = unread_topics(group, partitions)
+    if unread:
         return (
             f"nobody in group {group.group_id} reads {', '.join(unread)}: name the application's topics in bg_topics, or remove "
             f"these offsets with kafka_group_offsets (state: absent, topics: {unread})"

@@ -206,8 +206,10 @@ def _source_gates(
     # A rollback leaves a colour because it is ill: its illness is no reason to stay, and neither is that of the input,
     # which both colours read. What the hand-over itself needs (pods that answer, in hot mode) is still demanded.
     ill = ["source lag", "source pods ready", "source pods processing", "open transactions on the input"]
-    if any(row.name == "source pods ready" and row.verdict != gates.GO for row in rows):
-        # Pods that are well and own nothing are another matter: then it is the wrong group, or a forgotten topic.
+    unwell = any(row.name == "source pods ready" and row.verdict != gates.GO for row in rows)
+    if unwell and not gates.unread_topics(source.group, seen.partitions):
+        # Pods that are well and own nothing are another matter: then it is the wrong group, or a forgotten topic. And of a topic that
+        # nobody reads nobody could prove afterwards that it is at work.
         ill.append("source owns every partition")
     return [gates.soften(row) if direction == "rollback" and row.name in ill else row for row in rows]
 
