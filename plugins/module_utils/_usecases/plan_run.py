@@ -23,7 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import drift_owners
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import strangers
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Member
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Member, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
@@ -207,9 +207,7 @@ def _source_gates(
     # which both colours read. What the hand-over itself needs (pods that answer, in hot mode) is still demanded.
     ill = ["source lag", "source pods ready", "source pods processing", "open transactions on the input"]
     unwell = any(row.name == "source pods ready" and row.verdict != gates.GO for row in rows)
-    if unwell and not gates.unread_topics(source.group, seen.partitions):
-        # Pods that are well and own nothing are another matter: then it is the wrong group, or a forgotten topic. And of a topic that
-        # nobody reads nobody could prove afterwards that it is at work.
+    if unwell and _owns_little_because_ill(source, seen.partitions):
         ill.append("source owns every partition")
     return [gates.soften(row) if direction == "rollback" and row.name in ill else row for row in rows]
 
@@ -219,6 +217,18 @@ def _no_transaction(seen: Observation) -> bool | None:
     if seen.around is None or seen.around.transactions.unknown:
         return None
     return not seen.around.transactions.found
+
+
+def _owns_little_because_ill(source: ColourView, partitions: t.Collection[TopicPartition]) -> bool:
+    """Whether its illness explains that the source owns less than every partition, and not a wrong group or a forgotten topic.
+
+    A group without members is that of pods that fail, or another than the one of pods that are well. A topic that nobody reads
+    beside others has nothing to do with it, and nobody could prove afterwards that it is at work.
+    """
+    if not source.group.members:
+        failing = [pod for pod in source.pods if pod.problem or pod.trouble]
+        return bool(failing) or not any(pod.ready for pod in source.pods)
+    return not gates.unread_topics(source.group, partitions)
 
 
 def _target_exists(app: Application, target: ColourView) -> gates.Gate:

@@ -446,9 +446,15 @@ def _pause_by_hand(storm: Storm, _chance: random.Random, _call: Call) -> None:
         workload = operator.ports.cluster.workload("Deployment", app.workload)
         assert workload is not None
         for command in ("pause", "resume"):
-            epoch = world.record.epoch
-            pods = operator.ports.cluster.pods(workload)
-            operator.ports.consumers.call(pods, command, {"epoch": epoch, "waitMs": 500}, 2.0)
+            for _try in range(60):
+                try:
+                    epoch = world.record.epoch
+                    pods = operator.ports.cluster.pods(workload)
+                    operator.ports.consumers.call(pods, command, {"epoch": epoch, "waitMs": 500}, 2.0)
+                except BlueGreenError:
+                    operator.ports.clock.sleep(3.0)
+                else:
+                    break
             operator.ports.clock.sleep(3.0)
 
     storm.begin(f"by-hand-{len(world.operators)}", by_hand)
