@@ -55,7 +55,9 @@ options:
         description: Pods a colour gets when it is prepared. By default as many as the colour that is active has.
         type: raw
       max_lag:
-        description: Largest total lag of the active colour, in records, with which a hand-over may begin.
+        description:
+          - Largest total lag of the active colour, in records, with which a hand-over may begin. Partitions that are a single offset
+            behind do not count, as that may be the marker of a transaction.
         type: raw
         default: 1000
       max_transaction_age:

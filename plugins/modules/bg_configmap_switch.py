@@ -24,7 +24,7 @@ description:
     back, and a rollback that was begun in time is always finished.
   - Who writes O(active) again and again, to create the record, changes nothing of one that is there; a record that names the
     other colour by now makes such a task fail, and so does one in a hand-over that a run has begun. A change of O(active) needs
-    a hand-over that was begun (O(phase=switching)) and names the phase with it; or O(expected_epoch), or O(force).
+    a hand-over that was begun (O(phase=switching)) and comes with O(phase=verifying); or it needs O(expected_epoch), or O(force).
   - This module moves no offsets and pauses no consumer. M(streamops.bluegreen.bg_handover) does all of it, in the right
     order and in one process; use this module to create the record, and in hand-overs of your own.
 author: [streamops.bluegreen authors (@streamops)]
@@ -56,7 +56,7 @@ options:
     description:
       - Colour that shall be active. Needed to create the record.
       - At least one of O(active), O(phase) and O(rollback_window) is needed.
-      - A change ends a hand-over that was begun, so it is made together with O(phase=verifying) or O(phase=stable).
+      - A change ends a hand-over that was begun, so it is made together with O(phase=verifying).
     type: str
     choices: [blue, green]
   phase:
@@ -73,7 +73,7 @@ options:
   force:
     description:
       - Roll back although the record does not allow it, or change O(active) although no hand-over was begun (the record is not
-        in phase V(switching) or V(rolling-back)) or O(phase) is not named; naming O(expected_epoch) allows the latter, too.
+        in phase V(switching) or V(rolling-back)) or O(phase) is not V(verifying); naming O(expected_epoch) allows the latter, too.
       - Also creates a record that was there once and was deleted for a colour that may not be the active one: journal and snapshots
         name the other.
       - O(expected_active) and O(expected_epoch) count all the same.
@@ -153,11 +153,10 @@ EXAMPLES = r"""
   register: flipped
   failed_when: flipped is failed and 'expected' not in flipped.msg
 
-- name: Go back to blue, if the window is still open
+- name: Begin to go back to blue, if the window is still open
   streamops.bluegreen.bg_configmap_switch:
     name: order-consumer
     namespace: orders
-    active: blue
     phase: rolling-back
     expected_active: green
 

@@ -82,7 +82,7 @@ GUARDS = (
     Guard(
         "A record that is made again is not made for the colour that was left",
         f"{ENGINE}/set_active.py",
-        'doubt = "" if request.force else _doubt(name, request.active, handed, state)',
+        'doubt = "" if request.force else _doubt(name, request.active, handed, runs)',
         'doubt = ""',
     ),
     # --- two operators

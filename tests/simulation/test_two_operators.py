@@ -6,8 +6,11 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.prepare import prepare
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
 from tests.simulation.world import invariants
-from tests.simulation.world.faults import Freeze
+from tests.simulation.world.faults import Freeze, Happen
 from tests.simulation.world.playbook import play
 from tests.simulation.world.ports import AFTER
 from tests.simulation.world.scenario import (
@@ -146,3 +149,30 @@ def kill_after(world, run, swap):
     operator.every_call = AfterTheSwap()
     assert attempt(world, operator, run).died
     world.pass_time(3.0)
+
+
+def test_a_run_that_died_before_it_moved_anything_is_not_closed_as_done():
+    """A rollback died before it armed, and the reign that it would have ended is settled: the journal does not say that it went."""
+    scenario = Scenario("hot", "switch")
+    world = scenario.world()
+    kill_after(world, scenario.play, swap=1)
+    operator = world.operator("rollback")
+    request = Request("blue", "rollback", "hot", "rollback")
+    world.run(operator, lambda: prepare(operator.ports, world.app, request))
+    world.pass_time(3.0)
+    assert (world.journal.unfinished.run_id, world.record.active) == ("rollback", "green")
+    assert recover(world, lambda o: play(o, "switch", "hot", "green")).result is not None
+    assert (world.journal.current.status, world.record.active, world.record.phase) == ("aborted", "green", "stable")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_a_lock_that_somebody_deleted_is_taken_again(scenario):
+    """Nobody else has it: the run goes on."""
+    calls = scenario.undisturbed()
+    for call in sample(calls, 6):
+        world = scenario.world()
+        operator = world.operator("run")
+        operator.faults[call.number] = Happen(lambda w=world: w.cluster.leases.pop(lock_name(w.app.name), None))
+        outcome = attempt(world, operator, scenario.play)
+        assert outcome.result is not None, f"call {call.number} {call.name}: {outcome}"
+        assert judge(world, scenario.target) == []

@@ -305,8 +305,8 @@ def _unowned(
     unread = unread_topics(group, partitions)
     if unread:
         return (
-            f"nobody in group {group.group_id} reads {', '.join(unread)}: name the application's topics in bg_topics, or remove "
-            f"these offsets with kafka_group_offsets (state: absent, topics: {unread})"
+            f"nobody in group {group.group_id} reads {', '.join(unread)}. If the application does not, name its topics in bg_topics, or "
+            f"remove these offsets with kafka_group_offsets (state: absent, topics: {unread})"
         )
     return f"group {group.group_id} is {group.state}, without owner: {_some([str(tp) for tp in missing])}"
 

@@ -67,7 +67,7 @@ def flip_refusal(record: ActiveRecord, changed: ActiveRecord, phase: str | None)
     """Why the colour may not change in this way, or empty. phase: what was asked for, None where nothing was.
 
     Pods of the new colour go to work when they read such a record, from commits that are the whole truth only after a hand-over.
-    Who only says which colour shall be active, as the play does that makes the record, does not know that one is under way.
+    Who says which colour shall be active and stable, as the play does that makes the record, does not know that one is under way.
     """
     if changed.active == record.active:
         return ""
@@ -78,7 +78,7 @@ def flip_refusal(record: ActiveRecord, changed: ActiveRecord, phase: str | None)
             f"{record.active} is active since epoch {record.activated_epoch} and no hand-over was begun, so {changed.active} would begin "
             "from old offsets. Run the switch playbook; or arm the record first (phase: switching), or name expected_epoch, or set force"
         )
-    if phase is None:
+    if phase != "verifying":
         return (
             f"run {record.run_id or '(unnamed)'} has begun a hand-over from {record.active} ({record.phase}, epoch {record.epoch}), and "
             f"{record.active} may still be at work. Finish it with the switch or the rollback playbook; who flips by hand names the phase "

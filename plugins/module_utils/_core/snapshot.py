@@ -27,6 +27,8 @@ CHUNK = 512 * 1024
 """Largest text in one ConfigMap: half of what the API server takes, so that labels and metadata always fit."""
 
 
+NO_TOPIC_ID = "A" * 22
+"""Sixteen bytes of zeros, base64url."""
 SLOTS = ("a", "b")
 """A new snapshot takes the slot that the record does not name: fixed names, so that pods may be given the right to read them."""
 PARTITIONS_PER_CHUNK = 25_000
@@ -90,7 +92,9 @@ def take(
 
 def still_meant(snapshot: Snapshot, topics: t.Mapping[str, Topic]) -> dict[TopicPartition, CommittedOffset | None]:
     """What the offsets mean now: nothing (None) for a topic that was created again since; topics that are gone are left out."""
-    same = {name for name, topic in topics.items() if snapshot.topic_ids.get(name) == topic.topic_id}
+    ids = snapshot.topic_ids
+    # Brokers that know no ids tell none, or one of zeros.
+    same = {name for name, topic in topics.items() if ids.get(name) in (None, "", NO_TOPIC_ID, topic.topic_id)}
     return {
         tp: committed if tp.topic in same else None for tp, committed in snapshot.offsets.items() if tp.topic in topics
     }
@@ -161,5 +165,5 @@ def from_chunks(name: str, chunks: t.Sequence[t.Mapping[str, str]]) -> Snapshot:
             ends={tp: row[4] for tp, row in rows},
             topic_ids=body["topic_ids"],
         )
-    except (KeyError, IndexError, ValueError, zlib.error) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, zlib.error) as error:
         raise OffsetsError(f"ConfigMap {name} is not a whole snapshot: {error!r}") from error

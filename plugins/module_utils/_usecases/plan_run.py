@@ -207,7 +207,7 @@ def _source_gates(
     # which both colours read. What the hand-over itself needs (pods that answer, in hot mode) is still demanded.
     ill = ["source lag", "source pods ready", "source pods processing", "open transactions on the input"]
     unwell = any(row.name == "source pods ready" and row.verdict != gates.GO for row in rows)
-    if unwell and _owns_little_because_ill(source, seen.partitions):
+    if unwell and _owns_little_because_ill(source, seen.partitions, bool(app.topics)):
         ill.append("source owns every partition")
     return [gates.soften(row) if direction == "rollback" and row.name in ill else row for row in rows]
 
@@ -219,16 +219,16 @@ def _no_transaction(seen: Observation) -> bool | None:
     return not seen.around.transactions.found
 
 
-def _owns_little_because_ill(source: ColourView, partitions: t.Collection[TopicPartition]) -> bool:
-    """Whether its illness explains that the source owns less than every partition, and not a wrong group or a forgotten topic.
+def _owns_little_because_ill(source: ColourView, partitions: t.Collection[TopicPartition], named: bool) -> bool:
+    """Whether its illness explains that the source owns less than every partition, and not a wrong group or an old topic.
 
-    A group without members is that of pods that fail, or another than the one of pods that are well. A topic that nobody reads
-    beside others has nothing to do with it, and nobody could prove afterwards that it is at work.
+    A group without members is that of pods that fail, or another than the one of pods that are well. Where the topics are not
+    named, one that nobody reads beside others is of the past, and nobody could prove afterwards that it is at work.
     """
     if not source.group.members:
         failing = [pod for pod in source.pods if pod.problem or pod.trouble]
         return bool(failing) or not any(pod.ready for pod in source.pods)
-    return not gates.unread_topics(source.group, partitions)
+    return named or not gates.unread_topics(source.group, partitions)
 
 
 def _target_exists(app: Application, target: ColourView) -> gates.Gate:

@@ -24,6 +24,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     ClusterError,
     InvalidSettingsError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_change import (
     change_record,
@@ -197,8 +198,10 @@ def _first(name: str, request: RecordRequest, state: State) -> ActiveRecord:
         raise InvalidSettingsError(
             [f"ConfigMap {name} does not exist; the first record is stable, not {request.phase}"]
         )
-    handed = state.handed()
-    doubt = "" if request.force else _doubt(name, request.active, handed, state)
+    runs = _runs(state)
+    given_up = {run.run_id for run in runs if run.status == "aborted"}
+    handed = [(slot, snapshot) for slot, snapshot in state.handed() if snapshot.run_id not in given_up]
+    doubt = "" if request.force else _doubt(name, request.active, handed, runs)
     if doubt:
         raise InvalidSettingsError([doubt])
     least = max(1 + state.newest_epoch(), request.epoch or 1)
@@ -215,20 +218,29 @@ def _first(name: str, request: RecordRequest, state: State) -> ActiveRecord:
     return first if request.rollback_window is None else replace(first, rollback_window=request.rollback_window)
 
 
-def _doubt(name: str, active: str, handed: t.Sequence[tuple[str, Snapshot]], state: State) -> str:
-    """Why a record that was there once may not have said that ``active`` is active, or empty."""
+def _runs(state: State) -> list[Run]:
+    """The runs in the journal, the last one first."""
     try:
-        last = state.journal().current
+        journal = state.journal()
     except InvalidSettingsError:
-        last = None
-    if last is not None and last.status in ("aborted", "done"):
-        known, told = (
-            last.source if last.status == "aborted" else last.target,
-            f"run {last.run_id} ended with it at work",
-        )
+        return []
+    return [run for run in (journal.current, *journal.history) if run is not None]
+
+
+def _doubt(name: str, active: str, handed: t.Sequence[tuple[str, Snapshot]], runs: t.Sequence[Run]) -> str:
+    """Why a record that was there once may not have said that ``active`` is active, or empty.
+
+    handed: the snapshots of runs that were not given up. A run writes its own before it flips.
+    """
+    if runs:
+        last = runs[0]
+        wrote = any(snapshot.run_id == last.run_id for _slot, snapshot in handed)
+        flipped = last.status == "done" or (last.status != "aborted" and wrote)
+        known = last.target if flipped else last.source
+        told = f"run {last.run_id} ({last.source} to {last.target}, {last.status}) {'came to' if flipped else 'did not come to'} its flip"
     elif handed:
         newest = handed[0][1]
-        known, told = newest.target, f"run {newest.run_id} handed the work over to it, and may have come to the flip"
+        known, told = newest.target, f"run {newest.run_id} handed the work over to it"
     else:
         return ""
     if known == active:
@@ -256,6 +268,11 @@ def _of_the_creation(ports: Ports, request: RecordRequest, wanted: ActiveRecord)
         said.append(
             f"ConfigMap {name} begins at epoch {wanted.epoch}: journal or snapshots of {request.app} know of epoch {wanted.epoch - 1}, "
             "and pods that have seen it never go back"
+        )
+    if wanted.snapshot:
+        said.append(
+            f"Pods of {wanted.active} begin where ConfigMap {wanted.snapshot} says, unless they have committed since epoch "
+            f"{wanted.activated_epoch}; if they shall not, delete that ConfigMap and the record, and make it again"
         )
     names = [f"{request.app}-{colour}" for colour in COLOURS]
     try:

@@ -116,7 +116,10 @@ class State:
             if found is None:
                 raise OffsetsError(f"ConfigMap {part} does not exist, so the snapshot that it is part of is not known")
             chunks.append(found.data)
-            if len(chunks) >= int(chunks[0].get("chunks") or 1):
+            most = chunks[0].get("chunks") or "1"
+            if not most.isdigit():
+                raise OffsetsError(f"ConfigMap {name} is not a whole snapshot: it has {most!r} chunks")
+            if len(chunks) >= int(most):
                 break
         return from_chunks(name, chunks)
 

@@ -66,7 +66,7 @@ def test_a_flip_remembers_where_it_came_from() -> None:
         (STABLE, "green", "rolling-back", "would keep the pods of green from working"),
         (ARMED, "green", None, "has begun a hand-over from blue"),
         (ARMED, "green", "verifying", ""),
-        (ARMED, "green", "stable", ""),
+        (ARMED, "green", "stable", "has begun a hand-over from blue"),
         (STABLE, "blue", None, ""),
         (STABLE, None, "switching", ""),
     ],

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -124,4 +126,6 @@ def test_offsets_of_a_topic_that_was_created_again_mean_nothing() -> None:
     taken = snapshot({a: CommittedOffset(1), b: CommittedOffset(2), c: CommittedOffset(3)})
     now = {"a": Topic("a", "id-a", {}), "b": Topic("b", "another id", {})}
     assert still_meant(taken, now) == {a: CommittedOffset(1), b: None}
+    nameless = replace(taken, topic_ids={"a": "A" * 22})
+    assert still_meant(nameless, now) == {a: CommittedOffset(1), b: CommittedOffset(2)}, "brokers that tell no ids"
     assert same_logs(taken, now) == {a: CommittedOffset(1)}

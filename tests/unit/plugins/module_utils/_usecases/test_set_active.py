@@ -124,25 +124,43 @@ def test_a_record_that_was_there_once_names_what_its_colour_was_handed(world: Wo
 
 
 @pytest.mark.parametrize(
-    ("status", "refused"), [("done", "blue"), ("aborted", "green"), ("running", "blue"), (None, "blue")]
+    ("status", "wrote", "refused"),
+    [
+        ("done", True, "blue"),
+        ("done", False, "blue"),  # somebody deleted the snapshots
+        ("aborted", True, "green"),
+        ("running", True, "blue"),
+        ("running", False, "green"),  # whoever comes to the flip has written where the target begins
+        (None, True, "blue"),
+    ],
 )
 def test_a_record_that_was_there_once_is_not_made_for_the_other_colour(
-    world: World, status: str | None, refused: str
+    world: World, status: str | None, wrote: bool, refused: str
 ) -> None:
     """The play that made it says blue, as ever; meanwhile the work was handed to green."""
     world.add_pods("app-blue")
     run = Run("r", "switch", "hot", "blue", "green", "me", "now", 3)
-    [stored] = to_chunks(take(5, run, "now", {}, {}, {}))
-    world.cluster.maps["app-bg-snapshot-b"] = StoredObject("app-bg-snapshot-b", stored, "1")
+    before = Run("before", "switch", "hot", "blue", "green", "me", "now", 1, status="aborted")
+    for slot, writer in (("a", before), *([("b", run)] if wrote else [])):
+        [stored] = to_chunks(take(writer.base_epoch + 2, writer, "now", {}, {}, {}))
+        world.cluster.maps[f"app-bg-snapshot-{slot}"] = StoredObject(f"app-bg-snapshot-{slot}", stored, "1")
     if status:
-        last = replace(run, status=status)
-        world.cluster.maps["app-bg-journal"] = StoredObject("app-bg-journal", Journal(last).to_data(), "1")
+        journal = Journal(replace(run, status=status), (before,))
+        world.cluster.maps["app-bg-journal"] = StoredObject("app-bg-journal", journal.to_data(), "1")
     for check in (True, False):
         with pytest.raises(InvalidSettingsError, match=f"not {refused} but .* may be active"):
             call(world, check, active=refused)
     assert world.cluster.writes == 0
     assert call(world, check=True, active=refused, force=True)["active"] == refused
-    assert call(world, active=other_colour(refused))["active"] == other_colour(refused)
+    done = call(world, active=other_colour(refused))
+    named = "app-bg-snapshot-b" if wrote and refused == "blue" else ""
+    assert (done["active"], data(world).get("snapshot", "")) == (other_colour(refused), named), "none of a run given up"
+
+
+def test_a_slot_that_somebody_edited_does_not_keep_the_record_from_being_made(world: World) -> None:
+    for number, nonsense in enumerate(({"chunks": "many"}, {"chunks": "1", "epoch": "5", "offsets": "eJwDAAAAAAE="})):
+        world.cluster.maps["app-bg-snapshot-a"] = StoredObject("app-bg-snapshot-a", nonsense, str(number))
+        assert call(world, check=True, active="blue")["created"] is True
 
 
 def test_the_play_that_created_the_record_runs_again_after_a_switch(world: World) -> None:
