@@ -207,8 +207,14 @@ class ExamplePod(Container):
                 self.contract.read_wanted.clear()
 
     def _consume(self) -> None:
-        while not self._worker.step():
-            pass
+        try:
+            while not self._worker.step():
+                pass
+        except (
+            TimeoutError
+        ):  # told to stop, and its commits could not be written in time: the process ends without them
+            self.world.cluster.crash(next(pod for pod in self.world.cluster.pods.values() if pod.container is self))
+            return
         self.member.close()
         self.exited()
 
