@@ -176,3 +176,41 @@ def test_a_lock_that_somebody_deleted_is_taken_again(scenario):
         outcome = attempt(world, operator, scenario.play)
         assert outcome.result is not None, f"call {call.number} {call.name}: {outcome}"
         assert judge(world, scenario.target) == []
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_who_lost_the_lock_writes_nothing_more(scenario):
+    """It stood still at a read, and the next one has taken over and is done: compare-and-swap would not hold back a scale."""
+    calls = scenario.undisturbed()
+    armed = next(c for c in calls if c.name == "replace_config_map" and "active" in c.arguments[1]).number
+    reads = [call for call in calls if call.number > armed and not call.writes and call.name != "lease"]
+    woke = 0
+    for call in sample(reads, 8):
+        world, _colour, tasks = woken(scenario, call.number, 12.0, UNDO)
+        held = next(lease.holder for lease in world.cluster.leases.values())
+        world.finish(*tasks)
+        if held == "frozen" and not tasks[1].error:
+            woke += 1
+            taken = next(at for at, write in enumerate(world.writes) if write.lock_holder == "second")
+            late = {write.call.name for write in world.writes[taken:] if write.call.operator == "frozen"}
+            assert late <= {"put_lease"}, f"frozen at call {call.number} {call.name}"
+    assert woke, "it was never taken over"
+
+
+def test_a_run_keeps_to_the_epoch_that_was_judged():
+    """Between the look and the lock somebody switched there and back: the same colour is active, and it is another reign."""
+    scenario = Scenario("hot", "switch")
+    world = scenario.world()
+    epoch = world.record.epoch
+    for colour in ("green", "blue"):
+        assert (
+            attempt(world, world.operator(colour), lambda o, to=colour: play(o, "switch", "hot", to)).result is not None
+        )
+    operator = world.operator("late")
+    writes = len(world.writes)
+    request = Request("green", "switch", "hot", "late", "somebody", epoch)
+    outcome = attempt(world, operator, lambda o: prepare(o.ports, world.app, request))
+    assert "this run was decided at epoch" in str(outcome.error)
+    assert "run blue" in str(outcome.error)
+    assert {write.call.name for write in world.writes[writes:]} == {"put_lease"}, "the lock, which it gives back"
+    assert world.record.active == "blue"
