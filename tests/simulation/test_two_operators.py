@@ -1,10 +1,11 @@
 """Two operators at once: interleaved call by call, or one that slept longer than its lock lives and wakes up."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, ClusterError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.prepare import prepare
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
@@ -214,3 +215,41 @@ def test_a_run_keeps_to_the_epoch_that_was_judged():
     assert "run blue" in str(outcome.error)
     assert {write.call.name for write in world.writes[writes:]} == {"put_lease"}, "the lock, which it gives back"
     assert world.record.active == "blue"
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_who_sleeps_right_before_it_arms_finds_the_record_moved_on(scenario):
+    """The next one had nothing to undo in the record, and writes to it all the same: else the sleeper would arm it, for nobody."""
+    arm = next(
+        c for c in scenario.undisturbed() if c.name == "replace_config_map" and "active" in c.arguments[1]
+    ).number
+    world, colour, tasks = woken(scenario, arm, 12.0, UNDO)
+    world.finish(*tasks)
+    assert tasks[1].error is None
+    assert (world.record.armed, world.record.active) == (False, colour)
+
+
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.mode == "cold"], ids=str)
+def test_a_flip_whose_answer_was_lost_and_that_somebody_edited_is_not_undone(scenario):
+    """Its own write can't be recognised any more; but the record names the target, and that alone counts."""
+
+    class LandsAndIsEdited:
+        def strike(self, operator, moment, call):
+            if moment == AFTER:
+                cluster, name = operator.world.cluster, call.arguments[0]
+                data = {**cluster.config_maps[name].data, "owner": "team-7"}
+                cluster.config_maps[name] = replace(
+                    cluster.config_maps[name], data=data, resource_version=cluster.next_version()
+                )
+                raise ClusterError("no answer")
+
+    world = scenario.world()
+    operator = world.operator("run")
+    swaps = [c for c in scenario.undisturbed() if c.name == "replace_config_map" and "active" in c.arguments[1]]
+    operator.faults[swaps[1].number] = LandsAndIsEdited()
+    outcome = attempt(world, operator, scenario.play)
+    assert outcome.result is None
+    assert world.record.active == scenario.target
+    assert world.replicas(scenario.source) == 0, "it was not started again"
+    assert recover(world, scenario.again).result is not None
+    assert judge(world, scenario.target) == []
