@@ -349,7 +349,7 @@ def main(arguments: t.Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--schedules", type=int, default=2000, help="random schedules without each guard (default 2000)"
+        "--schedules", type=int, default=2000, help="random schedules without each guard (default 2000); 0: none"
     )
     parser.add_argument("--workers", type=int, default=2, help="guards at a time (default 2)")
     parser.add_argument("--only", default="", help="a word of the promise")
