@@ -74,8 +74,8 @@ options:
     description:
       - Roll back although the record does not allow it, or change O(active) although no hand-over was begun (the record is not
         in phase V(switching) or V(rolling-back)) or O(phase) is not V(verifying); naming O(expected_epoch) allows the latter, too.
-      - Also creates a record that was there once and was deleted for a colour that may not be the active one: journal and snapshots
-        name the other.
+      - Also creates a record that was there once and was deleted, where journal and snapshots say that the other colour may be
+        active.
       - O(expected_active) and O(expected_epoch) count all the same.
       - After the window the other colour may lack what was processed since, its offsets may have expired.
     type: bool
