@@ -153,7 +153,7 @@ def test_a_barrier_ends_while_the_lag_never_does(kafka: Kafka, wait: Wait, name:
     assert "still has a lag of" in said
     assert (behind["satisfied"], behind["estimated_seconds"]) == (False, None), "it only gets further away"
     lags = [sample["lag"] for sample in behind["history"]]
-    assert max(lags) > lags[0]
+    assert max(lags) > lags[0]  # the last sample may be of the moment at which the consumer has just committed
     assert behind["rate"] > 0
 
     assert (done["satisfied"], done["remaining"]) == (True, 0)

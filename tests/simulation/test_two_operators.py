@@ -152,18 +152,21 @@ def kill_after(world, run, swap):
     world.pass_time(3.0)
 
 
-def test_a_run_that_died_before_it_moved_anything_is_not_closed_as_done():
-    """A rollback died before it armed, and the reign that it would have ended is settled: the journal does not say that it went."""
+@pytest.mark.parametrize("direction", ["switch", "rollback"])
+def test_a_run_that_died_before_it_moved_anything_is_not_closed_as_done(direction):
+    """It died before it armed, and the reign that it would have ended is settled: a rollback still undoes the switch before it."""
     scenario = Scenario("hot", "switch")
     world = scenario.world()
     kill_after(world, scenario.play, swap=1)
-    operator = world.operator("rollback")
-    request = Request("blue", "rollback", "hot", "rollback")
+    operator = world.operator("dies")
+    request = Request("blue", direction, "hot", "dies")
     world.run(operator, lambda: prepare(operator.ports, world.app, request))
     world.pass_time(3.0)
-    assert (world.journal.unfinished.run_id, world.record.active) == ("rollback", "green")
+    assert (world.journal.unfinished.run_id, world.record.active) == ("dies", "green")
     assert recover(world, lambda o: play(o, "switch", "hot", "green")).result is not None
-    assert (world.journal.current.status, world.record.active, world.record.phase) == ("aborted", "green", "stable")
+    assert (world.journal.current.status, world.record.active, world.record.phase) == ("superseded", "green", "stable")
+    assert attempt(world, world.operator("undo"), lambda o: play(o, "rollback", "hot")).result is not None
+    assert judge(world, "blue") == []
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)

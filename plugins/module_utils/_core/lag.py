@@ -104,7 +104,7 @@ def unreadable_tail(
     said = f"The {rest} offsets may be aborted records or transaction markers, which readers of committed records skip"
     said += f": {_listed(seen)}" if seen else ""
     said += f"{';' if seen else ':'} it is so if {_listed(left)}" if left else ""
-    return f"{said}. Then {remedy}; else the consumers hang"
+    return f"{said}. Then {remedy}" + ("; else the consumers hang" if still else "")
 
 
 def _listed(signs: t.Sequence[str]) -> str:

@@ -79,8 +79,10 @@ class RunLock:
 
     def _renew(self) -> None:
         lease = self._ports.cluster.lease(self._name)
-        if lease is None and self._put(None):
-            return  # somebody deleted it, and nobody else has it
+        if lease is None:  # somebody deleted it
+            if self._put(None):
+                return
+            lease = self._ports.cluster.lease(self._name)
         ours = self._lease is None or lease is None or lease.resource_version == self._lease.resource_version
         if lease is not None and lease.holder == self._run_id and not ours:
             raise LockedError(

@@ -198,13 +198,13 @@ def _first(name: str, request: RecordRequest, state: State) -> ActiveRecord:
         raise InvalidSettingsError(
             [f"ConfigMap {name} does not exist; the first record is stable, not {request.phase}"]
         )
-    runs = _runs(state)
+    runs = state.runs()
     given_up = {run.run_id for run in runs if run.status == "aborted"}
     handed = [(slot, snapshot) for slot, snapshot in state.handed() if snapshot.run_id not in given_up]
     doubt = "" if request.force else _doubt(name, request.active, handed, runs)
     if doubt:
         raise InvalidSettingsError([doubt])
-    least = max(1 + state.newest_epoch(), request.epoch or 1)
+    least = max(1 + state.newest_epoch(runs), request.epoch or 1)
     # Where it was handed nothing its group's commits alone tell.
     mine = [(slot, snapshot.epoch) for slot, snapshot in handed if snapshot.target == request.active]
     snapshot, reign = mine[0] if mine else ("", least)
@@ -216,15 +216,6 @@ def _first(name: str, request: RecordRequest, state: State) -> ActiveRecord:
         snapshot=snapshot,
     )
     return first if request.rollback_window is None else replace(first, rollback_window=request.rollback_window)
-
-
-def _runs(state: State) -> list[Run]:
-    """The runs in the journal, the last one first."""
-    try:
-        journal = state.journal()
-    except InvalidSettingsError:
-        return []
-    return [run for run in (journal.current, *journal.history) if run is not None]
 
 
 def _doubt(name: str, active: str, handed: t.Sequence[tuple[str, Snapshot]], runs: t.Sequence[Run]) -> str:

@@ -155,7 +155,8 @@ def close_run(ctx: RunContext) -> None:
     if record.phase != "stable":
         ctx.stored = ctx.state.swap_record(ctx.stored, record.settle())
     if unfinished is not None:
-        # A run that died before it armed can be what is left beside a reign that is settled now: it has moved nothing.
-        status = "done" if unfinished.target == record.active else "aborted"
+        # A run that died before it armed can be what is left beside a reign that is settled now: it has moved nothing, and a
+        # rollback still means the switch before it.
+        status = "done" if unfinished.target == record.active else "superseded"
         ctx.write_journal(unfinished.close(status, ctx.ports.clock.now()))
     ctx.event(record.active, "BlueGreenSettled", f"{record.active} is settled at epoch {record.epoch}")

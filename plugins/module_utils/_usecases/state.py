@@ -18,7 +18,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     InvalidSettingsError,
     OffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run, journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import StoredObject
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
     MOST_CHUNKS,
@@ -123,14 +123,17 @@ class State:
                 break
         return from_chunks(name, chunks)
 
-    def newest_epoch(self) -> int:
-        """The newest epoch that the journal and the snapshots know of: the record was there once. 0 where there is nothing."""
-        epochs = [0]
+    def runs(self) -> list[Run]:
+        """The runs in the journal, the last one first; none where it is nonsense, which stops whoever needs the journal."""
         try:
             journal = self.journal()
-            epochs += [run.base_epoch + 2 for run in (journal.current, *journal.history) if run is not None]
         except InvalidSettingsError:
-            pass  # nonsense in the journal stops whoever needs the journal
+            return []
+        return [run for run in (journal.current, *journal.history) if run is not None]
+
+    def newest_epoch(self, runs: t.Iterable[Run]) -> int:
+        """The newest epoch that these runs and the snapshots know of: the record was there once. 0 where there is nothing."""
+        epochs = [0, *(run.base_epoch + 2 for run in runs)]
         for slot in SLOTS:
             found = self._ports.cluster.config_map(snapshot_name(self._app, slot))
             text = found.data.get("epoch", "") if found else ""

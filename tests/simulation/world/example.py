@@ -210,9 +210,8 @@ class ExamplePod(Container):
         try:
             while not self._worker.step():
                 pass
-        except (
-            TimeoutError
-        ):  # told to stop, and its commits could not be written in time: the process ends without them
+        except TimeoutError:
+            # Told to stop, and its commits could not be written in time: the process ends without them.
             self.world.cluster.crash(next(pod for pod in self.world.cluster.pods.values() if pod.container is self))
             return
         self.member.close()

@@ -98,6 +98,7 @@ def test_what_may_be_left_of_transactions_is_told_with_its_signs() -> None:
     assert "skip: it is so if the last stable offset is the end of the log, no transaction is open and" in (
         unreadable_tail(5, "do")
     )
+    assert "hang" not in unreadable_tail(5, "do"), "nobody saw that the commits do not move"
     for sign in ("stable", "closed", "still"):
         assert unreadable_tail(5, "do", **{sign: False}) == "", "then it is something else"
     assert unreadable_tail(0, "do", stable=True) == ""
