@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-
-from ansible_collections.streamops.bluegreen.plugins.modules import kafka_lag_wait
-from ansible_collections.streamops.bluegreen.plugins.plugin_utils.direct_execution import DirectExecution
 
 FIRST = 3.0
 """Seconds of the first slice: who has just started a playbook wants to see something."""
@@ -21,10 +19,9 @@ INTERVAL = 10.0
 display = Display()
 
 
-class ActionModule(DirectExecution):
+class ActionModule(ActionBase):
     """Calls the module of the same name until it has ended."""
 
-    module = kafka_lag_wait
     _supports_check_mode = True
     _supports_async = True
 

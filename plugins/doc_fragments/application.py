@@ -8,8 +8,6 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Connection to Kafka."""
-
     """Description of a blue/green application."""
 
     DOCUMENTATION = r"""

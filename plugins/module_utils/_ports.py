@@ -4,7 +4,7 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""What the use cases need from outside. Production and the simulator both implement exactly this.
+"""What the use cases need from outside. Adapters implement all of it, the simulator what the use cases of a run call.
 
 Every method may raise ``KafkaError`` or ``ClusterError`` when the service behind it fails; all are bounded in time by
 the adapter. Reads never write. Writes say whether they may be repeated.

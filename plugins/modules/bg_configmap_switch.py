@@ -25,7 +25,7 @@ description:
   - Who writes O(active) again and again, to create the record, changes nothing of one that is there; a record that names the
     other colour by now makes such a task fail, and so does one in a hand-over that a run has begun. A change of O(active) needs
     a hand-over that was begun (O(phase=switching)) and comes with O(phase=verifying); or it needs O(expected_epoch), or O(force).
-  - This module moves no offsets and pauses no consumer. M(streamops.bluegreen.bg_handover) does all of it, in the right
+  - This module moves no offsets and pauses no consumer. M(streamops.bluegreen.bg_run) does all of it, in the right
     order and in one process; use this module to create the record, and in hand-overs of your own.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
@@ -116,7 +116,7 @@ options:
     type: float
     default: 60.0
 seealso:
-  - module: streamops.bluegreen.bg_handover
+  - module: streamops.bluegreen.bg_run
   - module: streamops.bluegreen.consumer_pause
 """
 

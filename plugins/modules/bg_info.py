@@ -49,7 +49,7 @@ options:
     type: float
     default: 0
 seealso:
-  - module: streamops.bluegreen.bg_handover
+  - module: streamops.bluegreen.bg_run
 """
 
 EXAMPLES = r"""
@@ -162,7 +162,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.applicat
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import Plan, as_result, plan_run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.settle import verify
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import verify
 
 
 def look(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.Any]:

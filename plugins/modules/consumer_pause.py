@@ -213,7 +213,7 @@ options:
         description: Name the certificates of the pods are for, with O(contract.scheme=https). By default the pod's address.
         type: str
 seealso:
-  - module: streamops.bluegreen.bg_handover
+  - module: streamops.bluegreen.bg_run
   - module: streamops.bluegreen.bg_configmap_switch
   - module: streamops.bluegreen.kafka_lag_wait
 """

@@ -223,9 +223,7 @@ def cluster(bed: dict[str, str], kubectl: Kubectl) -> KubernetesAdapter:
 class Ansible(t.Protocol):
     """Runs a module with the real ansible."""
 
-    def __call__(
-        self, module: str, *, check: bool = False, diff: bool = True, direct: bool = True, **options: t.Any
-    ) -> dict[str, t.Any]:
+    def __call__(self, module: str, *, check: bool = False, diff: bool = True, **options: t.Any) -> dict[str, t.Any]:
         """Its result; ``failed`` is set when it failed, ``diff_text`` what was printed before the result."""
 
 
@@ -233,12 +231,9 @@ class Ansible(t.Protocol):
 def ansible(bed: dict[str, str]) -> Ansible:
     """See Ansible."""
 
-    def call(
-        module: str, *, check: bool = False, diff: bool = True, direct: bool = True, **options: t.Any
-    ) -> dict[str, t.Any]:
+    def call(module: str, *, check: bool = False, diff: bool = True, **options: t.Any) -> dict[str, t.Any]:
         command = ["ansible", "localhost", "--connection", "local", "--module-name", f"streamops.bluegreen.{module}"]
         command += ["--args", json.dumps(options), *(["--check"] if check else []), *(["--diff"] if diff else [])]
-        command += ["--extra-vars", f"bg_direct_execution={direct}"]
         environment = {
             **bed,
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),

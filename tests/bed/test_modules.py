@@ -244,25 +244,3 @@ def test_consumer_pause(ansible: Ansible, kafka: Kafka, kubectl: Kubectl, name: 
     kubectl("wait", "--for=delete", "pods", f"--selector=app.kubernetes.io/instance={BLUE}", "--timeout=60s")
     assert ansible("consumer_pause", state="paused", epoch=4, **pods)["pods"] == []
     assert "scaled to 0" in ansible("consumer_pause", state="running", epoch=4, **pods)["msg"]
-
-
-def test_direct_and_packed_they_answer_the_same(ansible: Ansible, kafka: Kafka, name: str) -> None:
-    topic = kafka.topic(records=10)
-    seed(kafka, f"{name}-blue", topic)
-    copy = {"from_group": f"{name}-blue", "allow_create": True}
-    read_only: list[tuple[str, dict[str, t.Any]]] = [
-        ("kafka_group_offsets_info", {"group_id": f"{name}-blue"}),
-        ("kafka_group_offsets", {"check": True, "group_id": f"{name}-green", **copy}),
-        ("kafka_group_offsets", {"check": True, "group_id": name, "to": "latest", "topics": ["no-such-topic"]}),
-    ]
-    for module, options in read_only:
-        direct, packed = (ansible(module, direct=way, **options) for way in (True, False))
-        assert bool(direct.pop("expiry", None)) == bool(packed.pop("expiry", None))  # it tells the time of the look
-        # What Ansible prints before the result is the diff, or the failure and whose it is.
-        assert direct["failed"] == ("Action failed" in direct["diff_text"])
-        direct["diff_text"] = direct["diff_text"].replace("Action failed", "Module failed")
-        assert direct == packed
-    assert kafka.witness(f"{name}-green") == {}
-    written = ansible("kafka_group_offsets", direct=False, group_id=f"{name}-green", **copy)
-    assert (written["failed"], written["changed"]) == (False, True)
-    assert kafka.witness(f"{name}-green") == {(topic, 0): 1, (topic, 1): 2, (topic, 2): 0}

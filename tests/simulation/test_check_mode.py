@@ -6,8 +6,8 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import hand_over
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.prepare import prepare
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.settle import settle
 from tests.simulation.world.faults import Kill
 from tests.simulation.world.ports import AFTER
 from tests.simulation.world.scenario import SCENARIOS, attempt, sample
@@ -37,21 +37,20 @@ def test_prediction_of_a_whole_run(scenario):
     predicted_and_done(world, operator, prepare, request)
     predicted, done = predicted_and_done(world, operator, hand_over, request)
     assert alike(predicted["record"]) == alike(done["record"])
-    predicted, done = predicted_and_done(world, operator, settle, request)
+    predicted, done = predicted_and_done(world, operator, partial(run, begin=False), request)
     assert predicted["record"] == done["record"]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_prediction_of_a_run_closed_by_the_hand_over(scenario):
+def test_prediction_of_a_run_in_one_process(scenario):
     world = scenario.world()
     operator = world.operator("run")
     request = Request(scenario.target, scenario.direction, scenario.mode, "run")
-    predicted_and_done(world, operator, prepare, request)
-    predicted, done = predicted_and_done(world, operator, partial(hand_over, close_within=10.0), request)
+    predicted, done = predicted_and_done(world, operator, partial(run, wait=10.0), request)
     assert alike(predicted["record"]) == alike(done["record"])
     assert done["settled"]
     assert done["verified"]["verdict"] == "GO"
-    _predicted, done = predicted_and_done(world, operator, settle, request)
+    _predicted, done = predicted_and_done(world, operator, run, request)
     assert done["changed"] is False
 
 

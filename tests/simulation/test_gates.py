@@ -9,7 +9,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_r
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import plan_run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.settle import verify
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import verify
 from tests.simulation.world.faults import Fail
 from tests.simulation.world.playbook import play
 from tests.simulation.world.ports import BEFORE

@@ -56,7 +56,7 @@ def run_options() -> dict[str, dict[str, t.Any]]:
     """Options of the modules that act for a run."""
     return {
         "direction": {"type": "str", "choices": list(DIRECTIONS), "default": "switch"},
-        "target": {"type": "str", "required": True},
+        "target": {"type": "str", "default": ""},
         "run_id": {"type": "str"},
         "who": {"type": "str", "default": ""},
         "expected_epoch": {"type": "int"},

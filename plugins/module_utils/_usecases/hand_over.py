@@ -47,7 +47,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_
     RunContext,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.settle import close_run, verify
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import close_run, verify
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import wait_started
 
 COMPLETES = (decisions.START, decisions.SETTLE)
@@ -151,8 +151,10 @@ def _move(ctx: RunContext, until: str) -> Handoff | None:
     """From wherever this run stands to ``until``; where the target begins, None while that is not known."""
     run = ctx.journal.unfinished
     if run is None or run.run_id != ctx.request.run_id:
+        ctx.lock.release()
         raise ConflictError(
-            f"Run {ctx.request.run_id} is not the one in the journal of {ctx.app.name}; run the prepare step first"
+            f"{ctx.stored.record.active} is active, and run {ctx.request.run_id} is not under way in the journal of {ctx.app.name}: "
+            f"there is nothing to go on with. Run the switch or the rollback again"
         )
     ctx.topics = ctx.ports.kafka.topics(topic_names(ctx.ports, ctx.app, ctx.stored.record.active))
     try:

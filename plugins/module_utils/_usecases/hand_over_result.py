@@ -71,7 +71,7 @@ def as_result(
 def _warning(decision: Decision, active: str, trouble: str) -> str:
     if decision.action in (decisions.ABORT, decisions.CLEAN_UP):
         return trouble
-    return f"{active} is active, and the run is not proven and closed yet; bg_info and bg_settle do it. Seen: {trouble}"
+    return f"{active} is active, and the run is not proven and closed yet; the role settle does it. Seen: {trouble}"
 
 
 def by_topic(offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[str, dict[str, int]]:

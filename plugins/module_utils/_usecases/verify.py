@@ -10,19 +10,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import decide
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError, OffsetsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import OffsetsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import same_logs
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import Observation, observe
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import at_work_gates, strangers_in
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request, RunContext
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
 
 LOOK_AGAIN = 0.25
@@ -118,34 +113,6 @@ def _handed_over(ports: Ports, app: Application, seen: Observation) -> gates.Gat
         not before,
         "before their hand-off: " + ", ".join(before[:5]),
     )
-
-
-def settle(ports: Ports, app: Application, request: Request, check: bool = False) -> dict[str, t.Any]:
-    """Close the run: record stable, journal done, lock free. The other colour stays as it is, ready for a rollback."""
-    if check:
-        ctx = RunContext.read(ports, app, request, RunLock(ports, app.name, request.run_id, app.lock_ttl))
-    else:
-        ctx = RunContext.open(ports, app, request)
-    record = ctx.stored.record
-    if record.active != request.target:
-        raise NoGoError(
-            f"{record.active} is active, not {request.target}: there is nothing to settle; run the switch or the rollback again"
-        )
-    decision = decide(record, ctx.journal.unfinished, request.target)
-    if decision.action not in (decisions.SETTLE, decisions.NOTHING):
-        raise NoGoError(f"The hand-over to {request.target} is not complete ({decision.reason}); run it again")
-    changed = decision.action == decisions.SETTLE
-    if changed and not check:
-        close_run(ctx)
-    if not check:
-        ctx.lock.release()
-    return {
-        "changed": changed,
-        "decision": decisions.as_result(decision),
-        "record": (record.settle() if changed else record).to_data(),
-        "record_before": dict(ctx.found),
-        "way_back": as_ways(way_back(ctx.stored.record, ctx.journal, ports.clock.now())),
-    }
 
 
 def close_run(ctx: RunContext) -> None:

@@ -6,18 +6,26 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: bg_handover
-short_description: Hand the work over from one colour to the other
+module: bg_run
+short_description: Switch or roll back a blue/green application, whole or up to a named step
 version_added: 0.1.0
 description:
-  - The critical section of a switch or rollback in one warm process. The record is armed, the source is paused and proven
-    quiet by its pods and by the broker, where it stands is written to a snapshot, the record is flipped by compare-and-swap
-    and names that snapshot, and the target begins exactly there.
+  - Takes a run from wherever it stands to O(until), in one process. It judges Go or No-Go, prepares the target, hands the work
+    over, verifies that the target is at work, and settles the record.
+  - Judging is done as by M(streamops.bluegreen.bg_info), and left out where O(expected_epoch) and O(target) say that it was done.
+    A No-Go changes nothing.
+  - Preparing takes the lock, writes the run into the journal, gives the target's empty group an explicit offset for every
+    partition, starts its pods and waits until each of them is Ready and stands by. In cold mode the target is stopped instead.
+    The active colour never stops meanwhile.
+  - The hand-over is the critical section. The record is armed, the source is paused and proven quiet by its pods and by the
+    broker, where it stands is written to a snapshot, the record is flipped by compare-and-swap and names that snapshot, and
+    the target begins exactly there.
   - V(hot) pauses the source and wakes the target by HTTP (contract C(bg/v1)); a target pod that nobody wakes begins at its next
     look at the record. V(cold) stops the source, copies its committed offsets while both groups are empty, and starts the
     target.
-  - An error before the flip lets the source go on and says so. An error after it, or a killed process, is finished by
-    running the same again, or undone by a rollback; what is left to do is decided from the stored state alone.
+  - An error before the flip puts back what the run did, lets the source go on and says so. An error after it, or a killed
+    process, is finished by running the same again, or undone by a rollback; what is left to do is decided from the stored state
+    alone.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
@@ -46,11 +54,16 @@ options:
     choices: [switch, rollback]
     default: switch
   target:
-    description: Colour that shall be active, C(blue) or C(green).
+    description:
+      - Colour that shall be active, C(blue) or C(green).
+      - By default a switch goes to the colour that is not active, or finishes an interrupted run; a rollback goes to the colour
+        before the last switch.
     type: str
-    required: true
+    default: ''
   run_id:
-    description: Name of the run, as M(streamops.bluegreen.bg_prepare) returned it. Must be the one in the journal.
+    description:
+      - Name of the run, at most 63 characters; made from the time and a random part when not given.
+      - With O(begin=false) the one to go on with.
     type: str
   who:
     description: Who asked for the run, for the journal.
@@ -60,53 +73,90 @@ options:
     description:
       - The epoch of the active record on which the run was decided, as M(streamops.bluegreen.bg_info) returned it. When the
         record has moved since, the module changes nothing and says who moved it.
-      - By default the run takes the record as it is.
+      - By default the module judges by itself, and the run is bound to what it saw.
     type: int
-  close_within:
+  begin:
     description:
-      - Seconds to prove the active colour well after the hand-over, and to close the run once every gate says Go, as
-        M(streamops.bluegreen.bg_info) with O(streamops.bluegreen.bg_info#module:stage=verify) and
-        M(streamops.bluegreen.bg_settle) do, in the same process.
-      - A gate that still says No-Go after this time is no failure of this module; see RV(settled) and RV(verified).
-      - By default both are left to these modules.
+      - Whether a run may be begun.
+      - V(false) goes on with run O(run_id) that was stopped after a step, or settles or undoes what a run that died has left. It
+        never begins another one, should somebody have ended that run meanwhile.
+    type: bool
+    default: true
+  wait:
+    description:
+      - Seconds to look again while a gate says No-Go after the hand-over. A gate that still does after this time is no failure
+        of this module; see RV(settled) and RV(verified).
     type: float
+    default: 60
   until:
     description:
-      - The last step of the hand-over to take. Called again by the same run with a later one, the module goes on from there, and
-        proves again what it rests on. Whatever fails before V(flipped) lets the source go on.
+      - The last step to take. Called again with the same O(run_id), O(begin=false) and a later step, the module goes on from
+        there, and proves again what it rests on. Whatever fails before V(flipped) lets the source go on.
+      - V(judged) - nothing is changed; returns what M(streamops.bluegreen.bg_info) returns.
+      - V(prepared) - the target stands by, or is stopped in cold mode.
       - V(joined) - the target's pods own every partition of their group (hot mode).
       - V(armed) - the record says that a hand-over is under way; pods that start now stand by.
       - V(quiet) - the source is paused, or stopped, and proven quiet. Nobody processes from here on until V(flipped).
       - V(copied) - the snapshot is written, and in cold mode the target's group has its offsets.
       - V(flipped) - the record names the target and the snapshot. Its pods begin when they read that, within a second.
       - V(active) - the target's pods were seen at work.
+      - V(settled) - every gate after the hand-over said Go, the record is stable, the journal closed and the lock free. The
+        colour that was left stays as it is, ready for a rollback.
     type: str
-    choices: [joined, armed, quiet, copied, flipped, active]
-    default: active
+    choices: [judged, prepared, joined, armed, quiet, copied, flipped, active, settled]
+    default: settled
 seealso:
   - module: streamops.bluegreen.bg_info
 """
 
 EXAMPLES = r"""
-- name: Hand over to green
-  streamops.bluegreen.bg_handover:
+- name: Switch, in one task
+  streamops.bluegreen.bg_run:
+    application: "{{ order_consumer }}"
+  register: run
+
+- name: What would a switch do? (check mode)
+  streamops.bluegreen.bg_run:
+    application: "{{ order_consumer }}"
+  check_mode: true
+  diff: true
+
+- name: Bring green to standby, and stop there
+  streamops.bluegreen.bg_run:
+    application: "{{ order_consumer }}"
+    target: green
+    until: prepared
+  register: prepared
+
+- name: Go on to the end
+  streamops.bluegreen.bg_run:
     application: "{{ order_consumer }}"
     target: green
     run_id: "{{ prepared.run_id }}"
-    close_within: 60
-  register: handed
+    begin: false
+  register: run
 
-- name: A failed hand-over says what became of the source
-  ansible.builtin.debug:
-    msg: "{{ handed.msg }}"
-  when: handed is failed
+- name: The active colour is proven well
+  ansible.builtin.assert:
+    that: run.settled
+    fail_msg: "{{ run.verified.table | join('\n') }}"
 """
 
 RETURN = r"""
+run_id:
+  description: Name of the run; give it to go on with a run that was stopped after a step.
+  returned: always, also on failure, once a run has begun
+  type: str
+  sample: 20260101T030000Z-1f2e
+epoch:
+  description: Epoch of the active record.
+  returned: with O(until=prepared)
+  type: int
+  sample: 1
 way_back:
   description:
     - What may be typed now, derived from the stored state, the way back first. An empty C(playbook) means that there is nothing to do.
-  returned: success
+  returned: success, from O(until=joined) on
   type: list
   elements: dict
   contains:
@@ -120,12 +170,12 @@ critical_ms:
   sample: 143.7
 offsets:
   description: Next offset to process of every partition that was handed over, by topic and partition; empty when none was.
-  returned: success
+  returned: success, from O(until=joined) on
   type: dict
   sample: {order-events: {"0": 1234, "1": 987}}
 decided:
   description: Partitions that were not handed over at their commit, and why.
-  returned: success
+  returned: success, from O(until=joined) on
   type: dict
   sample: {order-events-3: "earliest: nobody ever committed it"}
 evicted:
@@ -142,15 +192,14 @@ ended:
   elements: str
 settled:
   description:
-    - Whether the run was proven and closed. V(false) in check mode, without O(close_within), when a gate said No-Go, and
-      when something kept the module from looking; then M(streamops.bluegreen.bg_info) and
-      M(streamops.bluegreen.bg_settle) have to follow.
-  returned: success
+    - Whether the run was proven and closed. V(false) in check mode, with an earlier O(until), when a gate said No-Go, and when
+      something kept the module from looking; calling it again with O(begin=false) looks again.
+  returned: success, from O(until=joined) on
   type: bool
   sample: true
 verified:
   description: The gates after the hand-over; empty when nobody looked.
-  returned: success
+  returned: success, from O(until=joined) on
   type: dict
   contains:
     active: {description: The colour that was judged., type: str, returned: when it was judged, sample: green}
@@ -164,7 +213,7 @@ decision:
   sample: {action: start, source: blue, target: green, reason: blue is active at epoch 1}
 record:
   description: Data of the active record's ConfigMap afterwards, all values strings; in check mode as it would be.
-  returned: success
+  returned: success, from O(until=joined) on
   type: dict
   sample: {active: green, epoch: "3", phase: verifying}
 steps:
@@ -183,6 +232,16 @@ reasons:
   returned: when the source could not be drained
   type: list
   elements: str
+gates:
+  description: The gates before the run, as M(streamops.bluegreen.bg_info) returns them.
+  returned: with O(until=judged), and when the module judged and one of them said No-Go
+  type: list
+  elements: dict
+table:
+  description: The same as lines for a terminal.
+  returned: with O(until=judged), and when the module judged and a gate said No-Go
+  type: list
+  elements: str
 """
 
 import typing as t
@@ -197,19 +256,30 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.appli
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import ACTIVE, UNTIL, hand_over
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import SETTLED, STEPS, run
 
 
 def use_case(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.Any]:
     """One call of the use case."""
-    params = module.params
-    return hand_over(ports, app, request_of(module), module.check_mode, params["close_within"], params["until"])
+    return run(
+        ports,
+        app,
+        request_of(module),
+        module.params["until"],
+        module.params["wait"],
+        module.params["begin"],
+        module.check_mode,
+    )
 
 
 def main() -> None:
     """Entry point of the module."""
-    until = {"type": "str", "choices": list(UNTIL), "default": ACTIVE}
-    own = {**run_options(), "close_within": {"type": "float"}, "until": until}
+    own = {
+        **run_options(),
+        "until": {"type": "str", "choices": list(STEPS), "default": SETTLED},
+        "wait": {"type": "float", "default": 60},
+        "begin": {"type": "bool", "default": True},
+    }
     module = AnsibleModule(argument_spec=application_argument_spec(**own), supports_check_mode=True)
     run_application(module, use_case)
 
