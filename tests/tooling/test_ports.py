@@ -1,0 +1,53 @@
+"""What implements a port has each of its methods, with the same parameters; only what is named here may lack some."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils import _ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import PodsAdapter
+from tests.simulation.world.ports import SimClock, SimCluster, SimConsumers, SimKafka, SimParallel
+from tests.unit.fakes.kafka import OffsetsKafka
+
+IMPLEMENTED = [
+    (_ports.Kafka, KafkaAdapter, ()),
+    (_ports.Cluster, KubernetesAdapter, ()),
+    (_ports.Consumers, PodsAdapter, ()),
+    (_ports.Clock, SystemClock, ()),
+    (_ports.Parallel, ThreadParallel, ()),
+    # No use case of a run calls these.
+    (_ports.Kafka, SimKafka, ("offsets_retention", "transactions_beside")),
+    (_ports.Cluster, SimCluster, ("secret",)),
+    (_ports.Consumers, SimConsumers, ()),
+    (_ports.Clock, SimClock, ()),
+    (_ports.Parallel, SimParallel, ()),
+    (_ports.Kafka, OffsetsKafka, ("min_insync_replicas",)),
+]
+
+
+def methods(port: type) -> dict[str, object]:
+    return {name: method for name, method in vars(port).items() if callable(method) and not name.startswith("_")}
+
+
+def parameters(method: object) -> list[tuple[str, object]]:
+    """Names and defaults; a fake may leave the annotations out."""
+    return [(one.name, one.default) for one in inspect.signature(method).parameters.values()]
+
+
+@pytest.mark.parametrize(("port", "made", "lacks"), IMPLEMENTED, ids=lambda one: getattr(one, "__name__", ""))
+def test_every_method_with_the_same_parameters(port: type, made: type, lacks: tuple[str, ...]) -> None:
+    wanted = methods(port)
+    assert wanted, "no port"
+    for name, method in wanted.items():
+        found = getattr(made, name, None)
+        if name in lacks:
+            continue
+        assert found is not None, f"{made.__name__} lacks {name}"
+        assert parameters(found) == parameters(method), f"{made.__name__}.{name}"
+    assert set(lacks) <= set(wanted), "a port has less than it is said to"
