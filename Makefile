@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help venv collections check format unit test test-full sanity molecule demo bench-offsets bench-pause bench-direct bed-up bed-down release clean
+.PHONY: help venv collections check format unit test test-full sanity molecule demo bench-offsets bench-pause bench-start bed-up bed-down matrix release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,15 +51,27 @@ bench-pause: collections ## Pause 10 to 100 pods with the module and with a loop
 	@$(IN_ENV) python -m testbed up
 	@$(IN_ENV) PYTHONPATH="$$ANSIBLE_COLLECTIONS_PATH" python -m benchmarks.pause
 
-bench-direct: collections ## Run playbooks with modules in a fork of the worker and with packed ones; writes build/bench/direct.json
+bench-start: collections ## Time status, plan, switch and rollback; ARGS="--beside PATH" compares a checkout; writes build/bench/start.json
 	@$(IN_ENV) python -m testbed up
-	@$(IN_ENV) PYTHONPATH="$$ANSIBLE_COLLECTIONS_PATH" python -m benchmarks.direct
+	@$(IN_ENV) PYTHONPATH="$$ANSIBLE_COLLECTIONS_PATH" python -m benchmarks.start $(ARGS)
+
+matrix: collections ## The archive on every supported ansible-core; ARGS="--line 2.21 --step bed" narrows it down
+	@$(IN_ENV) scripts/stage.sh
+	@$(IN_ENV) scripts/build_collection.sh >/dev/null
+	@$(IN_ENV) python -m testbed up
+	@$(IN_ENV) PYTHONPATH="$$ANSIBLE_COLLECTIONS_PATH" python -m scripts.matrix $(ARGS)
 
 bed-up: collections ## Start the test bed: real Kafka and real Kubernetes (first time: about ten minutes)
 	@$(IN_ENV) python -m testbed up
 
 bed-down: collections ## Stop the test bed
 	@$(IN_ENV) python -m testbed down
+
+release: collections ## Build and check the archive of the version in galaxy.yml; tags and uploads nothing
+	@$(IN_ENV) antsibull-changelog lint
+	@$(IN_ENV) scripts/stage.sh
+	@$(IN_ENV) scripts/build_collection.sh
+	@ls -l .cache/archive/streamops-bluegreen-*.tar.gz
 
 clean: ## Remove what the tooling made in this checkout (not the caches shared between checkouts)
 	@rm -rf .cache .venv .ansible .hypothesis build collections tests/output

@@ -38,6 +38,7 @@ class Operator:
 
     def __init__(self, place: Place, names: Names, kubeconfig: Path, out: Path) -> None:
         self._out = out
+        self.program = Path(sys.executable).parent / "ansible-playbook"
         self.inventory = _write_inventory(names, out)
         path = os.pathsep.join([str(ROOT / ".cache/collections"), os.environ.get("ANSIBLE_COLLECTIONS_PATH", "")])
         self.env = {
@@ -52,8 +53,7 @@ class Operator:
 
     def command(self, playbook: str, *arguments: str) -> list[str]:
         """The command line of a playbook run."""
-        program = str(Path(sys.executable).parent / "ansible-playbook")
-        return [program, f"streamops.bluegreen.{playbook}", "-i", str(self.inventory), *arguments]
+        return [str(self.program), f"streamops.bluegreen.{playbook}", "-i", str(self.inventory), *arguments]
 
     def attempt(self, playbook: str, *arguments: str, name: str, env: Mapping[str, str] | None = None) -> Finished:
         """Run one playbook to whatever end, ``env`` added; its output goes to ``<name>.log`` as well."""

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Run ansible-test in the staged copy (scripts/stage.sh, same STAGE). Usage: scripts/ansible_test.sh ARGUMENT...
+# Environment: ENVIRONMENT = virtual environment whose ansible-test it is (default: .venv).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="${ENVIRONMENT:-$PWD/.venv}/bin:$PATH"
 
 # ansible-test's own name for the file depends on the pip version that the installed ansible-core asks for.
 version=$(python -c '
