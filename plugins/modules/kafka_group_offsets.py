@@ -228,7 +228,7 @@ EXAMPLES = r"""
 
 - name: Say what is never read because of a policy; rows of partitions that skip nothing do not have the key
   ansible.builtin.debug:
-    msg: "{{ copied.partitions | selectattr('skipped', 'defined') | map(attribute='reason') }}"
+    msg: "{{ copied.details | selectattr('skipped', 'defined') | map(attribute='reason') }}"
 
 - name: Keep what undoes it in a file, for snapshot_file
   ansible.builtin.copy:

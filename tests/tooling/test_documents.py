@@ -74,7 +74,14 @@ def test_defaults_of_a_role_are_its_options() -> None:
         assert set(defaults) == set(specs["argument_specs"]["main"]["options"]), role.name
 
 
+def test_every_variable_of_the_documents_is_known_to_preflight() -> None:
+    """It refuses any other that begins with bg_."""
+    known = yaml.safe_load((ROOT / "roles/preflight/vars/main.yml").read_text(encoding="utf-8"))["preflight_known"]
+    assert set(known) == _variables()
+    assert known == sorted(known)
+
+
 def _variables() -> set[str]:
     """Those that the role ``application`` documents, and what a host or a play is told besides."""
     specs = yaml.safe_load((ROOT / "roles/application/meta/argument_specs.yml").read_text(encoding="utf-8"))
-    return set(specs["argument_specs"]["main"]["options"]) | {"bg_hosts", "bg_kafka", "bg_kubernetes"}
+    return set(specs["argument_specs"]["main"]["options"]) | {"bg_direction", "bg_hosts", "bg_kafka", "bg_kubernetes"}

@@ -22,7 +22,7 @@ IMPLEMENTED = [
     (_ports.Clock, SystemClock, ()),
     (_ports.Parallel, ThreadParallel, ()),
     # No use case of a run calls these.
-    (_ports.Kafka, SimKafka, ("offsets_retention", "transactions_beside")),
+    (_ports.Kafka, SimKafka, ("offsets_retention", "transactions_beside", "delete_group")),
     (_ports.Cluster, SimCluster, ("secret",)),
     (_ports.Consumers, SimConsumers, ()),
     (_ports.Clock, SimClock, ()),

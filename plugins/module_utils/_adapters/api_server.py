@@ -13,10 +13,12 @@ used: it asks the server for its API before the first request, and we know the d
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 import traceback
 import typing as t
+from pathlib import Path
 from urllib.parse import urlencode
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
@@ -62,7 +64,7 @@ class ApiServer:
         self._lock = threading.Lock()
         self._pool: urllib3.PoolManager | None = None
         self._configuration: t.Any = None
-        self._headers: dict[str, str] = {}
+        self._headers: list[tuple[str, str]] = []
         self.host = "(not configured)"
         """URL of the API server."""
 
@@ -76,11 +78,15 @@ class ApiServer:
     ) -> tuple[int, bytes]:
         """One request, no second attempt. Answers HTTP code and body; raises urllib3's HTTPError when none came."""
         pool = self._connected()
+        # One header for each group that is impersonated: the API server takes a list for the name of one.
+        sent = urllib3.HTTPHeaderDict(self._headers)
+        for name, value in {**self._authorization(), **(headers or {})}.items():
+            sent[name] = value
         response = pool.request(
             method,
             self.host + path,
             body=body,
-            headers={**self._headers, **self._authorization(), **(headers or {})},
+            headers=sent,
             timeout=urllib3.Timeout(total=timeout or self.timeout),
             retries=False,
             redirect=False,
@@ -142,17 +148,35 @@ class ApiServer:
                     headers = kubernetes_core._create_headers(None, **self._auth)  # noqa: SLF001
                 except (ConfigException, OSError) as error:
                     raise ClusterError(
-                        f"No Kubernetes cluster is configured: {error}. Set kubeconfig (or K8S_AUTH_KUBECONFIG), or host and api_key"
+                        f"No Kubernetes cluster is configured: {error}{self._looked_for()}. "
+                        "Set kubeconfig (or K8S_AUTH_KUBECONFIG), or host and api_key"
                     ) from error
                 configuration.connection_pool_maxsize = POOL_SIZE
-                self._headers = {
-                    name: ",".join(value) if isinstance(value, list) else value for name, value in headers.items()
-                }
+                self._headers = [
+                    (name, one)
+                    for name, value in headers.items()
+                    for one in (value if isinstance(value, list) else [value])
+                ]
                 # Remembered, because renewing a token puts the kubeconfig's own host back.
                 self.host = str(configuration.host)
                 self._configuration = configuration
                 self._pool = RESTClientObject(configuration).pool_manager
             return self._pool
+
+    def _looked_for(self) -> str:
+        """The kubeconfig that was looked for, as the end of a sentence."""
+        given = self._auth.get("kubeconfig")
+        if isinstance(given, dict):
+            return ""
+        for source, value in (
+            ("kubeconfig", given),
+            *((name, os.environ.get(name)) for name in ("K8S_AUTH_KUBECONFIG", "KUBECONFIG")),
+        ):
+            if value:
+                path = Path(str(value)).expanduser()
+                where = "" if path.is_absolute() else f" in {Path.cwd()}"
+                return f" ({source} is {value}{where}{'' if path.exists() else ', which does not exist'})"
+        return " (neither kubeconfig nor K8S_AUTH_KUBECONFIG nor KUBECONFIG is set, and ~/.kube/config gives none)"
 
     def _authorization(self) -> dict[str, str]:
         # Asked for at each request, because tokens of cloud providers and service accounts are renewed under way.

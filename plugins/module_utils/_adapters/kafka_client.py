@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import collections
 import logging
+import re
+import sys
 import threading
 import time
 import traceback
 import typing as t
+from importlib import metadata
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_causes, kafka_net
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_connect import (
@@ -37,6 +40,7 @@ except ImportError:
 T = t.TypeVar("T")
 
 LIBRARY = "kafka-python >= 3.0.12, < 3.1"
+_LEAST, _BELOW = (3, 0, 12), (3, 1)
 UNKNOWN_TOPIC_PATIENCE = 5.0
 """Seconds a broker may not know a topic that exists (it learns of new topics a moment later than the client)."""
 _GRACE = 0.2
@@ -47,6 +51,21 @@ time limits, lost connections and throttling between brokers (7, 13, 89). An ope
 UNKNOWN_TOPIC = 3
 DENIED = {29: "topic", 30: "group", 31: "cluster", 53: "transactional id"}
 """Error codes of a missing ACL, and what the ACL is for."""
+
+
+def _check_version() -> None:
+    """Raise KafkaError that names version and place of a kafka-python this was not written for: it fails later, and obscurely."""
+    package = "kafka-python"
+    try:
+        found = metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        return  # e.g. a package of a distribution by another name: it could be imported
+    version = tuple(int(part) for part in re.findall(r"\d+", found.version)[:3])
+    if not _LEAST <= version < _BELOW:
+        raise KafkaError(
+            f"{package} {found.version} in {found.locate_file('')} is not one of {LIBRARY}. Install one for {sys.executable}, "
+            "or name another Python with ansible_python_interpreter"
+        )
 
 
 class KafkaConnection:
@@ -60,6 +79,7 @@ class KafkaConnection:
     def __init__(self, settings: t.Mapping[str, t.Any], timeout: float, request_timeout: float) -> None:
         if KAFKA_IMPORT_ERROR:
             raise MissingLibraryError(LIBRARY, KAFKA_IMPORT_ERROR)
+        _check_version()
         self._settings = dict(settings)
         self._timeout = timeout
         self._request_timeout = request_timeout

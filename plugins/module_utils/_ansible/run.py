@@ -14,8 +14,10 @@ from dataclasses import asdict, is_dataclass
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.limits import out_of_limits
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
+    InvalidSettingsError,
     MissingLibraryError,
 )
 
@@ -42,6 +44,9 @@ def run(module: AnsibleModule, use_case: t.Callable[[], t.Any]) -> t.NoReturn:
     """
     module.no_log_values.update(secrets_of(module.params.get("kubeconfig")))
     try:
+        faults = out_of_limits(module.params)
+        if faults:
+            raise InvalidSettingsError(faults)
         result = use_case()
     except MissingLibraryError as error:
         module.fail_json(msg=missing_required_lib(error.library), exception=error.trace)

@@ -31,7 +31,7 @@ KEYS = (
     "snapshot",
 )
 """Keys of the ConfigMap that are the record; all others are somebody else's."""
-_WHOLE_NUMBER = re.compile(r"^[0-9]{1,15}$")
+_WHOLE_NUMBER = re.compile(r"^[0-9]{1,15}\Z")
 
 
 def record_name(app: str) -> str:

@@ -20,9 +20,11 @@ MODES = ("hot", "cold")
 KINDS = ("Deployment", "StatefulSet")
 
 # The longest suffix we add is "-bg-snapshot-" and an epoch of up to 15 digits with its chunk; names hold 253.
-_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
-_TOPIC = re.compile(r"^[a-zA-Z0-9._-]{1,249}$")
-_GROUP = re.compile(r"^[^\s\x00-\x1f]{1,255}$")
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+_TOPIC = re.compile(r"^[a-zA-Z0-9._-]{1,249}\Z")
+_GROUP = re.compile(r"^(?!\s)[^\x00-\x1f\x7f]{1,255}(?<!\s)\Z")
+"""Kafka takes any text; one that begins or ends with a blank is a mistake."""
+_WORKLOAD = re.compile(r"^(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,15 @@ def parse_application(raw: t.Mapping[str, t.Any], mode: str = "hot", target: str
     return application
 
 
+def _quote(value: t.Any) -> str:
+    """Advice on a name that YAML took for something else, or put a line break into."""
+    if isinstance(value, (bool, int, float)):
+        return f"; YAML reads it as a {'boolean' if isinstance(value, bool) else 'number'}, put it in quotes"
+    if isinstance(value, str) and value != value.strip():
+        return "; take the blank or line break off its end (YAML's '>' and '|' leave one, '>-' and '|-' do not)"
+    return ""
+
+
 class _Reader:
     """Reads values and remembers every fault instead of stopping at the first."""
 
@@ -138,7 +149,7 @@ class _Reader:
                 self.fault(f"{key} is missing; set it to {means}")
             return ""
         if not isinstance(value, str) or not pattern.match(value):
-            self.fault(f"{key} is {value!r}; it must be {means}")
+            self.fault(f"{key} is {value!r}; it must be {means}{_quote(value)}")
         return str(value)
 
     def choice(self, key: str, default: str, choices: t.Sequence[str]) -> str:
@@ -166,10 +177,14 @@ class _Reader:
         if not group:
             self.fault(f"{colour}.group is missing; set it to the consumer group id of the {colour} version")
         elif not isinstance(group, str) or not _GROUP.match(group):
-            self.fault(f"{colour}.group is {group!r}; a group id has 1 to 255 characters and no blanks")
-        if not isinstance(workload, str) or not _NAME.match(workload):
             self.fault(
-                f"{colour}.workload is {workload!r}; it must be the name of a {self.raw.get('workload_kind') or 'Deployment'}"
+                f"{colour}.group is {group!r}; a group id has 1 to 255 characters, none of them a line break, "
+                f"and no blank at either end{_quote(group)}"
+            )
+        if not isinstance(workload, str) or not _WORKLOAD.match(workload):
+            self.fault(
+                f"{colour}.workload is {workload!r}; it must be the name of a "
+                f"{self.raw.get('workload_kind') or 'Deployment'}{_quote(workload)}"
             )
         for key in sorted(set(raw) - {"group", "workload"}):
             self.fault(f"{colour}.{key} is unknown; known are group and workload")
@@ -193,7 +208,9 @@ class _Reader:
             return ()
         for topic in value:
             if not isinstance(topic, str) or not _TOPIC.match(topic):
-                self.fault(f"topic {topic!r} is not a topic name (letters, digits, '.', '_' and '-', at most 249)")
+                self.fault(
+                    f"topic {topic!r} is not a topic name (letters, digits, '.', '_' and '-', at most 249){_quote(topic)}"
+                )
         return tuple(dict.fromkeys(map(str, value)))
 
     def section(self, key: str) -> t.Mapping[str, t.Any]:

@@ -109,7 +109,7 @@ DIALECTS: t.Mapping[str, t.Mapping[str, t.Any]] = {
 }
 """The dialects that are known by name, beside bg/v1."""
 
-_PATH = re.compile(r"^(/[A-Za-z0-9._~:@!$&'()*+,;=%/{}?-]*)?$")
+_PATH = re.compile(r"^(/[A-Za-z0-9._~:@!$&'()*+,;=%/{}?-]*)?\Z")
 _FIELD = re.compile(r"{(\w*)}")
 _KEYS = ("status", "states", "evidence", "idle", "commands_to", "retry_on")
 _OWN_KEYS = ("port", "base_path", "targets", "weakness")

@@ -18,10 +18,10 @@ POD_HEADER = "X-BG-Pod"
 """Names the pod that a request is for: an address is used again, and its next owner must not obey."""
 TOKEN_HEADER = "X-BG-Token"  # noqa: S105 - the name of a header
 
-_PATH = re.compile(r"^/[A-Za-z0-9._~/-]*$")
-_HEADER = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
-_SECRET = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
-_SECRET_KEY = re.compile(r"^[-._a-zA-Z0-9]{1,253}$")
+_PATH = re.compile(r"^/[A-Za-z0-9._~/-]*\Z")
+_HEADER = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
+_SECRET = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
+_SECRET_KEY = re.compile(r"^[-._a-zA-Z0-9]{1,253}\Z")
 
 
 @dataclass(frozen=True)

@@ -120,11 +120,6 @@ def _contradictions(params: t.Mapping[str, t.Any]) -> list[str]:
     ]
     faults += [f"partition {number} is negative" for number in params["partitions"] or () if number < 0]
     faults += [
-        f"{name} {params[name]:g} is negative"
-        for name in ("wait_empty_timeout", "wait_transactions_timeout")
-        if params[name] < 0
-    ]
-    faults += [
         f"{name} needs to: {name}"
         for name in ("timestamp", "shift")
         if params[name] is not None and params["to"] != name

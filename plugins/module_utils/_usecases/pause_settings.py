@@ -22,7 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import PauseRequest
 
-_TARGET = re.compile(r"^[^\x00-\x20/?#%{}]{1,255}$")
+_TARGET = re.compile(r"^[^\x00-\x20/?#%{}]{1,255}\Z")
 _BG_STATES = ("paused", "stopped", "running", "standby")
 
 Params = t.Mapping[str, t.Any]

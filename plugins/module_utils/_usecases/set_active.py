@@ -42,7 +42,7 @@ LOCK_TTL = 15
 """Seconds after which the lock of a module that was killed may be taken over; more where one request may take as long."""
 MOST_EPOCH = 10**9
 """Pods never go back to an older epoch: a larger one by mistake would stop them until they restart."""
-_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")
 _LONGEST_NAME = 253 - len(record_name(""))
 
 

@@ -39,7 +39,7 @@ def acls_of(role: str, names: Names) -> list[Acl]:
     text = DOCUMENT.read_text(encoding="utf-8")
     section = text.partition(f"<!-- acls: {role} -->")[2].partition("<!-- end -->")[0]
     known = {"order-events": names.topic, "order-ledger": names.ledger}
-    known |= {f"cc_order_prod_{colour}": names.group(colour) for colour in ("blue", "green")}
+    known |= {f"cc_order_demo_{colour}": names.group(colour) for colour in ("blue", "green")}
     rows = re.findall(r"--add --allow-principal User:\S+ ((?:--operation \w+ )+)--(topic|group) (\S+)", section)
     found = [
         Acl(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).upper(), resource, known[name])

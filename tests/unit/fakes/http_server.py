@@ -12,6 +12,7 @@ import threading
 import time
 import typing as t
 from dataclasses import dataclass, field
+from email.message import Message
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Request:
 
     method: str
     path: str
-    headers: t.Mapping[str, str]
+    headers: Message
     body: t.Any
 
 
@@ -44,7 +45,7 @@ class HttpServer:
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 script.requests.append(
-                    Request(self.command, self.path, dict(self.headers), json.loads(body) if body else None)
+                    Request(self.command, self.path, self.headers, json.loads(body) if body else None)
                 )
                 time.sleep(script.delay)
                 status, answer = script.next(f"{self.command} {self.path.split('?')[0]}")

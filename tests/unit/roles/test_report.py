@@ -126,6 +126,16 @@ def test_the_playbooks(tmp_path: Path, playbook: str) -> None:
     assert done.last_said("stopped").startswith(f"Nothing was changed. A real {playbook} of orders needs")
 
 
+def test_a_variable_that_nobody_knows_ends_a_run_before_it_begins(tmp_path: Path) -> None:
+    hosts = {"misspelt": {"bg_maxlag": 1, "bg_topic": "t"}}
+    done = play(tmp_path, "streamops.bluegreen.switch", hosts, "-e", "bg_hosts=all", "-e", "bg_confirm=orders")
+    assert done.code == 2
+    assert done.last_said("misspelt").startswith(
+        "Nothing was changed. bg_maxlag, bg_topic: no variable of this collection"
+    )
+    assert "bg_max_lag" in done.last_said("misspelt")
+
+
 def test_a_report_that_fails_rescues_nothing() -> None:
     """Inside of the block a full disk would make a failed run of one that is done."""
     file = COLLECTIONS / "ansible_collections/streamops/bluegreen/playbooks/tasks/run.yml"

@@ -100,12 +100,15 @@ def test_options_that_do_not_fit(run_module: RunModule, options: dict[str, objec
         ({"state": "absent", "from_group": "blue"}, ["from_group makes no sense with state absent"]),
         ({"state": "absent", "topics": []}, ["topics is an empty list; leave it out for all of them"]),
         (
-            {"to": "timestamp", "timestamp": "2026-11-24 08:00:00", "shift": 3, "wait_empty_timeout": -1},
+            {"to": "timestamp", "timestamp": "2026-11-24 08:00:00", "shift": 3},
             [
-                "wait_empty_timeout -1 is negative",
                 "shift needs to: shift",
                 "timestamp '2026-11-24 08:00:00' names no time zone; add Z or an offset like +01:00",
             ],
+        ),
+        (
+            {"to": "latest", "wait_empty_timeout": -1},
+            ["wait_empty_timeout is -1.0; it must be a number from 0 to 86400 seconds"],
         ),
         ({"to": "timestamp", "timestamp": "1795507200"}, ["timestamp 1795507200 looks like seconds"]),
         ({"snapshot": {"format": 3}}, ["snapshot is no snapshot of a group: format 1 or 2 expected, seen 3"]),

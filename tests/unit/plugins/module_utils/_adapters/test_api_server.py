@@ -10,6 +10,7 @@ import inspect
 import socket
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as kubernetes_core
@@ -96,9 +97,26 @@ def test_a_silent_server_is_given_up(server: HttpServer) -> None:
         assert time.monotonic() - began < 8.0
 
 
-def test_a_missing_kubeconfig_is_explained(server: HttpServer) -> None:
-    with pytest.raises(ClusterError, match="No Kubernetes cluster is configured"):
+def test_a_missing_kubeconfig_is_explained() -> None:
+    with pytest.raises(ClusterError, match=r"No Kubernetes .*\(kubeconfig is /does/not/exist, which does not exist\)"):
         ApiServer({"kubeconfig": "/does/not/exist"}).read("it", PATH)
+
+
+def test_a_relative_kubeconfig_is_told_with_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("K8S_AUTH_KUBECONFIG", "kube/config")
+    with pytest.raises(ClusterError) as caught:
+        ApiServer({}).read("it", PATH)
+    assert f"(K8S_AUTH_KUBECONFIG is kube/config in {tmp_path}, which does not exist)" in caught.value.message
+
+
+def test_each_impersonated_group_has_a_header_of_its_own(server: HttpServer) -> None:
+    server.answers[f"GET {PATH}"] = [(200, {})]
+    who = {"impersonate_user": "jane", "impersonate_groups": ["developers", "operators"]}
+    ApiServer({"host": f"http://127.0.0.1:{server.port}", "api_key": "k", **who}).read("it", PATH)
+    headers = server.requests[0].headers
+    assert headers.get_all("Impersonate-Group") == ["developers", "operators"]
+    assert (headers["Impersonate-User"], headers["Authorization"]) == ("jane", "Bearer k")
 
 
 def test_options_of_kubernetes_core_mean_the_same_here(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:

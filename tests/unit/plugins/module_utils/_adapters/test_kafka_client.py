@@ -26,6 +26,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters impo
     kafka_messages,
     kafka_net,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
 
 
@@ -193,3 +194,24 @@ def test_what_is_given_as_tuples_arrives_in_its_fields_in_every_version() -> Non
             (3, -1, -2),
             (1, -1, -2),
         ]
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [("2.0.2", False), ("3.0.0", False), ("3.0.12", True), ("3.0.99", True), ("3.1.0", False)]
+)
+def test_a_version_it_was_not_written_for_is_named(version: str, fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Found:
+        def __init__(self) -> None:
+            self.version = version
+
+        def locate_file(self, _path: str) -> str:
+            return "/usr/lib/python3/dist-packages"
+
+    monkeypatch.setattr(kafka_client.metadata, "distribution", lambda _name: Found())
+    if fits:
+        kafka_client.KafkaConnection({}, 1.0, 1.0)
+        return
+    with pytest.raises(
+        KafkaError, match=rf"kafka-python {version} in /usr/lib/python3/dist-packages is not one of .* >= 3.0.12, < 3.1"
+    ):
+        kafka_client.KafkaConnection({}, 1.0, 1.0)

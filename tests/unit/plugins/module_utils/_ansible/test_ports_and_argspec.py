@@ -78,10 +78,11 @@ def test_the_application_option_has_the_applications_keys_and_defaults() -> None
     ],
 )
 def test_only_what_is_used_is_imported(use: str, loaded: str, not_loaded: str) -> None:
+    params = {**KAFKA, "api_server_timeout": 1.0}
     script = (
         "import sys\n"
         "from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports\n"
-        f"ports = build_ports({ {**KAFKA, 'api_server_timeout': 1.0}!r}, 'n')\n"
+        f"ports = build_ports({params!r}, 'n')\n"
         "if 'kafka' in sys.modules or 'kubernetes' in sys.modules: sys.exit('imported too early')\n"
         f"{use}\n"
         f"if {loaded!r} not in sys.modules: sys.exit('{loaded} was not imported')\n"

@@ -72,7 +72,14 @@ def test_everything_given() -> None:
         ({"name": "x" * 64}, "at most 63"),
         ({"namespace": None}, "namespace is missing"),
         ({"blue": {}}, "blue.group is missing"),
-        ({"blue": {"group": "a b"}}, "no blanks"),
+        ({"blue": {"group": " a"}}, "no blank at either end"),
+        ({"blue": {"group": "shop_blue\n"}}, "take the blank or line break off its end"),
+        ({"blue": {"group": "a\nb"}}, "none of them a line break"),
+        ({"name": "shop\n"}, "take the blank or line break off its end"),
+        ({"topics": ["orders\n"]}, "take the blank or line break off its end"),
+        ({"topics": [1]}, "YAML reads it as a number, put it in quotes"),
+        ({"topics": [False]}, "YAML reads it as a boolean, put it in quotes"),
+        ({"blue": {"group": "g", "workload": "shop..blue"}}, "blue.workload is 'shop..blue'"),
         ({"blue": "x"}, "blue is 'x'; it must be a dictionary"),
         ({"blue": {"group": "g", "replicas": 3}}, "blue.replicas is unknown"),
         ({"blue": {"group": "shop_green"}}, "share the group shop_green"),
@@ -110,3 +117,9 @@ def test_every_fault_at_once() -> None:
 def test_mode_and_target(mode: str, target: str, says: str) -> None:
     with pytest.raises(InvalidSettingsError, match=says):
         parse_application(LEAST, mode, target)
+
+
+def test_what_kafka_and_kubernetes_allow_works() -> None:
+    blue = {"group": "order consumer (blue) ü", "workload": "orders.v1.blue"}
+    app = parse_application({"name": "shop", "namespace": "shop", "blue": blue, "green": {"group": "g"}})
+    assert (app.colours["blue"].group, app.colours["blue"].workload) == (blue["group"], blue["workload"])
