@@ -136,9 +136,18 @@ LONG = Step(
     show=True,
 )
 
+MATRIX = Step(
+    "matrix",
+    f"{BED_ENVIRONMENT} && python -m scripts.matrix",
+    after=("bed up", "archive"),
+    timeout=5400,
+    share=Share.ALONE,
+    show=True,
+)
+
 TEST = (BED[0], *CHECK[:1], *COLLECTION, *CHECK[1:], *BED[1:])
 PLANS = {
     "check": (SIMULATION_IN_SHORT, *CHECK[1:]),
     "test": TEST,
-    "test-full": (*(SIMULATION_IN_FULL if step is SIMULATION else step for step in TEST[:-1]), LONG, TEST[-1]),
+    "test-full": (*(SIMULATION_IN_FULL if step is SIMULATION else step for step in TEST[:-1]), LONG, MATRIX, TEST[-1]),
 }
