@@ -124,8 +124,10 @@ def environment(line: Line) -> str:
 
 def _lay_dependency(line: Line, collections: Path) -> None:
     target = collections / "ansible_collections" / "kubernetes" / "core"
-    if target.exists():
+    stamp = line.home / "package.txt"
+    if target.exists() and stamp.is_file() and stamp.read_text(encoding="utf-8") == line.package:
         return
+    shutil.rmtree(target, ignore_errors=True)
     wheels = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamops-bluegreen" / "wheels"
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     call(line, "download", [*download, "--python-version", "3.13", "--dest", str(wheels), line.package])
@@ -133,6 +135,7 @@ def _lay_dependency(line: Line, collections: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         prefix = "ansible_collections/kubernetes/core/"
         packed.extractall(collections, [entry for entry in packed.namelist() if entry.startswith(prefix)])
+    stamp.write_text(line.package, encoding="utf-8")
 
 
 def sanity(line: Line) -> str:

@@ -12,8 +12,7 @@ version_added: 0.1.0
 description:
   - Takes a run from wherever it stands to O(until), in one process. It judges Go or No-Go, prepares the target, hands the work
     over, verifies that the target is at work, and settles the record.
-  - Judging is done as by M(streamops.bluegreen.bg_info), and left out where O(expected_epoch) and O(target) say that it was done.
-    A No-Go changes nothing.
+  - Judging is done as by M(streamops.bluegreen.bg_info), and left out with O(judged). A No-Go changes nothing.
   - Preparing takes the lock, writes the run into the journal, gives the target's empty group an explicit offset for every
     partition, starts its pods and waits until each of them is Ready and stands by. In cold mode the target is stopped instead.
     The active colour never stops meanwhile.
@@ -42,7 +41,8 @@ attributes:
     support: full
     details: The diff is that of the active record.
   idempotent:
-    support: full
+    support: partial
+    details: With O(target). Without it each run moves the work to the other colour.
 options:
   mode:
     description: How the work is handed over.
@@ -63,7 +63,7 @@ options:
   run_id:
     description:
       - Name of the run, at most 63 characters; made from the time and a random part when not given.
-      - With O(begin=false) the one to go on with.
+      - With O(only=go_on) the one to go on with.
     type: str
   who:
     description: Who asked for the run, for the journal.
@@ -73,15 +73,23 @@ options:
     description:
       - The epoch of the active record on which the run was decided, as M(streamops.bluegreen.bg_info) returned it. When the
         record has moved since, the module changes nothing and says who moved it.
-      - By default the module judges by itself, and the run is bound to what it saw.
+      - By default the run is bound to what was judged.
     type: int
-  begin:
+  judged:
     description:
-      - Whether a run may be begun.
-      - V(false) goes on with run O(run_id) that was stopped after a step, or settles or undoes what a run that died has left. It
-        never begins another one, should somebody have ended that run meanwhile.
+      - Whether Go was said already for O(target) at O(expected_epoch), by this module with O(until=judged) or by
+        M(streamops.bluegreen.bg_info). Then it is not judged again.
     type: bool
-    default: true
+    default: false
+  only:
+    description:
+      - For a step of a run that is under way. Somebody else may have ended that run meanwhile, and without this the step would
+        begin another one.
+      - V(go_on) - goes on with run O(run_id) to O(target). Changes nothing and fails when it is not under way any more.
+      - V(settle) - proves and closes a hand-over that is flipped already. Never hands over and never undoes anything.
+      - By default a run may be begun.
+    type: str
+    choices: [go_on, settle]
   wait:
     description:
       - Seconds to look again while a gate says No-Go after the hand-over. A gate that still does after this time is no failure
@@ -90,8 +98,8 @@ options:
     default: 60
   until:
     description:
-      - The last step to take. Called again with the same O(run_id), O(begin=false) and a later step, the module goes on from
-        there, and proves again what it rests on. Whatever fails before V(flipped) lets the source go on.
+      - The last step to take. Called again with the same O(run_id), O(only=go_on) and a later step, the module goes on from
+        there, and proves again what it rests on. A step that fails before V(flipped) lets the source go on.
       - V(judged) - nothing is changed; returns what M(streamops.bluegreen.bg_info) returns.
       - V(prepared) - the target stands by, or is stopped in cold mode.
       - V(joined) - the target's pods own every partition of their group (hot mode).
@@ -110,10 +118,17 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Switch, in one task
+- name: Switch to green, in one task
   streamops.bluegreen.bg_run:
     application: "{{ order_consumer }}"
+    target: green
   register: run
+
+- name: Green is proven well
+  ansible.builtin.assert:
+    that: run.settled
+    fail_msg: "{{ run.verified.table | default(run.warnings | default([])) | join(' ') }}"
+  when: not ansible_check_mode
 
 - name: What would a switch do? (check mode)
   streamops.bluegreen.bg_run:
@@ -133,13 +148,8 @@ EXAMPLES = r"""
     application: "{{ order_consumer }}"
     target: green
     run_id: "{{ prepared.run_id }}"
-    begin: false
+    only: go_on
   register: run
-
-- name: The active colour is proven well
-  ansible.builtin.assert:
-    that: run.settled
-    fail_msg: "{{ run.verified.table | join('\n') }}"
 """
 
 RETURN = r"""
@@ -156,7 +166,7 @@ epoch:
 way_back:
   description:
     - What may be typed now, derived from the stored state, the way back first. An empty C(playbook) means that there is nothing to do.
-  returned: success, from O(until=joined) on
+  returned: success, with O(until=judged) and from O(until=joined) on; not in check mode
   type: list
   elements: dict
   contains:
@@ -182,18 +192,18 @@ evicted:
   description:
     - Members that were evicted from a group whose pods were gone. What such a member had processed and not committed may be
       processed again by the target.
-  returned: always, also on failure
+  returned: from O(until=joined) on, also on failure; not in check mode
   type: list
   elements: str
 ended:
   description: Pods whose container did not end by itself when it was stopped, with its exit code. As for RV(evicted).
-  returned: always, also on failure
+  returned: from O(until=joined) on, also on failure; not in check mode
   type: list
   elements: str
 settled:
   description:
-    - Whether the run was proven and closed. V(false) in check mode, with an earlier O(until), when a gate said No-Go, and when
-      something kept the module from looking; calling it again with O(begin=false) looks again.
+    - Whether O(target) is active and settled. V(false) where a run in check mode would change something, with an earlier O(until), when a
+      gate said No-Go, and when something kept the module from looking; calling it again with O(only=settle) looks again.
   returned: success, from O(until=joined) on
   type: bool
   sample: true
@@ -256,20 +266,14 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.appli
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import ONLY
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import SETTLED, STEPS, run
 
 
 def use_case(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.Any]:
     """One call of the use case."""
-    return run(
-        ports,
-        app,
-        request_of(module),
-        module.params["until"],
-        module.params["wait"],
-        module.params["begin"],
-        module.check_mode,
-    )
+    own = {name: module.params[name] for name in ("until", "wait", "judged")}
+    return run(ports, app, request_of(module), **own, only=module.params["only"] or "", check=module.check_mode)
 
 
 def main() -> None:
@@ -278,7 +282,8 @@ def main() -> None:
         **run_options(),
         "until": {"type": "str", "choices": list(STEPS), "default": SETTLED},
         "wait": {"type": "float", "default": 60},
-        "begin": {"type": "bool", "default": True},
+        "judged": {"type": "bool", "default": False},
+        "only": {"type": "str", "choices": list(ONLY)},
     }
     module = AnsibleModule(argument_spec=application_argument_spec(**own), supports_check_mode=True)
     run_application(module, use_case)

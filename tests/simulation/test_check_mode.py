@@ -37,7 +37,7 @@ def test_prediction_of_a_whole_run(scenario):
     predicted_and_done(world, operator, prepare, request)
     predicted, done = predicted_and_done(world, operator, hand_over, request)
     assert alike(predicted["record"]) == alike(done["record"])
-    predicted, done = predicted_and_done(world, operator, partial(run, begin=False), request)
+    predicted, done = predicted_and_done(world, operator, partial(run, only="settle"), request)
     assert predicted["record"] == done["record"]
 
 

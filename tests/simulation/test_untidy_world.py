@@ -549,12 +549,12 @@ def test_t2_two_people_press_the_same_button(scenario, share):
     """Without a colour. What the second one saw is not so any more when it gets the lock: it changes nothing."""
     world = scenario.world()
     first, second = world.operator("first"), world.operator("second")
-    tasks = [world.start(first, lambda: play(first, "switch", scenario.mode))]
+    tasks = [world.start(first, lambda: play(first, "switch", scenario.mode, fused=scenario.fused))]
     # While the first one is under way: after it, it is a command of its own. A run takes seconds of virtual time.
     calls = scenario.undisturbed()
     world.pass_time(share * (calls[-1].when - calls[0].when))
     assert not tasks[0].done
-    tasks.append(world.start(second, lambda: play(second, "switch", scenario.mode)))
+    tasks.append(world.start(second, lambda: play(second, "switch", scenario.mode, fused=scenario.fused)))
     world.finish(*tasks)
     assert all(task.error is None or isinstance(task.error, BlueGreenError) for task in tasks)
     assert tasks[0].error is None

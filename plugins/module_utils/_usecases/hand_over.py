@@ -31,6 +31,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, hot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import (
     PATIENCE,
+    RETRY,
     give_up,
     put_back,
     raise_undone,
@@ -54,6 +55,8 @@ COMPLETES = (decisions.START, decisions.SETTLE)
 """After these the target is at work, and the run can be proven and closed."""
 JOINED, ARMED, QUIET, COPIED, FLIPPED, ACTIVE = UNTIL = ("joined", "armed", "quiet", "copied", "flipped", "active")
 """The steps of a hand-over after which it may be stopped, to be looked at and gone on with by the same run."""
+GO_ON, SETTLE_ONLY = ONLY = ("go_on", "settle")
+"""What a step of a run that is under way may do: go on with that run, or prove and close what is flipped."""
 
 
 def hand_over(
@@ -63,22 +66,32 @@ def hand_over(
     check: bool = False,
     close_within: float | None = None,
     until: str = ACTIVE,
+    only: str = "",
 ) -> dict[str, t.Any]:
     """Do what the stored state asks for, so that ``request.target`` processes; prepare must have run before.
 
-    close_within: seconds to prove the target well after that, and to close the run once it is; None leaves both to a
-    later step. until: the last step to take, one of UNTIL; called again with a later one the same run goes on, and what was
-    proven is proven again. Returns changed, decision, record, offsets, the time of every step in ms, and with
-    ``close_within`` what was judged and whether the run is settled. An error before the flip lets the source go on; after it
-    the outcome is the record's, and a repeated run closes what is left.
+    close_within: seconds to prove the target well after that, and to close the run once it is; None leaves both to a later step.
+    only: one of ONLY; whatever else the state asks for is refused with ConflictError. until: the last step to take, one of
+    UNTIL; called again with a later one the same run goes on, and what was proven is proven again.
+
+    Returns changed, decision, record, offsets, the time of every step in ms, and with ``close_within`` what was judged and
+    whether the run is settled. An error before the flip lets the source go on; after it the outcome is the record's, and a
+    repeated run closes what is left.
     """
     if check:
         ctx = RunContext.read(ports, app, request, RunLock(ports, app.name, request.run_id, app.lock_ttl))
         decision = decide(ctx.stored.record, ctx.journal.unfinished, request.target)
+        if only == SETTLE_ONLY:  # a run that is only predicted is in no journal, and can be gone on with
+            _refuse_others(ctx, decision, only)
         closes = close_within is not None and decision.action in COMPLETES and until == ACTIVE
         return predict(ctx, decision, closes, until, UNTIL.index(until) > reached(ctx))
-    ctx = RunContext.open(ports, app, request)
+    ctx = _open(ports, app, request, only)
     decision = decide(ctx.stored.record, ctx.journal.unfinished, request.target)
+    try:
+        _refuse_others(ctx, decision, only or (GO_ON if decision.action == decisions.START else ""))
+    except ConflictError:
+        ctx.lock.release()
+        raise
     handoff: Handoff | None = None
     end, moves = Ending(), UNTIL.index(until) > reached(ctx)
     if decision.action == decisions.START:
@@ -93,6 +106,59 @@ def hand_over(
     if close_within is not None and decision.action in COMPLETES and until == ACTIVE:
         end = _prove_and_close(ctx, close_within)
     return as_result(ctx, decision, handoff, end, moves)
+
+
+def _open(ports: Ports, app: Application, request: Request, only: str) -> RunContext:
+    """The context with the lock. A step of a run that is under way may have a paused source: what keeps it from opening is undone."""
+    try:
+        return RunContext.open(ports, app, request)
+    except (LockedError, ConflictError):
+        raise
+    except Exception as error:
+        if only != GO_ON:
+            raise
+        ctx = _open_again(ports, app, request, error)
+        if not _is_ours(ctx):
+            ctx.lock.release()
+            raise
+        raise_undone(ctx, error)
+
+
+def _open_again(ports: Ports, app: Application, request: Request, error: Exception) -> RunContext:
+    """Try for as long as an undo is tried; raises ``error`` when the time is over."""
+    deadline = ports.clock.monotonic() + PATIENCE
+    while True:
+        try:
+            return RunContext.open(ports, app, request)
+        except ClusterError:
+            if ports.clock.monotonic() >= deadline:
+                raise error from None
+        ports.clock.sleep(RETRY)
+
+
+def _refuse_others(ctx: RunContext, decision: Decision, only: str) -> None:
+    """Raise ConflictError for what a step of a run that is under way must not do."""
+    if not only or decision.action in (decisions.SETTLE, decisions.NOTHING):
+        return
+    if only == GO_ON and decision.action == decisions.START and _is_ours(ctx):
+        return
+    raise ConflictError(
+        f"{ctx.stored.record.active} is active at epoch {ctx.stored.record.epoch}, and run {ctx.request.run_id} of "
+        f"{ctx.app.name} is not under way to {ctx.request.target}: there is nothing to "
+        f"{'settle' if only == SETTLE_ONLY else 'go on with'}. Run the switch or the rollback again",
+        {"record": ctx.stored.record.to_data()},
+    )
+
+
+def _is_ours(ctx: RunContext) -> bool:
+    """Whether the journal's run is this one, from the active colour to the one that was asked for."""
+    run = ctx.journal.unfinished
+    return (
+        run is not None
+        and run.run_id == ctx.request.run_id
+        and run.target == ctx.request.target
+        and run.source == ctx.stored.record.active
+    )
 
 
 def _prove_and_close(ctx: RunContext, wait: float) -> Ending:
@@ -149,15 +215,9 @@ def _adopt(ctx: RunContext, decision: Decision) -> None:
 
 def _move(ctx: RunContext, until: str) -> Handoff | None:
     """From wherever this run stands to ``until``; where the target begins, None while that is not known."""
-    run = ctx.journal.unfinished
-    if run is None or run.run_id != ctx.request.run_id:
-        ctx.lock.release()
-        raise ConflictError(
-            f"{ctx.stored.record.active} is active, and run {ctx.request.run_id} is not under way in the journal of {ctx.app.name}: "
-            f"there is nothing to go on with. Run the switch or the rollback again"
-        )
-    ctx.topics = ctx.ports.kafka.topics(topic_names(ctx.ports, ctx.app, ctx.stored.record.active))
+    run = ctx.run
     try:
+        ctx.topics = ctx.ports.kafka.topics(topic_names(ctx.ports, ctx.app, ctx.stored.record.active))
         handoff, pods = _to_the_flip(ctx, until)
     except LockedError:
         # Another run took over and commands the pods now: hands off.

@@ -56,7 +56,7 @@ def as_result(
         "decision": decisions.as_result(decision),
         "record": ctx.stored.record.to_data(),
         "record_before": dict(ctx.found),
-        "settled": end.settled,
+        "settled": end.settled or decision.action == decisions.NOTHING,
         "verified": {**judged, "table": gates.table(end.judged)} if end.judged else {},
         "warnings": [_warning(decision, active, end.trouble)] if end.trouble else [],
         "steps": ctx.steps.as_result(),
@@ -71,7 +71,9 @@ def as_result(
 def _warning(decision: Decision, active: str, trouble: str) -> str:
     if decision.action in (decisions.ABORT, decisions.CLEAN_UP):
         return trouble
-    return f"{active} is active, and the run is not proven and closed yet; the role settle does it. Seen: {trouble}"
+    return (
+        f"{active} is active, and the run is not proven and closed yet; running the same again does it. Seen: {trouble}"
+    )
 
 
 def by_topic(offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[str, dict[str, int]]:
@@ -107,7 +109,7 @@ def predict(ctx: RunContext, decision: Decision, closes: bool, until: str, moves
         "decision": decisions.as_result(decision),
         "record": (after.settle() if closes else after).to_data(),
         "record_before": dict(ctx.found),
-        "settled": False,
+        "settled": decision.action == decisions.NOTHING,
         "verified": {},
         "steps": [],
         "offsets": {},

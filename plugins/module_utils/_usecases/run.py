@@ -13,7 +13,12 @@ from dataclasses import replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, NoGoError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import ABORT, CLEAN_UP
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    BlueGreenError,
+    InvalidSettingsError,
+    NoGoError,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import hand_over as hand_overs
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import hand_over
@@ -32,32 +37,37 @@ def run(
     request: Request,
     until: str = SETTLED,
     wait: float = 60.0,
-    begin: bool = True,
+    judged: bool = False,
+    only: str = "",
     check: bool = False,
 ) -> dict[str, t.Any]:
     """Bring ``request.target`` to work, or whatever else the stored state asks for; JSON-ready.
 
-    request: without an expected_epoch or without a target nobody has judged yet, so it is judged here, and a No-Go raises
-    NoGoError before anything is changed. until: the last step to take, one of STEPS. wait: seconds to prove the target well
-    before the run is closed. begin: False only goes on with what is under way, and with what a run that died has left: somebody
-    else may have ended it meanwhile, and then a step that was meant for it must not begin another. check: predict, write nothing.
+    until: the last step to take, one of STEPS. wait: seconds to prove the target well before the run is closed. judged: Go was
+    said for this target at this epoch; else it is judged here, and a No-Go raises NoGoError before anything is changed. only: one
+    of hand_over.ONLY, for a step of a run that is under way; somebody else may have ended that run meanwhile, and then the step
+    must not begin another. check: predict, write nothing.
 
     Returns what was judged, or what the last step returned, with ``changed``, ``run_id`` and ``steps`` of all of them. A target
     that could not be proven well is no error: ``settled`` is false, and ``verified`` says why.
     """
     if until == JUDGED:
         return {"changed": False, **as_result(plan_run(ports, app, request.mode, request.direction, request.target))}
+    _check(request, until, judged, only)
     done: dict[str, t.Any] = {"changed": False, "run_id": request.run_id, "steps": []}
-    if begin:
-        if not request.target or request.expected_epoch is None:
-            request = _judged(ports, app, request)
-        done = prepare(ports, app, request, check)
-        request = replace(request, expected_epoch=done["epoch"])
-    if until == PREPARED:
-        return done
-    last = hand_overs.ACTIVE if until == SETTLED else until
+    closes = wait if until == SETTLED else None
+    last = hand_overs.ACTIVE if closes is not None else until
     try:
-        handed = hand_over(ports, app, request, check, wait if until == SETTLED else None, last)
+        if not only:
+            if not judged:
+                request = _judge(ports, app, request)
+            done = prepare(ports, app, request, check)
+            request = replace(request, expected_epoch=done["epoch"])
+            if until == PREPARED:
+                if done["decision"]["action"] not in (ABORT, CLEAN_UP):
+                    return done
+                last = hand_overs.ACTIVE  # to undo what a run that died has left is all there is to do
+        handed = hand_over(ports, app, request, check, closes, last, only)
     except BlueGreenError as error:
         error.result = {
             **error.result,
@@ -66,21 +76,41 @@ def run(
         }
         raise
     return {
+        **done,
         **handed,
-        "run_id": request.run_id,
         "changed": done["changed"] or handed["changed"],
         "steps": done["steps"] + handed["steps"],
     }
 
 
-def _judged(ports: Ports, app: Application, request: Request) -> Request:
+def _check(request: Request, until: str, judged: bool, only: str) -> None:
+    """Raise InvalidSettingsError for what makes no sense together."""
+    faults = []
+    if only and not request.target:
+        faults.append(f"target is missing; with only: {only} name the colour that the run hands over to")
+    if only and until == PREPARED:
+        faults.append(f"until: {until} makes no sense with only: {only}, which begins nothing")
+    if judged and (not request.target or request.expected_epoch is None):
+        faults.append("judged needs target and expected_epoch, for which Go was said")
+    if faults:
+        raise InvalidSettingsError(faults)
+
+
+def _judge(ports: Ports, app: Application, request: Request) -> Request:
     """The request, bound to what was judged."""
     plan = plan_run(ports, app, request.mode, request.direction, request.target)
-    if plan.verdict == gates.NO_GO:
+    seen = plan.seen.stored.record
+    bound = replace(
+        request,
+        target=plan.decision.target,
+        expected_epoch=seen.epoch if request.expected_epoch is None else request.expected_epoch,
+    )
+    # A record that has moved since is told as that, by whoever takes the lock: the gates are of another state.
+    if plan.verdict == gates.NO_GO and bound.expected_epoch == seen.epoch:
         table = gates.table(plan.gates)
         raise NoGoError(
-            f"NO-GO for {app.name}. Nothing was changed; {plan.seen.stored.record.active} is still the active colour.\n"
+            f"NO-GO for {app.name}. Nothing was changed; {seen.active} is still the active colour.\n"
             + "\n".join(table),
             {"gates": gates.as_result(plan.gates), "table": table},
         )
-    return replace(request, target=plan.decision.target, expected_epoch=plan.seen.stored.record.epoch)
+    return bound

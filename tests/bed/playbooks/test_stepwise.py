@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The chain of the four modules moves the work as the fused hand-over does."""
+"""A run in a task for each step moves the work as the fused one does."""
 
 from __future__ import annotations
 

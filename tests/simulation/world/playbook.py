@@ -8,36 +8,43 @@ from dataclasses import replace
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import SETTLE, START
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import GO_ON, SETTLE_ONLY
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import plan_run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import SETTLED, run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import PREPARED, SETTLED, STEPS, run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import verify
 from tests.simulation.world.ports import Operator
 
 VERIFY_SECONDS = 10.0
-APART = ("prepared", "active")
+APART = STEPS[STEPS.index(PREPARED) : STEPS.index(SETTLED)]
 """The steps that are processes of their own where the style is not fused."""
 
 
 def play(operator: Operator, direction: str, mode: str, target: str = "", fused: bool = True) -> dict[str, t.Any]:
-    """The whole playbook; returns whether any step changed something, and the target."""
+    """The whole playbook; returns whether any step changed something, and the target.
+
+    Where there is nothing to do the playbook ends after judging; here the steps are taken all the same, and change nothing.
+    """
     ports, app = operator.ports, operator.world.app
     plan = plan_run(ports, app, mode, direction, target)
     if plan.verdict == gates.NO_GO:
         raise NoGoError("\n".join(gates.table(plan.gates)))
-    epoch = plan.seen.stored.record.epoch
+    action, epoch = plan.decision.action, plan.seen.stored.record.epoch
     request = Request(plan.decision.target, direction, mode, operator.run_id, "simulation", epoch)
     changed, done = False, {}
     for until in (SETTLED,) if fused else APART:
-        done = run(ports, app, request, until, VERIFY_SECONDS, begin=until != "active")
+        begins = until in (SETTLED, PREPARED)
+        done = run(ports, app, request, until, VERIFY_SECONDS, judged=begins, only="" if begins else GO_ON)
         changed |= done["changed"]
-        request = replace(request, expected_epoch=done.get("epoch"))
-    if not done["settled"] and (plan.decision.action in (START, SETTLE) or done["record"]["phase"] == "verifying"):
+        request = replace(request, expected_epoch=done["epoch"] if until == PREPARED and "epoch" in done else None)
+    record = done["record"]
+    there = action in (START, SETTLE) and record["active"] == request.target
+    if not done["settled"] and (there or record["phase"] == "verifying"):
         _seen, rows = verify(ports, app, mode, VERIFY_SECONDS)
         if gates.verdict_of(rows) == gates.NO_GO:
             raise NoGoError("\n".join(gates.table(rows)))
-        closed = run(ports, app, replace(request, expected_epoch=None), SETTLED, VERIFY_SECONDS, begin=False)
-        if not closed["settled"] and closed["decision"]["action"] == SETTLE:
+        closed = run(ports, app, request, SETTLED, VERIFY_SECONDS, only=SETTLE_ONLY)
+        if not closed["settled"]:
             raise NoGoError("\n".join(closed["verified"].get("table", closed["warnings"])))
         changed |= closed["changed"]
-    return {"changed": changed, "target": request.target, "decision": plan.decision.action}
+    return {"changed": changed, "target": request.target, "decision": action}
