@@ -114,8 +114,8 @@ BED = (
     ),
     Step(
         "bed tests",
-        # By file, in the order of tests/conftest.py. Four workers overload two processors, and take longer than three.
-        f"{BED_ENVIRONMENT} && pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=25"
+        # By file, in the order of tests/conftest.py. A worker for each processor: most of the time is spent in Python's starts.
+        f"{BED_ENVIRONMENT} && pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25"
         " -m 'bed and not disturbing and not long' tests",
         after=("bed up",),
         timeout=2700,

