@@ -12,7 +12,7 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 requirements:
-  - kubernetes >= 24.2.0
+  - kubernetes >= 33, < 38
 options:
   api_server_timeout:
     description:

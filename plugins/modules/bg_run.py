@@ -159,8 +159,8 @@ run_id:
   type: str
   sample: 20260101T030000Z-1f2e
 epoch:
-  description: Epoch of the active record.
-  returned: with O(until=prepared)
+  description: Epoch of the active record afterwards; in check mode as it would be.
+  returned: success, not with O(until=judged)
   type: int
   sample: 1
 way_back:

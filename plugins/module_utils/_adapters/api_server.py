@@ -173,9 +173,10 @@ class ApiServer:
             *((name, os.environ.get(name)) for name in ("K8S_AUTH_KUBECONFIG", "KUBECONFIG")),
         ):
             if value:
-                path = Path(str(value)).expanduser()
-                where = "" if path.is_absolute() else f" in {Path.cwd()}"
-                return f" ({source} is {value}{where}{'' if path.exists() else ', which does not exist'})"
+                paths = [Path(part).expanduser() for part in str(value).split(os.pathsep) if part]
+                where = "" if all(path.is_absolute() for path in paths) else f" in {Path.cwd()}"
+                missing = "" if any(path.exists() for path in paths) else ", which does not exist"
+                return f" ({source} is {value}{where}{missing})"
         return " (neither kubeconfig nor K8S_AUTH_KUBECONFIG nor KUBECONFIG is set, and ~/.kube/config gives none)"
 
     def _authorization(self) -> dict[str, str]:

@@ -76,8 +76,9 @@ def run(
         }
         raise
     return {
-        **done,
         **handed,
+        "run_id": request.run_id,
+        "epoch": int(handed["record"]["epoch"]),  # of the record as it is now: the next step is bound to it
         "changed": done["changed"] or handed["changed"],
         "steps": done["steps"] + handed["steps"],
     }

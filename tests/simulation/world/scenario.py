@@ -75,8 +75,8 @@ class Scenario:
     def undo(self, operator: Operator) -> dict[str, t.Any]:
         """The user wants the colour before: rolls a switch back, or switches instead of a rollback."""
         if self.direction == "switch":
-            return play(operator, "rollback", self.mode)
-        return play(operator, "switch", self.mode, self.source)
+            return play(operator, "rollback", self.mode, fused=self.fused)
+        return play(operator, "switch", self.mode, self.source, self.fused)
 
     def recovery(self, name: str) -> tuple[Play, str]:
         """The playbook that finishes or undoes, and the colour that has to be active after it."""
