@@ -6,5 +6,5 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--schedule w1:12345``: play this schedule of test_weather.py and nothing else of it."""
+    """``--schedule w2:12345``: play this schedule of test_weather.py and nothing else of it."""
     parser.addoption("--schedule", default=None, help="replay one schedule of the simulation's random weather")

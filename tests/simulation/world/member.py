@@ -217,8 +217,10 @@ class GroupMember:
     def committed(self, partitions: t.Iterable[TopicPartition]) -> dict[TopicPartition, CommittedOffset]:
         self._travel()
         self.broker.check_up()
+        if self.group.pending.intersection(wanted := set(partitions)):
+            raise TemporaryError("UNSTABLE_OFFSET_COMMIT")
         known = self.group.offsets
-        found = {tp: known[tp] for tp in partitions if tp in known}
+        found = {tp: known[tp] for tp in sorted(wanted) if tp in known}
         self._travel()
         return found
 

@@ -1,6 +1,6 @@
 """Random weather: one seed draws a world, what it is like, and what happens during a run and after it.
 
-A schedule is told by one string, ``w1:<seed>``, which draws it again. Whatever happens, the end is judged by the same
+A schedule is told by one string, ``w2:<seed>``, which draws it again. Whatever happens, the end is judged by the same
 invariants: every record once, nobody waited for longer than stated, nothing was left behind, no neighbour disturbed.
 """
 
@@ -53,7 +53,7 @@ from tests.simulation.world.scheduler import Killed, Task
 from tests.simulation.world.troubles import TROUBLES
 from tests.simulation.world.world import TOPIC, World
 
-VERSION = "w1"
+VERSION = "w2"
 """Changes when the same seed draws another schedule than before."""
 CALLS = 140
 """Calls of a run, and a few of its recovery."""
@@ -372,6 +372,25 @@ def _retention(storm: Storm, chance: random.Random, _call: Call) -> None:
         world.broker.log(tp).trim(max(known) - chance.choice((0, 0, 1, 5)), world.scheduler.now)
 
 
+def _retention_passes(storm: Storm, chance: random.Random, _call: Call) -> None:
+    """It passes what nobody has processed: somebody set it too short."""
+    tp = chance.choice(storm.world.partitions())
+    log, now = storm.world.broker.log(tp), storm.world.scheduler.now
+    log.trim(log.end(now) - chance.choice((0, 1, 5)), now)
+
+
+def _pending(storm: Storm, chance: random.Random, _call: Call) -> None:
+    """Somebody's transaction holds offsets of a group for a while, and is aborted."""
+    world = storm.world
+    group = world.broker.group(world.group(chance.choice(COLOURS)))
+    partitions = set(chance.sample(world.partitions(), chance.randint(1, len(world.partitions()))))
+    seconds = chance.choice((0.3, 2.0, 8.0, 30.0))
+    group.pending |= partitions
+    world.scheduler.after(seconds, lambda: group.pending.difference_update(partitions))
+    storm.excuse(seconds, "a transaction holds offsets")
+    storm.outages = True
+
+
 def _marker(storm: Storm, chance: random.Random, _call: Call) -> None:
     tp = chance.choice(storm.world.partitions())
     storm.world.broker.log(tp).mark(storm.world.scheduler.now, chance.choice((1, 1, 3)))
@@ -515,6 +534,8 @@ WEATHER: dict[str, Weather] = {
     "partition added": Weather(_add_partition, 1),
     "topic created again": Weather(_topic_again, 1),
     "retention": Weather(_retention, 2),
+    "retention passes the commits": Weather(_retention_passes, 1),
+    "offsets pending": Weather(_pending, 2),
     "transaction marker": Weather(_marker, 2),
     "record touched": Weather(_touch_record, 2),
     "record created again": Weather(_record_again, 1),
@@ -604,6 +625,12 @@ def _autoscaler(kind: t.Any, standby: bool, paused: bool = False) -> t.Callable[
     return begin
 
 
+def _new_protocol(storm: Storm) -> None:
+    """The application sets group.protocol=consumer."""
+    for colour in COLOURS:
+        storm.world.broker.group(storm.world.group(colour)).kind = "consumer"
+
+
 CLIMATES: dict[str, Climate] = {
     "pods that ended": Climate(_pods_that_ended, weight=4),
     "stranger in the source's group": Climate(_stranger(active=True), blocks=True),
@@ -618,6 +645,7 @@ CLIMATES: dict[str, Climate] = {
     "HPA on the target": Climate(_autoscaler(Hpa, standby=True)),
     "HPA on the source": Climate(_autoscaler(Hpa, standby=False)),
     "replicas put back": Climate(lambda storm: _gitops(storm, storm.chance, None), weight=1, only="contract"),  # type: ignore[arg-type]
+    "groups of the new protocol": Climate(_new_protocol, only="cold"),
     "another group of the pods": Climate(lambda storm: side_group(storm.world, storm.world.record.active)),
 }
 
@@ -768,10 +796,10 @@ def _bring_to_an_end(storm: Storm, story: list[str]) -> Outcome:
 
 def _help(storm: Storm) -> None:
     """What a person does who is told that the other colour was started by somebody or has commits of somebody else, that the
-    active one has no pods or was paused by hand, or that nobody knows how many it needs."""
+    active one has no pods or was paused by hand, that retention passed a commit, or that nobody knows how many it needs."""
     world = storm.world
     _wake(storm.world.operator(f"by-hand-{len(world.operators)}"))
-    world.app = replace(world.app, replicas=storm.schedule.replicas)
+    world.app = replace(world.app, replicas=storm.schedule.replicas, out_of_range="earliest")
     active = world.record.active
     if _phase(world) in ("stable", "verifying"):
         if world.replicas(active) == 0:
