@@ -1,6 +1,6 @@
 """Random weather: what happens in the world and when, drawn by a seed, and what the end of it has to look like.
 
-A failing schedule prints one string: ``pytest tests/simulation/test_weather.py --schedule w1:12345`` plays it alone.
+A failing schedule prints one string: ``pytest tests/simulation/test_weather.py --schedule w2:12345`` plays it alone.
 ``python -m tests.simulation.sweep`` plays many.
 """
 
