@@ -144,10 +144,14 @@ MATRIX = Step(
     share=Share.ALONE,
     show=True,
 )
+# Every other step runs on the oldest line.
+NEWEST = replace(
+    MATRIX, name="newest ansible-core", command=f"{BED_ENVIRONMENT} && python -m scripts.matrix --line 2.21 --step bed"
+)
 
 # ansible-test and pytest-ansible run the unit tests as well: once more by plain pytest is for the inner loop only.
 UNDER_TEST = tuple(step for step in CHECK if step not in (SIMULATION_IN_SHORT, UNIT))
-TEST = (BED[0], SIMULATION_IN_PART, *COLLECTION, *UNDER_TEST, *BED[1:])
+TEST = (BED[0], SIMULATION_IN_PART, *COLLECTION, *UNDER_TEST, *BED[1:-1], NEWEST, BED[-1])
 PLANS = {
     "check": CHECK,
     "test": TEST,
