@@ -35,7 +35,10 @@ from confluent_kafka.admin import AdminClient, NewTopic
 import testbed
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build/bench/offsets.json"

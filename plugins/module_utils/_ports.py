@@ -15,21 +15,22 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
-    CommittedOffset,
-    Group,
-    HttpCall,
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
-    LogRange,
     Pod,
-    Reply,
     Right,
     Scaler,
     StoredObject,
-    Topic,
-    TopicPartition,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    Group,
+    LogRange,
+    Topic,
+    TopicPartition,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 
 

@@ -17,7 +17,10 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 from tests.bed.access import PASSWORD, Access, Acl
 from tests.bed.conftest import Kafka
 

@@ -32,7 +32,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     PendingOffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import parse
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
     Snapshot,

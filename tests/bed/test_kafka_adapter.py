@@ -19,7 +19,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     OffsetsError,
     PendingOffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
     TopicPartition,

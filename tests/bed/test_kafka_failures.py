@@ -22,7 +22,10 @@ from kafka import TopicPartition as Numbered
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_net
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 from demo.audits import JAVA
 from testbed import faults, health, settings
 from tests.bed.conftest import Kafka

@@ -21,8 +21,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods
     PodAddress,
     PodsAdapter,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Right, Workload
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Pod, Right, Workload
 from tests.bed.conftest import Kubectl
 
 pytestmark = pytest.mark.bed

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import PendingOffsetsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from tests.bed.conftest import Ansible, Kafka, Kubectl
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import record_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import plan_run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import verify

@@ -27,7 +27,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
     connect,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError, MissingLibraryError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 
 try:
     from kafka import errors

@@ -13,7 +13,10 @@ import typing as t
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_messages as messages
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_client import KafkaConnection, check
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_groups import GROUP_ID_NOT_FOUND
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 
 try:
     from kafka import errors

@@ -12,7 +12,11 @@ import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_messages as messages
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_client import KafkaConnection, check
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, Member, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    Group,
+    Member,
+    TopicPartition,
+)
 
 try:
     from kafka import errors

@@ -18,7 +18,7 @@ import typing as t
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_messages as messages
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_client import KafkaConnection, check
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_groups import broker_ids
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import (
     OFFSETS_TOPIC,
     OpenTransaction,

@@ -27,8 +27,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kube
     to_workload,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
     Pod,
     Right,
@@ -36,6 +35,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model im
     StoredObject,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
 
 PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
 SCALERS = {"horizontalpodautoscalers": ("autoscaling", "v2"), "scaledobjects": ("keda.sh", "v1alpha1")}

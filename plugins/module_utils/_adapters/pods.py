@@ -18,9 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer, reason
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import POD_HEADER, TOKEN_HEADER
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, ClusterError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import HttpCall, Pod, Reply
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 
 try:
     import urllib3

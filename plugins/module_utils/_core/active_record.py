@@ -14,8 +14,8 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS, other_colour
 
+COLOURS = ("blue", "green")
 PHASES = ("stable", "switching", "rolling-back", "verifying")
 IN_HANDOVER = ("switching", "rolling-back")
 KEYS = (
@@ -32,6 +32,11 @@ KEYS = (
 )
 """Keys of the ConfigMap that are the record; all others are somebody else's."""
 _WHOLE_NUMBER = re.compile(r"^[0-9]{1,15}\Z")
+
+
+def other_colour(colour: str) -> str:
+    """The colour that is not ``colour``."""
+    return "green" if colour == "blue" else "blue"
 
 
 def record_name(app: str) -> str:

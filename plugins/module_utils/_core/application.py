@@ -12,12 +12,12 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import KINDS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract, parse_contract
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS
 
 MODES = ("hot", "cold")
-KINDS = ("Deployment", "StatefulSet")
 
 # The longest suffix we add is "-bg-snapshot-" and an epoch of up to 15 digits with its chunk; names hold 253.
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")

@@ -11,7 +11,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Reply, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import Reply
 
 API_VERSION = "bg/v1"
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import MissingLibraryError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import HttpCall
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall
 
 BG_V1 = "bg/v1"
 CUSTOM = "custom"

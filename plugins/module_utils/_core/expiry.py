@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Group
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.moments import later
 
 STOPPED = "stopped"

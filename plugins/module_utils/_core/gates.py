@@ -12,18 +12,16 @@ import typing as t
 from dataclasses import asdict, dataclass, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import lag
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Scaler, Workload
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     LogRange,
     Member,
-    Pod,
-    Scaler,
     Topic,
     TopicPartition,
-    Workload,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import Transactions, abort_command
 

@@ -12,12 +12,12 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     LogRange,
-    Pod,
     TopicPartition,
 )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import (
     Goal,
     Marks,
@@ -19,7 +20,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait
     estimate,
     rate,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
 
 
 def as_result(goal: Goal, progress: Progress, now: float) -> dict[str, t.Any]:

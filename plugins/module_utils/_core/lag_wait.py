@@ -11,8 +11,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Group, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag import PartitionLag, pending
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, TopicPartition
 
 UNTIL = ("lag", "barrier", "stable", "empty")
 HISTORY = 200

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, Member
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Group, Member
 
 
 def is_pod_of(member: Member, pods: t.Mapping[str, str], workload: str) -> bool:

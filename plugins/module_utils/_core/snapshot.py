@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import OffsetsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
     Topic,

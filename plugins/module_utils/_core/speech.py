@@ -21,7 +21,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects
     filled,
     state_in,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import HttpCall, Reply
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 
 DRAINED, REPORTED, ACCEPTED, NOTHING = "drained", "reported", "accepted", "none"
 PROOFS = (DRAINED, REPORTED, ACCEPTED, NOTHING)

@@ -19,9 +19,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NotReadyError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, RunContext
 

@@ -14,8 +14,9 @@ from dataclasses import replace
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import snapshot as snapshots
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS, ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision, decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
@@ -26,7 +27,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS, Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, hot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import (

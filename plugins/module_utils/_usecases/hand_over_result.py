@@ -15,7 +15,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core import d
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import free_slot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     NotDrainedError,
@@ -17,10 +18,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     PendingOffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff, not_drained
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
-    Pod,
     Topic,
     TopicPartition,
 )

@@ -11,23 +11,24 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import record_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS, record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, journal_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
-    COLOURS,
-    CommittedOffset,
-    Group,
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
-    LogRange,
     Pod,
     Right,
     Scaler,
+    Workload,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    Group,
+    LogRange,
     Topic,
     TopicPartition,
-    Workload,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import SLOTS, snapshot_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import Transactions

@@ -11,7 +11,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError, PendingOffsetsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.moments import to_milliseconds
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import (
     OpenTransaction,

@@ -22,8 +22,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import drift_owners
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Member, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import strangers
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Member, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back

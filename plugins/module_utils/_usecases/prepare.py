@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision, decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
@@ -20,7 +21,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import as_seeds, unmarked
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import raise_undone
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, stand_by

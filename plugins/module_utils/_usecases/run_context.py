@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Workload
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
@@ -25,13 +26,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff 
     is_older,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
-    Pod,
     Topic,
     TopicPartition,
-    Workload,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import still_meant

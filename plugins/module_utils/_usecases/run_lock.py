@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import LeaseState
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ConflictError, LockedError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import LeaseState
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 
 POLL = 0.5

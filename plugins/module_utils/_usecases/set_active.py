@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import drift
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import (
+    COLOURS,
     IN_HANDOVER,
     ActiveRecord,
     record_name,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import KINDS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import KINDS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     ClusterError,
     InvalidSettingsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_change import (
     change_record,
     check_expected,

@@ -19,11 +19,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     OffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import GroupSnapshot, recreated
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
-    Group,
-    Topic,
-    TopicPartition,
-)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Group, Topic, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import (
     AS_WANTED,
     Decision,

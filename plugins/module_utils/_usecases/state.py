@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord, record_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import StoredObject
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
@@ -19,7 +20,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     OffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run, journal_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import StoredObject
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
     MOST_CHUNKS,
     SLOTS,

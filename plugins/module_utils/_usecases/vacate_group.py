@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import GroupNotEmptyError, NoGoError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, Member
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Group, Member
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import MEMBERS_NAMED, members_refusal
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 

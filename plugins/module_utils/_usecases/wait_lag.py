@@ -17,8 +17,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     KafkaError,
     WaitTimeoutError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Group, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import Goal, Progress, advance
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import (
     Transactions,
     as_pending,

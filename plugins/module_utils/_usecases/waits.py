@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Workload
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
@@ -22,15 +23,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.gates im
     members_gate,
     ownership_gate,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     Member,
-    Pod,
     TopicPartition,
-    Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.vacate_group import wait_empty

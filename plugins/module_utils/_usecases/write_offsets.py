@@ -17,7 +17,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     KafkaError,
     OffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Kafka, Ports
 
 LISTED = 20

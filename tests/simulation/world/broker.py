@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import GroupNotEmptyError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     LogRange,

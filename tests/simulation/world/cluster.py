@@ -6,14 +6,14 @@ import random
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
     Pod,
     Scaler,
     StoredObject,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
 from tests.simulation.world.scheduler import Process, Scheduler
 
 if t.TYPE_CHECKING:

@@ -11,7 +11,10 @@ import typing as t
 import bgconsumer.record
 import bgconsumer.status
 import bgconsumer.worker
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 from bgconsumer.config import Config, load
 from bgconsumer.contract import Contract
 from bgconsumer.http_api import BASE, Api

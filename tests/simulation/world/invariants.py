@@ -6,13 +6,13 @@ import itertools
 import typing as t
 from collections import defaultdict
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import record_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import (
     COLOURS,
-    TopicPartition,
     other_colour,
+    record_name,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
 from tests.simulation.world.ledger import Entry
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 from tests.simulation.world.broker import (
     EVICTION_NEWS,
     SESSION_TIMEOUT,

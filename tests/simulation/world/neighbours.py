@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Scaler
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
-    Scaler,
     TopicPartition,
 )
 from tests.simulation.world.member import Fetched, GroupMember, TemporaryError

@@ -10,7 +10,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import commit_epoch
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
     Snapshot,
     chunk_name,

@@ -8,6 +8,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
+    LeaseState,
+    Pod,
+    Scaler,
+    StoredObject,
+    Workload,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     ClusterError,
@@ -15,20 +22,14 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     KafkaError,
     PendingOffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
-    HttpCall,
-    LeaseState,
     LogRange,
-    Pod,
-    Reply,
-    Scaler,
-    StoredObject,
     Topic,
     TopicPartition,
-    Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from tests.simulation.world.broker import TemporaryError

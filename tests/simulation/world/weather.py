@@ -12,13 +12,12 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 import bgconsumer.worker
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS, other_colour
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, NoGoError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
-    COLOURS,
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     TopicPartition,
-    other_colour,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active

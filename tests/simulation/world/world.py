@@ -6,14 +6,18 @@ import random
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord, record_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import (
+    COLOURS,
+    ActiveRecord,
+    record_name,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
     Application,
     Colour,
     Timeouts,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, journal_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import COLOURS, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
 from tests.simulation.world.broker import Broker
 from tests.simulation.world.cluster import ApiServer, SimWorkload

@@ -11,6 +11,12 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
+    LeaseState,
+    Pod,
+    StoredObject,
+    Workload,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
@@ -18,21 +24,16 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     KafkaError,
     PendingOffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
-    HttpCall,
-    LeaseState,
     LogRange,
     Member,
     PartitionInfo,
-    Pod,
-    Reply,
-    StoredObject,
     Topic,
     TopicPartition,
-    Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import Endpoint

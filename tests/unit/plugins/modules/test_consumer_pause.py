@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.modules import consumer_pause as module
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import Endpoint
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule

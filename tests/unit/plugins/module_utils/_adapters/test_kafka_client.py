@@ -27,7 +27,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters impo
     kafka_net,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 
 
 def parameters(function: t.Any) -> set[str]:

@@ -17,8 +17,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kube
     to_pod,
     to_workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Right, Workload
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Right, Workload
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
 
 MAPS = "/api/v1/namespaces/n/configmaps"

@@ -22,8 +22,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods
     PodsAdapter,
     tls_context,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import HttpCall, Pod
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
 
 P1, P2 = Pod("p1", "u1", ip="127.0.0.1"), Pod("p2", "u2", ip="127.0.0.1")

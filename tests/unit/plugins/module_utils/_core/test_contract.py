@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import not_drained
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     Member,
-    Pod,
-    Reply,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import Reply
 
 TP = TopicPartition("orders", 0)
 PARTITION = {

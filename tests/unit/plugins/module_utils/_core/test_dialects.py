@@ -20,7 +20,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects
     parse_dialect,
     state_in,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import HttpCall
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall
 
 
 def known(name: str) -> Dialect:

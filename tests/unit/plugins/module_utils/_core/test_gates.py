@@ -11,21 +11,19 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates as g
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Scaler, Workload
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of, strangers
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     LogRange,
     Member,
     PartitionInfo,
-    Pod,
-    Scaler,
     Topic,
     TopicPartition,
-    Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of, strangers
 
 TP = TopicPartition("orders", 0)
 GOOD = PartitionInfo(1, (1, 2, 3), (1, 2, 3))

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import GroupSnapshot, parse
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import CommittedOffset, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    TopicPartition,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.moments import later, to_milliseconds
 
 hostile = st.text(st.characters() | st.sampled_from(' "=@:-\\\n\u2028{}%\ud800'), max_size=8)

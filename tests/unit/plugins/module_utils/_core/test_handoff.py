@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import (
     as_seeds,
@@ -19,12 +20,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff 
     not_drained,
     unmarked,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     LogRange,
     Member,
-    Pod,
     TopicPartition,
 )
 

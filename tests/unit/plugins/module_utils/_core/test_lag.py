@@ -10,6 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    LogRange,
+    TopicPartition,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag import (
     as_result,
     backlog,
@@ -18,11 +23,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag impo
     total_lag,
     uncommitted,
     unreadable_tail,
-)
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
-    CommittedOffset,
-    LogRange,
-    TopicPartition,
 )
 
 A, B = TopicPartition("t", 0), TopicPartition("t", 1)

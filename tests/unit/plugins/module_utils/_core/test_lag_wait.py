@@ -12,6 +12,13 @@ import typing as t
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
+    CommittedOffset,
+    Group,
+    LogRange,
+    Member,
+    TopicPartition,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag import PartitionLag
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_report import from_state, to_state
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import (
@@ -23,13 +30,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait
     estimate,
     rate,
     thinned,
-)
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
-    CommittedOffset,
-    Group,
-    LogRange,
-    Member,
-    TopicPartition,
 )
 
 GROUP = Group("g", "classic", "Stable", (Member("m", "c"),))

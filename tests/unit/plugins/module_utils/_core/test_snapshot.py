@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import snapshot as snapshots
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import OffsetsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
     Topic,

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates as g
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import (
     AHEAD,
     OFFSETS_TOPIC,

@@ -10,12 +10,13 @@ import typing as t
 
 import pytest
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
     NotReadyError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Pod, TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import (
     PauseRequest,
     pause_consumers,

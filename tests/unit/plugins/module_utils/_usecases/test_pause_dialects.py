@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects import CUSTOM, DIALECTS, parse_dialect
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
     NotReadyError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import (
     PauseRequest,
     pause_consumers,

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import parse_application
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Right
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Right
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import rights
 
 

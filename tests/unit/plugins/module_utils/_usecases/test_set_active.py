@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord, other_colour
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import LeaseState, StoredObject
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
@@ -19,13 +20,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     LockedError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
-    LeaseState,
     LogRange,
-    StoredObject,
     TopicPartition,
-    other_colour,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import take, to_chunks
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active

@@ -21,7 +21,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     PendingOffsetsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import parse
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     LogRange,

@@ -17,7 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     LockedError,
     NoGoError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import Group, Member
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Group, Member
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.vacate_group import EMPTY_LASTS, wait_empty
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
 

@@ -18,13 +18,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     KafkaError,
     WaitTimeoutError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import Goal
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     LogRange,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import Goal
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait_lag import (
     LagRequest,
