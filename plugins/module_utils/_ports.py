@@ -23,6 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster 
     StoredObject,
     Workload,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
@@ -31,7 +32,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 
 
 class Kafka(t.Protocol):

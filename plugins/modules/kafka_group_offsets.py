@@ -432,14 +432,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kafka_argument_spec,
     kubernetes_argument_spec,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.offset_options import SOURCES, parse_request
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.offset_snapshot import given_snapshot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offset_request import (
-    SOURCES,
-    parse_request,
-)
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_offsets import set_offsets
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.set_offsets import set_offsets
 
 POLICIES = ["fail", "earliest", "latest"]
 
@@ -453,7 +450,9 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
         request = request.limited(snapshot)
     if request.remove and not request.topics:
         # Each call compiles what it imports anew, so what few calls need is imported by them.
-        from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.remove_group import remove_group
+        from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.remove_group import (
+            remove_group,
+        )
 
         return remove_group(ports, request, check=module.check_mode)
     return set_offsets(ports, request, check=module.check_mode)

@@ -270,7 +270,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kafka_argument_spec
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.group_info import matching, read_groups
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.read_groups import (
+    matching,
+    read_groups,
+)
 
 
 def use_case(module: AnsibleModule) -> dict[str, t.Any]:

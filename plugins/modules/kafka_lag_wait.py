@@ -389,8 +389,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import UNTIL, Goal
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait_lag import LagRequest, wait_lag
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.wait_goal import UNTIL, Goal
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.wait_lag import LagRequest, wait_lag
 
 
 def goal(params: t.Mapping[str, t.Any]) -> Goal:

@@ -25,7 +25,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 import testbed
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
 from demo.audits import JAVA, WITNESS
 from testbed import metadata

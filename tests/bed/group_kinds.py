@@ -19,7 +19,7 @@ from pathlib import Path
 from kafka.protocol.api_message import ApiMessage
 from kafka.protocol.schemas.load_json import _resolve_common_structs
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_client import KafkaConnection
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.connection import KafkaConnection
 
 _known: dict[str, t.Any] = {}
 

@@ -21,7 +21,7 @@ import pytest
 from confluent_kafka.admin import NewPartitions, NewTopic
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     GroupNotEmptyError,
@@ -31,12 +31,16 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     OffsetsError,
     PendingOffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import parse
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.group_snapshot import parse
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offset_request import (
+    OffsetRequest,
+    Position,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offsets import Desired
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Desired
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
     Snapshot,
     chunk_name,
@@ -44,13 +48,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot
     to_chunks,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.group_info import read_groups
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offset_request import (
-    OffsetRequest,
-    Position,
-)
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.remove_group import remove_group
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_offsets import set_offsets
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.read_groups import read_groups
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.remove_group import remove_group
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.set_offsets import set_offsets
 from tests.bed import group_kinds
 from tests.bed.conftest import Ansible, Kafka, Kubectl
 

@@ -19,8 +19,8 @@ from confluent_kafka import TopicPartition as Tp
 from kafka import KafkaAdminClient
 from kafka import TopicPartition as Numbered
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_net
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import net
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
@@ -214,15 +214,15 @@ def test_an_answer_to_a_commit_that_is_lost_on_the_way(
     adapter.commit(name, offsets_of(topic, 1))
     chosen = settings.load()
     relays = {number: Relay(chosen.broker_address(number), 9092) for number in BROKERS}
-    learn = kafka_net.Wire._learn
+    learn = net.Wire._learn
 
-    def through_relays(self: kafka_net.Wire, answer: t.Any) -> None:
+    def through_relays(self: net.Wire, answer: t.Any) -> None:
         for row in answer.brokers:
             row.host, port = relays[row.node_id].address.split(":")
             row.port = int(port)
         learn(self, answer)
 
-    monkeypatch.setattr(kafka_net.Wire, "_learn", through_relays)
+    monkeypatch.setattr(net.Wire, "_learn", through_relays)
     for relay in relays.values():
         relay.__enter__()
     try:

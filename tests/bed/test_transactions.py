@@ -17,10 +17,10 @@ import typing as t
 import confluent_kafka
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import PendingOffsetsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from tests.bed.conftest import Ansible, Kafka, Kubectl
 
 pytestmark = pytest.mark.bed

@@ -7,7 +7,9 @@ import uuid
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, Uuid
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import id_text as engine_id_text
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import (
+    id_text as engine_id_text,
+)
 from bgconsumer import confluent_client
 from bgconsumer.confluent_client import ConfluentMember, consumer_config, id_text
 from bgconsumer.ledger import Entry, Ledger, producer_config

@@ -6,8 +6,8 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offsets import Inside
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import CommittedOffset
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import Inside
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, drive, hot, run_context
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from tests.simulation.world import invariants

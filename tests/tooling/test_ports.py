@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils import _ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import PodsAdapter

@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError, OffsetsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.group_snapshot import GroupSnapshot, parse
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.group_snapshot import GroupSnapshot, parse
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 
 ENGINE_SNAPSHOT = re.compile(r"(?P<app>.+)-bg-snapshot-[ab]")

@@ -66,10 +66,10 @@ def build_ports(
 
 
 def _kafka(params: Params) -> t.Any:
-    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_package
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import lazy_import
 
-    kafka_package.postpone()
-    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+    lazy_import.postpone()
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 
     settings = {name: params[name] for name in KAFKA_SPEC if name not in TIMEOUTS and params.get(name) is not None}
     return KafkaAdapter(settings, params["default_api_timeout_ms"] / 1000, params["request_timeout_ms"] / 1000)

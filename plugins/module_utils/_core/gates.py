@@ -11,10 +11,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import lag
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Scaler, Workload
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka import lag
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import (
+    Transactions,
+    abort_command,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
@@ -23,7 +27,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     Topic,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import Transactions, abort_command
 
 GO, WARN, NO_GO = "GO", "WARN", "NO-GO"
 

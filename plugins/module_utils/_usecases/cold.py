@@ -14,6 +14,7 @@ from __future__ import annotations
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import changed_topics
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.write_offsets import write_offsets
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext, replicas_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import (
@@ -22,7 +23,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait
     wait_started,
     wait_stopped,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.write_offsets import write_offsets
 
 
 def quiesce(ctx: RunContext) -> Handoff:

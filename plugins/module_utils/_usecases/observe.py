@@ -23,6 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import Transactions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
@@ -31,9 +32,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import SLOTS, snapshot_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import Transactions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.open_transactions import open_transactions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.open_transactions import (
+    open_transactions,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State, StoredRecord
 

@@ -24,6 +24,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import raise_undone
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, stand_by
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.write_offsets import write_offsets
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of, topic_names
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import (
     Request,
@@ -37,7 +38,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait
     wait_started,
     wait_stopped,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.write_offsets import write_offsets
 
 
 def prepare(ports: Ports, app: Application, request: Request, check: bool = False) -> dict[str, t.Any]:

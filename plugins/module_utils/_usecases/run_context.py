@@ -26,13 +26,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff 
     is_older,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
     Topic,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import still_meant
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock

@@ -30,9 +30,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.vacate_group import wait_empty
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, RunContext
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.vacate_group import wait_empty
 
 JOIN_POLL = 0.25
 """Seconds between two looks at pods that join: each asks every pod, on a machine that is busy starting them."""

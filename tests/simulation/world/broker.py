@@ -7,6 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import GroupNotEmptyError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
@@ -16,7 +17,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     Topic,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.transactions import OpenTransaction
 from tests.simulation.world.scheduler import Scheduler
 
 SESSION_TIMEOUT = 6.0

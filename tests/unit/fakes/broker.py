@@ -55,7 +55,7 @@ from kafka.protocol.metadata import (
     MetadataResponse,
 )
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import kafka_messages
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import messages
 
 Partition = tuple[str, int]
 
@@ -81,7 +81,7 @@ class Broker:
         self.consumer_groups = True
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = [self._socket]
-        describe, answer = kafka_messages.consumer_group_describe()
+        describe, answer = messages.consumer_group_describe()
         self._known: dict[int, tuple[t.Any, t.Callable[[t.Any], t.Any]]] = {
             request.API_KEY: (request, handler)
             for request, handler in (

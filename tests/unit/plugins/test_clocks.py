@@ -23,13 +23,13 @@ WRITTEN_FOR_PEOPLE = {
     "module_utils/_adapters/kubernetes.py": "stamps of Events and Leases, which are judged by watching them",
     "module_utils/_ansible/application.py": "part of a run's name",
     # A token says when it expires by a wall clock. It is looked at only after a broker closed the connection, to say why.
-    "module_utils/_adapters/kafka_tokens.py": "why a broker may have closed a connection",
+    "module_utils/_adapters/kafka/tokens.py": "why a broker may have closed a connection",
 }
 COMPUTED_WITH = {
     "module_utils/_core/active_record.py": "the rollback window",
     "module_utils/_core/way_back.py": "until when a rollback is open, for the report",
-    "module_utils/_core/moments.py": "a time of day that the user gave, and one that is shown: when offsets expire",
-    "module_utils/_adapters/kafka_tokens.py": "the text of that message",
+    "module_utils/_core/kafka/times.py": "a time of day that the user gave, and one that is shown: when offsets expire",
+    "module_utils/_adapters/kafka/tokens.py": "the text of that message",
 }
 
 

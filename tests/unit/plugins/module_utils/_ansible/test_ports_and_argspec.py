@@ -13,8 +13,8 @@ import sys
 import pytest
 from kafka import KafkaAdminClient
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_net import KNOWN_SETTINGS
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka_security import TOKEN_SETTINGS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.net import KNOWN_SETTINGS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.security import TOKEN_SETTINGS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import (
     AUTH_OPTIONS,
