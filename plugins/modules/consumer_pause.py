@@ -376,11 +376,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     contract_argument_spec,
     kubernetes_argument_spec,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.pause_options import parse_settings
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects import BG_V1, CUSTOM, DIALECTS
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import pause_consumers
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_settings import parse_settings
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import BG_V1, CUSTOM, DIALECTS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods.pause_consumers import pause_consumers
 
 
 def use_case(module: AnsibleModule) -> dict[str, t.Any]:

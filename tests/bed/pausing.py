@@ -10,9 +10,9 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.pause_options import parse_settings
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import pause_consumers
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_settings import parse_settings
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods.pause_consumers import pause_consumers
 
 
 def pause(

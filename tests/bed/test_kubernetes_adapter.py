@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.adapter import KubernetesAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import (
     ApiProxy,
     PodAddress,

@@ -17,16 +17,19 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer, reason
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import (
+    ApiServer,
+    reason,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import POD_HEADER, TOKEN_HEADER
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import POD_HEADER, TOKEN_HEADER
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 
 try:
     import urllib3
 except ImportError:
-    pass  # api_server says so before anything here is used
+    pass  # api_server.py says so before anything here is used
 
 AT_ONCE = 16
 """Requests under way at the same time, as long as they are answered quickly. More connections only cost handshakes."""

@@ -21,7 +21,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Cluster, Consumers, Kafka, Ports
 
 if t.TYPE_CHECKING:
-    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract
 
 Params = t.Mapping[str, t.Any]
 
@@ -76,13 +76,15 @@ def _kafka(params: Params) -> t.Any:
 
 
 def _api_server(params: Params) -> t.Any:
-    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
 
     return ApiServer({name: params.get(name) for name in AUTH_OPTIONS}, params["api_server_timeout"])
 
 
 def _cluster(api: t.Any, namespace: str) -> t.Any:
-    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.adapter import (
+        KubernetesAdapter,
+    )
 
     return KubernetesAdapter(api, namespace)
 
@@ -91,7 +93,7 @@ def _consumers(
     api: t.Any, cluster: t.Any, namespace: str, contract: Contract | None, hide: t.Callable[[str], None]
 ) -> t.Any:
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import pods
-    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract
 
     contract = contract or Contract()
     transport: t.Any

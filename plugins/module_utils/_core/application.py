@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import KINDS
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract, parse_contract
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract, parse_contract
 
 MODES = ("hot", "cold")
 

@@ -13,13 +13,13 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     LogRange,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
 
 MARK = "bg:"
 _WHOLE = re.compile(r"bg:([0-9]{1,15});")

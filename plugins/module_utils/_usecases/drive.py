@@ -20,8 +20,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NotReadyError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, RunContext
 

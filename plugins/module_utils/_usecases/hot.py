@@ -11,7 +11,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     NotDrainedError,
     NotReadyError,
@@ -24,6 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     Topic,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import changed_topics
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, pause
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of

@@ -20,7 +20,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster 
     Scaler,
     Workload,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import Transactions
@@ -31,6 +30,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     Topic,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus, parse_status
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import SLOTS, snapshot_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.open_transactions import (

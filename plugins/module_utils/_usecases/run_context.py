@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Workload
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
@@ -33,6 +32,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     Topic,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus, parse_status
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import still_meant
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock

@@ -11,7 +11,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Workload
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     GroupNotEmptyError,
@@ -30,6 +29,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.vacate_group import wait_empty
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, RunContext

@@ -12,7 +12,7 @@ import warnings
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
 
 

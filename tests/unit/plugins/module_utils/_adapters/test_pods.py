@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import (
     ApiProxy,

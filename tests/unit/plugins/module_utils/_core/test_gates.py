@@ -12,7 +12,6 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates as g
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Scaler, Workload
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
@@ -24,6 +23,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of, strangers
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import (
+    PartitionStatus,
+    PodStatus,
+)
 
 TP = TopicPartition("orders", 0)
 GOOD = PartitionInfo(1, (1, 2, 3), (1, 2, 3))

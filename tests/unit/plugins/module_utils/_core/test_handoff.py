@@ -11,7 +11,6 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PartitionStatus, PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import (
     as_seeds,
     commit_epoch,
@@ -26,6 +25,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     LogRange,
     Member,
     TopicPartition,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import (
+    PartitionStatus,
+    PodStatus,
 )
 
 TP = TopicPartition("orders", 0)

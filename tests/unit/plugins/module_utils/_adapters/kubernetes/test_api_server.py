@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as kubernetes_core
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer, reason
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import (
+    ApiServer,
+    reason,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
 

@@ -12,8 +12,8 @@ import base64
 import datetime
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes_objects import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.objects import (
     MANAGER,
     Object,
     has_ended,

@@ -11,16 +11,16 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import (
     BG_V1,
     CUSTOM,
     DIALECTS,
     Dialect,
     parse_dialect,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import Contract, parse_contract
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import PauseRequest
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract, parse_contract
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods.pause_consumers import PauseRequest
 
 _TARGET = re.compile(r"^[^\x00-\x20/?#%{}]{1,255}\Z")
 _BG_STATES = ("paused", "stopped", "running", "standby")

@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.pause_options import parse_settings
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_settings import parse_settings
 
 GIVEN: dict[str, t.Any] = {
     "kind": "Deployment",

@@ -15,13 +15,17 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects import CUSTOM, DIALECTS, parse_dialect
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
     NotReadyError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import (
+    CUSTOM,
+    DIALECTS,
+    parse_dialect,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods.pause_consumers import (
     PauseRequest,
     pause_consumers,
 )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import (
     CUSTOM,
     DIALECTS,
     Dialect,

@@ -10,9 +10,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import KubernetesAdapter
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes_objects import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.adapter import KubernetesAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.objects import (
     selector,
     to_pod,
     to_workload,

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.endpoint import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import (
     Contract,
     SecretKey,
     parse_contract,

@@ -12,8 +12,7 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.contract import PodStatus, parse_status
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import (
     BG_V1,
     PASSING,
     Dialect,
@@ -22,6 +21,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects
     state_in,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus, parse_status
 
 DRAINED, REPORTED, ACCEPTED, NOTHING = "drained", "reported", "accepted", "none"
 PROOFS = (DRAINED, REPORTED, ACCEPTED, NOTHING)

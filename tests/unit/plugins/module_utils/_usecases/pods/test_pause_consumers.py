@@ -17,7 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     NotReadyError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pause_consumers import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods.pause_consumers import (
     PauseRequest,
     pause_consumers,
 )

@@ -12,14 +12,14 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Workload
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.dialects import Dialect
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
     NotReadyError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import Dialect
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.speech import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.speech import (
     ACCEPTED,
     NOTHING,
     PROOFS,
