@@ -236,7 +236,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kubernetes_argument_spec
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.set_active import (
     LOCK_TTL,
     RecordRequest,
     set_active,

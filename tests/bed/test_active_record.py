@@ -21,7 +21,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     LockedError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.set_active import (
+    RecordRequest,
+    set_active,
+)
 from tests.bed.conftest import Ansible, Kafka, Kubectl
 
 pytestmark = pytest.mark.bed

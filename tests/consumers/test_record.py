@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import snapshot as engine
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import CommittedOffset
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition as EngineTp
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record import handoff_snapshot as engine
 from bgconsumer import record as record_module
 from bgconsumer.commands import Command
 from bgconsumer.contract import Contract

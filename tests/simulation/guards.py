@@ -46,7 +46,7 @@ GUARDS = (
     # --- the record
     Guard(
         "Pods that start while the source is being proven quiet stand by: the record is armed",
-        f"{CORE}/active_record.py",
+        f"{CORE}/record/active_record.py",
         "return replace(self, phase=phase_of(direction), epoch=self.epoch + 1, run_id=run_id)",
         "return replace(self, epoch=self.epoch + 1, run_id=run_id)",
     ),
@@ -58,31 +58,31 @@ GUARDS = (
     ),
     Guard(
         "A write that lost the race is not taken for ours",
-        f"{ENGINE}/state.py",
+        f"{ENGINE}/record/store.py",
         "if found is not None and dict(found.data) == dict(data):",
         "if found is not None:",
     ),
     Guard(
         "The record changes colour only at the end of a hand-over",
-        f"{ENGINE}/set_active.py",
+        f"{ENGINE}/record/set_active.py",
         "    if jump and (wanted",
         "    if False and (wanted",
     ),
     Guard(
         "A record that is made again is newer than what pods have seen",
-        f"{ENGINE}/set_active.py",
+        f"{ENGINE}/record/set_active.py",
         "least = max(1 + state.newest_epoch(runs), request.epoch or 1)",
         "least = request.epoch or 1",
     ),
     Guard(
         "A record that is made again names what its colour was handed",
-        f"{ENGINE}/set_active.py",
+        f"{ENGINE}/record/set_active.py",
         "mine = [(slot, snapshot.epoch) for slot, snapshot in handed if snapshot.target == request.active]",
         "mine: list[tuple[str, int]] = []",
     ),
     Guard(
         "A record that is made again is not made for the colour that was left",
-        f"{ENGINE}/set_active.py",
+        f"{ENGINE}/record/set_active.py",
         'doubt = "" if request.force else _doubt(name, request.active, handed, runs)',
         'doubt = ""',
     ),
@@ -95,7 +95,7 @@ GUARDS = (
     ),
     Guard(
         "Who lost the lock stops",
-        f"{ENGINE}/run_lock.py",
+        f"{ENGINE}/record/run_lock.py",
         "if lease is None or lease.holder != self._run_id or not self._put(lease):",
         "if False:",
     ),

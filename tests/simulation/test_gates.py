@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import plan_run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import verify
 from tests.simulation.world.faults import Fail

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offsets import Inside
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import CommittedOffset
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, drive, hot, run_context
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
 from tests.simulation.world import invariants
 from tests.simulation.world.cluster import ApiServer
 from tests.simulation.world.faults import Both, Freeze, Happen

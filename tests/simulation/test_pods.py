@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
 from tests.simulation.world import invariants
 from tests.simulation.world.faults import Happen
 from tests.simulation.world.scenario import (

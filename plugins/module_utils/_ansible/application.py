@@ -20,7 +20,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.interrupts import signals_as_errors
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS, PHASES
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
     MODES,
     Application,
@@ -28,6 +27,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.applicat
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import ACTIONS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS, PHASES
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
 

@@ -45,7 +45,7 @@ def _from_file(path: str) -> t.Any:
 
 def _from_config_map(ports: Ports, name: str, namespace: str) -> GroupSnapshot:
     # Only this source needs Kubernetes, and the state's code.
-    from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
 
     named = ENGINE_SNAPSHOT.fullmatch(name)
     if named is None:

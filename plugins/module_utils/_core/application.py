@@ -12,10 +12,10 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import KINDS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract, parse_contract
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS
 
 MODES = ("hot", "cold")
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
     ActiveRecord,
     phase_of,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run
 
 NOTHING = "nothing"
 """The wanted colour is active and settled."""

@@ -12,7 +12,6 @@ import typing as t
 from dataclasses import asdict, dataclass, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Scaler, Workload
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka import lag
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import (
     Transactions,
@@ -27,6 +26,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.drift import DriftOwner
 
 GO, WARN, NO_GO = "GO", "WARN", "NO-GO"
 

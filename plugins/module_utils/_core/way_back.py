@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import (
     ABORT,
     CLEAN_UP,
@@ -22,7 +21,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision
     given_up,
     rollback_target,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal
 
 
 class Way(t.NamedTuple):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import changed_topics
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import changed_topics
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.write_offsets import write_offsets
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext, replicas_of

@@ -13,8 +13,6 @@ from dataclasses import replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import snapshot as snapshots
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS, ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision, decide
@@ -26,7 +24,12 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     NotReadyError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record import handoff_snapshot as snapshots
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
+    COLOURS,
+    ActiveRecord,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, hot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import (
@@ -43,11 +46,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand
     predict,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of, topic_names
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import (
     Request,
     RunContext,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import close_run, verify
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import wait_started
 

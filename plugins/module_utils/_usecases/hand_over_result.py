@@ -19,7 +19,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     CommittedOffset,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import free_slot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import free_slot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import doubts

@@ -24,7 +24,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import changed_topics
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import changed_topics
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, pause
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext

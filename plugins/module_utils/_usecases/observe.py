@@ -11,7 +11,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS, record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
@@ -21,7 +20,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster 
     Workload,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import Transactions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
@@ -31,13 +29,18 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus, parse_status
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import SLOTS, snapshot_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS, record_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
+    SLOTS,
+    snapshot_name,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.open_transactions import (
     open_transactions,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State, StoredRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State, StoredRecord
 
 LEASES = "coordination.k8s.io"
 

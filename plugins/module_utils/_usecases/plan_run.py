@@ -13,19 +13,19 @@ from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import (
     Decision,
     decide,
     rollback_target,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import drift_owners
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka import lag
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Member, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import strangers
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import record_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.drift import drift_owners
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
@@ -35,7 +35,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.obse
     check_rights,
     observe,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
 
 REBALANCING = ("PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling")
 """States of a group that end by themselves, and in which nobody can tell who owns what."""

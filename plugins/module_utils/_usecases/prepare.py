@@ -11,7 +11,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision, decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
@@ -20,18 +19,19 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     NoGoError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import as_seeds, unmarked
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import raise_undone
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, stand_by
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.write_offsets import write_offsets
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of, topic_names
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import (
     Request,
     RunContext,
     replicas_of,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import (
     group_of,
     settled_commits,

@@ -24,7 +24,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff 
     hand_off,
     is_older,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
@@ -33,10 +32,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus, parse_status
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import still_meant
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import still_meant
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State, StoredRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State, StoredRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.steps import Steps
 
 POLL = 0.1

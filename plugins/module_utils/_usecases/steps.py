@@ -12,7 +12,7 @@ import contextlib
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Step
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Step
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Clock
 
 

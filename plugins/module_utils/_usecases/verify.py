@@ -13,12 +13,12 @@ import typing as t
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import OffsetsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import same_logs
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import same_logs
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import Observation, observe
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import at_work_gates, strangers_in
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State
 
 LOOK_AGAIN = 0.25
 """Seconds between two looks at everything: each is two dozen requests, and members take seconds to join."""

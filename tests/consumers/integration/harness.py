@@ -19,10 +19,10 @@ import urllib3
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import other_colour
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import CommittedOffset
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition as EngineTp
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import other_colour
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
     Snapshot,
     chunk_name,
     free_slot,

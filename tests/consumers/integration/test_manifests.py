@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import SLOTS, snapshot_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
+    SLOTS,
+    snapshot_name,
+)
 from tests.consumers.integration.cluster import Cluster, render
 from tests.consumers.integration.harness import eventually
 

@@ -6,14 +6,14 @@ import itertools
 import typing as t
 from collections import defaultdict
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
     COLOURS,
     other_colour,
     record_name,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
 from tests.simulation.world.ledger import Entry
 
 if t.TYPE_CHECKING:

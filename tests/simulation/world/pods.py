@@ -14,7 +14,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     CommittedOffset,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
     Snapshot,
     chunk_name,
     from_chunks,

@@ -7,11 +7,11 @@ import random
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import other_colour
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     InvalidSettingsError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import other_colour
 from tests.simulation.world import invariants
 from tests.simulation.world.faults import Happen
 from tests.simulation.world.playbook import play

@@ -12,15 +12,21 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 import bgconsumer.worker
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import COLOURS, other_colour
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, NoGoError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
+    COLOURS,
+    other_colour,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.set_active import (
+    RecordRequest,
+    set_active,
+)
 from tests.simulation.world import invariants
 from tests.simulation.world.example import ExamplePod, virtual_time
 from tests.simulation.world.faults import (

@@ -6,19 +6,19 @@ import random
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import (
-    COLOURS,
-    ActiveRecord,
-    record_name,
-)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
     Application,
     Colour,
     Timeouts,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import lock_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
+    COLOURS,
+    ActiveRecord,
+    record_name,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
 from tests.simulation.world.broker import Broker
 from tests.simulation.world.cluster import ApiServer, SimWorkload
 from tests.simulation.world.ledger import Entry, Ledger

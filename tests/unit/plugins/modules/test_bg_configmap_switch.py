@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import StoredObject
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.modules import bg_configmap_switch as module
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World

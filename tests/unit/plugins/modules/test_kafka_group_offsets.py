@@ -16,7 +16,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     LogRange,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
     Snapshot,
     chunk_name,
     snapshot_name,

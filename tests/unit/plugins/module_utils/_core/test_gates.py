@@ -12,7 +12,6 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates as g
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Scaler, Workload
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import DriftOwner
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
@@ -27,6 +26,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod
     PartitionStatus,
     PodStatus,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.drift import DriftOwner
 
 TP = TopicPartition("orders", 0)
 GOOD = PartitionInfo(1, (1, 2, 3), (1, 2, 3))

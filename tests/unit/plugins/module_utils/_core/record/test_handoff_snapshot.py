@@ -12,16 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import snapshot as snapshots
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import OffsetsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
     Topic,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record import handoff_snapshot as snapshots
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
     SLOTS,
     Snapshot,
     changed_topics,
@@ -33,6 +32,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot
     still_meant,
     to_chunks,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Run
 
 OFFSETS = st.dictionaries(
     st.builds(TopicPartition, st.sampled_from(("a", "b.c", "d_e-f")), st.integers(0, 5000)),

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord, other_colour
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import LeaseState, StoredObject
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
@@ -19,14 +18,21 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     InvalidSettingsError,
     LockedError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import take, to_chunks
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_active import RecordRequest, set_active
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
+    ActiveRecord,
+    other_colour,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import take, to_chunks
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.set_active import (
+    RecordRequest,
+    set_active,
+)
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
 NAME = "app-active-version"

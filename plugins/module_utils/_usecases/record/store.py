@@ -11,7 +11,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord, record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import StoredObject
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
@@ -19,8 +18,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     InvalidSettingsError,
     OffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Journal, Run, journal_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
+    ActiveRecord,
+    record_name,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
     MOST_CHUNKS,
     SLOTS,
     Snapshot,
@@ -30,6 +32,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot
     snapshot_name,
     to_chunks,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run, journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 
 RETRY = 0.2

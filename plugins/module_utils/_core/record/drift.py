@@ -15,7 +15,7 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import KEYS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import KEYS
 
 OURS = "streamops.bluegreen"
 BY_HAND = "kubectl"

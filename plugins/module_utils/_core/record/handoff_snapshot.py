@@ -15,13 +15,13 @@ import zlib
 from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import OffsetsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
     Topic,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Run
 
 CHUNK = 512 * 1024
 """Largest text in one ConfigMap: half of what the API server takes, so that labels and metadata always fit."""

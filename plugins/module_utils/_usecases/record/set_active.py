@@ -12,31 +12,31 @@ import re
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import drift
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import (
-    COLOURS,
-    IN_HANDOVER,
-    ActiveRecord,
-    record_name,
-)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import KINDS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     ClusterError,
     InvalidSettingsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import Run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_change import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record import drift
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
+    COLOURS,
+    IN_HANDOVER,
+    ActiveRecord,
+    record_name,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.change import (
     change_record,
     check_expected,
     flip_refusal,
     rollback_refusal,
     shown,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.snapshot import Snapshot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import Snapshot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_lock import RunLock, lock_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.state import State, StoredRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock, lock_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State, StoredRecord
 
 LOCK_TTL = 15
 """Seconds after which the lock of a module that was killed may be taken over; more where one request may take as long."""

@@ -11,8 +11,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import IN_HANDOVER, ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ConflictError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
+    IN_HANDOVER,
+    ActiveRecord,
+)
 
 VOLATILE = ("switch-timestamp", "run-id")
 """Left out of diffs: a prediction and the change it predicted have different times and authors."""

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import PHASES, ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ConflictError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record_change import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import PHASES, ActiveRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.change import (
     change_record,
     check_expected,
     flip_refusal,

@@ -11,8 +11,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import ActiveRecord
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.drift import as_result, drift_owners
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.drift import as_result, drift_owners
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 RECORD = ActiveRecord.first("blue").to_data()

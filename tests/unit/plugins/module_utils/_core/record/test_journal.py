@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.journal import HISTORY, Journal, Run, Step
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import (
+    HISTORY,
+    Journal,
+    Run,
+    Step,
+)
 
 
 def run(run_id: str = "run", status: str = "running") -> Run:

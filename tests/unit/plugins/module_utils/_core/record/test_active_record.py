@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.active_record import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
     PHASES,
     ActiveRecord,
     phase_of,
     record_name,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 
 COLOURS = st.sampled_from(("blue", "green"))
 FOREIGN = st.dictionaries(st.sampled_from(("note", "team", "x")), st.text(max_size=5))
