@@ -157,12 +157,16 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.appli
     application_argument_spec,
     run_application,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import decide
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import Plan, as_result, plan_run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import verify
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import (
+    Plan,
+    as_result,
+    plan_run,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.verify import verify
 
 
 def look(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.Any]:

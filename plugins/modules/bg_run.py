@@ -264,10 +264,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.appli
     run_application,
     run_options,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import ONLY
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import SETTLED, STEPS, run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import ONLY
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.run import SETTLED, STEPS, run
 
 
 def use_case(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.Any]:

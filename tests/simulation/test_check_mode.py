@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import hand_over
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.prepare import prepare
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import hand_over
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.prepare import prepare
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.run import run
 from tests.simulation.world.faults import Kill
 from tests.simulation.world.ports import AFTER
 from tests.simulation.world.scenario import SCENARIOS, attempt, sample

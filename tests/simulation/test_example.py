@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import drive, hot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import drive, hot
 from bgconsumer.contract import Contract
 from tests.simulation.world import invariants
 from tests.simulation.world.example import ExamplePod, virtual_time

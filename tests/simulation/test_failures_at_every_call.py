@@ -3,10 +3,10 @@
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import hand_over as hand_over_module
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import hand_over
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.prepare import prepare
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import hand_over as hand_over_module
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import hand_over
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.prepare import prepare
 from tests.simulation.world import invariants
 from tests.simulation.world.faults import Fail, Outage
 from tests.simulation.world.ports import AFTER, BEFORE

@@ -8,8 +8,8 @@ import pytest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import record_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import plan_run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import verify
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import plan_run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.verify import verify
 from tests.simulation.world.faults import Fail
 from tests.simulation.world.playbook import play
 from tests.simulation.world.ports import BEFORE

@@ -8,8 +8,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import CommittedOffset
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import journal_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, drive, hot, run_context
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import cold, context, drive, hot
 from tests.simulation.world import invariants
 from tests.simulation.world.cluster import ApiServer
 from tests.simulation.world.faults import Both, Freeze, Happen
@@ -78,15 +78,15 @@ def test_one_active_needs_the_proof_that_the_source_is_quiet(monkeypatch):
 @pytest.mark.parametrize(("scenario", "module"), [(HOT, hot), (COLD, cold)], ids=str)
 @pytest.mark.parametrize(("shift", "says"), [(-1, "was processed 2 times"), (1, "were not processed")])
 def test_offsets_are_handed_over_exactly(monkeypatch, scenario, module, shift, says):
-    right = run_context.hand_off
+    right = context.hand_off
 
     def wrong(*facts):
         found = right(*facts)
         shifted = {tp: CommittedOffset(known.offset + shift) for tp, known in found.offsets.items()}
         return replace(found, offsets=shifted)
 
-    monkeypatch.setattr(run_context, "hand_off", wrong)
-    monkeypatch.setattr(run_context, "inside_log", lambda offsets, *_facts: Inside(offsets, {}, []))
+    monkeypatch.setattr(context, "hand_off", wrong)
+    monkeypatch.setattr(context, "inside_log", lambda offsets, *_facts: Inside(offsets, {}, []))
     assert any(says in fault for fault in invariants.exactly_once(played(scenario, scenario.world())))
 
 

@@ -6,8 +6,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     ConflictError,
     InvalidSettingsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import STEPS, run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.run import STEPS, run
 from tests.simulation.world import invariants
 from tests.simulation.world.playbook import play
 from tests.simulation.world.scenario import SCENARIOS, judge, recover

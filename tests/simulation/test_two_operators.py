@@ -7,9 +7,9 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, ClusterError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import journal_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.prepare import prepare
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.prepare import prepare
 from tests.simulation.world import invariants
 from tests.simulation.world.faults import Freeze, Happen
 from tests.simulation.world.playbook import play

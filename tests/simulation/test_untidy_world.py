@@ -16,11 +16,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     CommittedOffset,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import plan_run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.set_active import (
     RecordRequest,
     set_active,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import plan_run
 from tests.simulation.world import invariants
 from tests.simulation.world.example import ExamplePod, virtual_time
 from tests.simulation.world.faults import ApiAway, Both, Happen, Kill, Raise, interrupted

@@ -20,16 +20,16 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.interrupts import signals_as_errors
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS, PHASES
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (
     MODES,
     Application,
     parse_application,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import ACTIONS
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS, PHASES
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import ACTIONS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

@@ -5,14 +5,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import SETTLE, START
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import GO_ON, SETTLE_ONLY
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import plan_run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import PREPARED, SETTLED, STEPS, run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import verify
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import SETTLE, START
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import GO_ON, SETTLE_ONLY
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import plan_run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.run import PREPARED, SETTLED, STEPS, run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.verify import verify
 from tests.simulation.world.ports import Operator
 
 VERIFY_SECONDS = 10.0

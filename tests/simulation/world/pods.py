@@ -9,7 +9,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import commit_epoch
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     TopicPartition,
@@ -19,6 +18,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.h
     chunk_name,
     from_chunks,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import commit_epoch
 from tests.simulation.world.ledger import Entry
 from tests.simulation.world.member import Fetched, GroupMember, LostError, TemporaryError
 from tests.simulation.world.scheduler import Process, Signal

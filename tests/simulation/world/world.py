@@ -6,11 +6,6 @@ import random
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
-    Application,
-    Colour,
-    Timeouts,
-)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
     COLOURS,
@@ -18,6 +13,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.a
     record_name,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (
+    Application,
+    Colour,
+    Timeouts,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
 from tests.simulation.world.broker import Broker
 from tests.simulation.world.cluster import ApiServer, SimWorkload

@@ -27,7 +27,7 @@ WRITTEN_FOR_PEOPLE = {
 }
 COMPUTED_WITH = {
     "module_utils/_core/record/active_record.py": "the rollback window",
-    "module_utils/_core/way_back.py": "until when a rollback is open, for the report",
+    "module_utils/_core/run/way_back.py": "until when a rollback is open, for the report",
     "module_utils/_core/kafka/times.py": "a time of day that the user gave, and one that is shown: when offsets expire",
     "module_utils/_adapters/kafka/tokens.py": "the text of that message",
 }

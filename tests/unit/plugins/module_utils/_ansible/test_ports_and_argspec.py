@@ -23,8 +23,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kubernetes_argument_spec,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import Lazy, build_ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Timeouts, parse_application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract, SecretKey
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (
+    Timeouts,
+    parse_application,
+)
 
 KAFKA = {"bootstrap_servers": ["127.0.0.1:1"], "default_api_timeout_ms": 200, "request_timeout_ms": 100}
 

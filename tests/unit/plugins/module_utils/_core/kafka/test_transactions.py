@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates as g
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import (
     AHEAD,
     OFFSETS_TOPIC,
@@ -23,6 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.tr
     pending_words,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates as g
 
 NOW = 1_767_225_600_000
 ONE = OpenTransaction(TopicPartition("orders", 3), 4001, 7, 120, NOW - 1_200_500)

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import not_drained
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
@@ -22,6 +21,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import Reply
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus, parse_status
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import not_drained
 
 TP = TopicPartition("orders", 0)
 PARTITION = {

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as d
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import decide, rollback_target
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import PHASES, ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import decision as d
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import decide, rollback_target
 
 STABLE = ActiveRecord("blue", 5, 5, switch_timestamp="2026-01-01T00:00:00Z", previous="green")
 ARMED = ActiveRecord("blue", 6, 5, "switching")

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NotReadyError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import POLL, RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import ask
 
 Look = t.Callable[[t.Mapping[str, PodStatus]], tuple[list[Pod], list[str]]]
 """Given the statuses so far: the pods as listed now, and reasons why what is wanted is not so yet."""

@@ -17,22 +17,22 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     NotReadyError,
     PendingOffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.gates import (
-    NO_GO,
-    members_gate,
-    ownership_gate,
-)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     Member,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.gates import (
+    NO_GO,
+    members_gate,
+    ownership_gate,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.members import is_pod_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.vacate_group import wait_empty
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import ask
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import POLL, RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import POLL, RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import ask
 
 JOIN_POLL = 0.25
 """Seconds between two looks at pods that join: each asks every pod, on a machine that is busy starting them."""

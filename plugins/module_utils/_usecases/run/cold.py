@@ -12,12 +12,12 @@ Asks nothing of the application but that it commits what it processed and stops 
 from __future__ import annotations
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import changed_topics
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.write_offsets import write_offsets
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext, replicas_of
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext, replicas_of
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import partitions_of
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.waits import (
     group_of,
     settled_commits,
     wait_started,

@@ -11,20 +11,20 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import ABORT, CLEAN_UP
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     InvalidSettingsError,
     NoGoError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import ABORT, CLEAN_UP
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import hand_over as hand_overs
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over import hand_over
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import as_result, plan_run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.prepare import prepare
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import hand_over as hand_overs
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import hand_over
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import as_result, plan_run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.prepare import prepare
 
 JUDGED, PREPARED, SETTLED = "judged", "prepared", "settled"
 STEPS = (JUDGED, PREPARED, *hand_overs.UNTIL, SETTLED)

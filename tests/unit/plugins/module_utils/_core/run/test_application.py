@@ -10,13 +10,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (
     Application,
     Contract,
     Timeouts,
     parse_application,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 
 LEAST: dict[str, t.Any] = {
     "name": "shop",

@@ -11,31 +11,31 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import (
-    Decision,
-    decide,
-    rollback_target,
-)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka import lag
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Member, TopicPartition
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import strangers
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.drift import drift_owners
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import decision as decisions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import (
+    Decision,
+    decide,
+    rollback_target,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.members import strangers
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import as_result as as_ways
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
     ColourView,
     Observation,
     check_rights,
     observe,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
 
 REBALANCING = ("PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling")
 """States of a group that end by themselves, and in which nobody can tell who owns what."""

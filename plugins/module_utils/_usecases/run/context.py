@@ -11,18 +11,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Workload
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
     NotReadyError,
     OffsetsError,
-)
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import (
-    Handoff,
-    hand_off,
-    is_older,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
@@ -34,10 +28,12 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus, parse_status
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import still_meant
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff, hand_off, is_older
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State, StoredRecord
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.steps import Steps
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.steps import Steps
 
 POLL = 0.1
 """Seconds between two looks while pods or groups change."""

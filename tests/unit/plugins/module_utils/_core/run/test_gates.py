@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates as g
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Scaler, Workload
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
@@ -21,12 +20,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     Topic,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.members import is_pod_of, strangers
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import (
     PartitionStatus,
     PodStatus,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.drift import DriftOwner
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates as g
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.members import is_pod_of, strangers
 
 TP = TopicPartition("orders", 0)
 GOOD = PartitionInfo(1, (1, 2, 3), (1, 2, 3))

@@ -11,14 +11,6 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import (
-    as_seeds,
-    commit_epoch,
-    hand_off,
-    is_older,
-    not_drained,
-    unmarked,
-)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
@@ -29,6 +21,14 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import (
     PartitionStatus,
     PodStatus,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import (
+    as_seeds,
+    commit_epoch,
+    hand_off,
+    is_older,
+    not_drained,
+    unmarked,
 )
 
 TP = TopicPartition("orders", 0)

@@ -11,11 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision, decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     ClusterError,
@@ -23,36 +19,40 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     LockedError,
     NotReadyError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record import handoff_snapshot as snapshots
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
     COLOURS,
     ActiveRecord,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import decision as decisions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import Decision, decide
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import cold, hot
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import cold, hot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.abort import (
     PATIENCE,
     RETRY,
     give_up,
     put_back,
     raise_undone,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, wake
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.hand_over_result import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request, RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.drive import drive, wake
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
+    partitions_of,
+    topic_names,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.results import (
     Ending,
     as_result,
     predict,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of, topic_names
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import (
-    Request,
-    RunContext,
-)
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.verify import close_run, verify
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import wait_started
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.verify import close_run, verify
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.waits import wait_started
 
 COMPLETES = (decisions.START, decisions.SETTLE)
 """After these the target is at work, and the run can be proven and closed."""

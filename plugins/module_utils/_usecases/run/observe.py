@@ -11,7 +11,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
     Pod,
@@ -35,6 +34,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.h
     snapshot_name,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.open_transactions import (
     open_transactions,

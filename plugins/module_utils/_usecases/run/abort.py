@@ -16,9 +16,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     LockedError,
     NotReadyError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, wake
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext, replicas_of
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import wait_started
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext, replicas_of
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.drive import drive, wake
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.waits import wait_started
 
 PATIENCE = 900.0
 """Seconds for which a run that can undo what it did goes on trying: an API server that is replaced is away for minutes."""

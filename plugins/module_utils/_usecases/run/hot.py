@@ -16,7 +16,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     NotReadyError,
     PendingOffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff, not_drained
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
@@ -25,9 +24,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import changed_topics
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, pause
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff, not_drained
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.drive import drive, pause
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import partitions_of
 
 POLL = 0.02
 """Seconds between two looks in the critical section: every one of them is a gap in processing."""

@@ -10,29 +10,32 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision, decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     GroupNotEmptyError,
     LockedError,
     NoGoError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import as_seeds, unmarked
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import decision as decisions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import Decision, decide
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import as_seeds, unmarked
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import raise_undone
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.drive import drive, stand_by
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.write_offsets import write_offsets
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import partitions_of, topic_names
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.abort import raise_undone
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import (
     Request,
     RunContext,
     replicas_of,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.waits import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.drive import drive, stand_by
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
+    partitions_of,
+    topic_names,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.waits import (
     group_of,
     settled_commits,
     wait_started,

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as d
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import PHASES, ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result, way_back
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import decision as d
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import as_result, way_back
 
 NOW = "2026-01-01T00:30:00Z"
 SWITCHED = ActiveRecord("green", 7, 7, "stable", "blue", "2026-01-01T00:00:00Z")

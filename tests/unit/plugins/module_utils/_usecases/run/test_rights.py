@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import parse_application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Right
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import rights
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import parse_application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import rights
 
 
 def test_secrets_are_asked_for_by_name_and_only_where_they_are_used() -> None:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases import waits
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import waits
 
 
 @pytest.mark.parametrize(

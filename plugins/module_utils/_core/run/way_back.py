@@ -11,7 +11,9 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import (
     ABORT,
     CLEAN_UP,
     NOTHING,
@@ -21,8 +23,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision
     given_up,
     rollback_target,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal
 
 
 class Way(t.NamedTuple):

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import OffsetsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import same_logs
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.observe import Observation, observe
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.plan_run import at_work_gates, strangers_in
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import Observation, observe
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import (
+    at_work_gates,
+    strangers_in,
+)
 
 LOOK_AGAIN = 0.25
 """Seconds between two looks at everything: each is two dozen requests, and members take seconds to join."""

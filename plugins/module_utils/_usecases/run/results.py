@@ -11,19 +11,19 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import decision as decisions
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core import gates
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.decision import Decision
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import free_slot
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import as_result as as_ways
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.way_back import way_back
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.abort import doubts
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run_context import RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import decision as decisions
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import Decision
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import as_result as as_ways
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import way_back
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.abort import doubts
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext
 
 CRITICAL = ("quiesce source", "snapshot", "copy offsets", "flip", "activate target", "start target")
 """The steps during which records may wait."""
