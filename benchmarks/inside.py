@@ -13,10 +13,9 @@ import time
 import typing as t
 from collections import Counter
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.connection import KafkaConnection
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import SystemClock, ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offset_request import OffsetRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.set_offsets import set_offsets

@@ -153,7 +153,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.application import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.bg_module import (
     application_argument_spec,
     run_application,
 )

@@ -432,10 +432,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kafka_argument_spec,
     kubernetes_argument_spec,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.offset_options import SOURCES, parse_request
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.offset_snapshot import given_snapshot
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.snapshot_option import given_snapshot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.set_offsets import set_offsets
 
 POLICIES = ["fail", "earliest", "latest"]

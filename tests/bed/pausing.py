@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.pause_options import parse_settings
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods.pause_consumers import pause_consumers
 
 

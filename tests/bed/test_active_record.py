@@ -12,9 +12,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.adapter import KubernetesAdapter
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import SystemClock, ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ConflictError,
     InvalidSettingsError,

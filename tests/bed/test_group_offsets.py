@@ -20,9 +20,8 @@ import confluent_kafka
 import pytest
 from confluent_kafka.admin import NewPartitions, NewTopic
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import SystemClock, ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     GroupNotEmptyError,
     InvalidSettingsError,

@@ -21,8 +21,8 @@ import pytest
 import yaml
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import SystemClock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import WaitTimeoutError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.wait_goal import Goal
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.wait_lag import LagRequest, wait_lag

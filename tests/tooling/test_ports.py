@@ -7,11 +7,10 @@ import inspect
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils import _ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.adapter import KubernetesAdapter
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import PodsAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import SystemClock, ThreadParallel
 from tests.simulation.world.ports import SimClock, SimCluster, SimConsumers, SimKafka, SimParallel
 from tests.unit.fakes.kafka import OffsetsKafka
 

@@ -19,9 +19,9 @@ TELLS_THE_TIME = {"time", "time_ns", "now", "utcnow", "today", "localtime", "gmt
 COMPUTES_WITH_IT = {"fromisoformat", "strptime", "fromtimestamp", "mktime", "timestamp"}
 
 WRITTEN_FOR_PEOPLE = {
-    "module_utils/_adapters/clock.py": "the port whose now() is a text",
+    "module_utils/_adapters/system.py": "the port whose now() is a text",
     "module_utils/_adapters/kubernetes/adapter.py": "stamps of Events and Leases, which are judged by watching them",
-    "module_utils/_ansible/application.py": "part of a run's name",
+    "module_utils/_ansible/bg_module.py": "part of a run's name",
     # A token says when it expires by a wall clock. It is looked at only after a broker closed the connection, to say why.
     "module_utils/_adapters/kafka/tokens.py": "why a broker may have closed a connection",
 }

@@ -26,7 +26,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kube
     to_stored,
     to_workload,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
     Pod,

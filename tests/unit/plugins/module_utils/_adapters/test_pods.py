@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import (
     ApiProxy,
     PodAddress,
     PodsAdapter,
     tls_context,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall

@@ -15,14 +15,14 @@ from kafka import KafkaAdminClient
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.net import KNOWN_SETTINGS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.security import TOKEN_SETTINGS
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import wiring
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import (
     AUTH_OPTIONS,
     application_option,
     kafka_argument_spec,
     kubernetes_argument_spec,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import Lazy, build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import Lazy, build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract, SecretKey
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (
     Timeouts,
@@ -84,7 +84,7 @@ def test_only_what_is_used_is_imported(use: str, loaded: str, not_loaded: str) -
     params = {**KAFKA, "api_server_timeout": 1.0}
     script = (
         "import sys\n"
-        "from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports\n"
+        "from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports\n"
         f"ports = build_ports({params!r}, 'n')\n"
         "if 'kafka' in sys.modules or 'kubernetes' in sys.modules: sys.exit('imported too early')\n"
         f"{use}\n"
@@ -124,7 +124,7 @@ def test_the_token_comes_from_the_secret(monkeypatch: pytest.MonkeyPatch) -> Non
             asked.append((name, key))
             return "t0ken"
 
-    monkeypatch.setattr(ports, "_cluster", lambda api, namespace: Cluster())
+    monkeypatch.setattr(wiring, "_cluster", lambda api, namespace: Cluster())
     contract = Contract(transport="pod_ip", token_secret=SecretKey("control", "token"), token_header="X-Control")
     hidden: set[str] = set()
     made = build_ports({}, "n", contract, hidden.add)

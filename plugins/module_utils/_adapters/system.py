@@ -4,12 +4,14 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Real time."""
+"""The machine: its clocks and its threads."""
 
 from __future__ import annotations
 
 import datetime
 import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Linux' monotonic clock stands still while the machine is suspended."""
@@ -29,3 +31,15 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+class ThreadParallel:
+    """Port ``Parallel``: one thread per call, made for the occasion so that a call may itself run others."""
+
+    def run(self, calls: t.Mapping[str, t.Callable[[], t.Any]]) -> dict[str, t.Any]:
+        """All results by name; the first exception (in the order of the names) once all calls have ended."""
+        if not calls:
+            return {}
+        with ThreadPoolExecutor(max_workers=len(calls), thread_name_prefix="bg") as pool:
+            futures = {name: pool.submit(call) for name, call in calls.items()}
+        return {name: future.result() for name, future in futures.items()}

@@ -14,7 +14,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run, secrets_of
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run, secrets_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError, MissingLibraryError
 
 

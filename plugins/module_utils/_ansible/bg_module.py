@@ -18,8 +18,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kubernetes_argument_spec,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.interrupts import signals_as_errors
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.ports import build_ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.run import run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS, PHASES
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (

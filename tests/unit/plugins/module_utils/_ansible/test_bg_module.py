@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.application import WORDS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.bg_module import WORDS
 from ansible_collections.streamops.bluegreen.plugins.modules import bg_info as module
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import threading
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.clock import SystemClock
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.parallel import ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import SystemClock, ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import (
     AUTH_OPTIONS,
     KAFKA_SPEC,
