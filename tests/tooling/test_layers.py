@@ -1,4 +1,4 @@
-"""Who may import whom: the table of docs/architecture.md. A lower layer never imports a higher one."""
+"""Who may import whom: the tables of docs/architecture.md. A lower layer never imports a higher one, nor a wing those after it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ MAY_IMPORT = {
     "_adapters": {"_adapters", "_core", "_ports"},
     "_core": {"_core"},
 }
+WINGS = {
+    "kafka": set(),
+    "kubernetes": set(),
+    "pods": {"kafka", "kubernetes"},
+    "record": {"kafka"},
+    "run": {"kafka", "pods", "record"},
+}
+WITH_WINGS = ("_usecases", "_core", "_adapters")
 FILES = sorted(path for path in PLUGINS.rglob("*.py") if path.name != "__init__.py")
 
 
@@ -29,8 +37,16 @@ def layer(parts: tuple[str, ...]) -> str:
     return parts[1].removesuffix(".py") if parts[0] == "module_utils" else parts[0]
 
 
-def imports(file: Path) -> set[str]:
-    """Layers of this collection that a file imports, wherever in it."""
+def wing(parts: tuple[str, ...]) -> str:
+    """The wing of a dotted name or a path below plugins/; empty for what stands above the wings."""
+    if len(parts) < 3 or parts[1] not in WITH_WINGS:
+        return ""
+    name = parts[2].removesuffix(".py")
+    return name if name in WINGS else ""
+
+
+def imports(file: Path) -> set[tuple[str, ...]]:
+    """Names of this collection that a file imports, wherever in it, in their parts."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = []
@@ -39,14 +55,31 @@ def imports(file: Path) -> set[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        found |= {layer(tuple(name.removeprefix(OURS).split("."))) for name in names if name.startswith(OURS)}
+        found |= {tuple(name.removeprefix(OURS).split(".")) for name in names if name.startswith(OURS)}
     return found
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: str(path.relative_to(PLUGINS)))
 def test_imports_point_one_way(file: Path) -> None:
     own = layer(file.relative_to(PLUGINS).parts)
-    assert imports(file) <= MAY_IMPORT[own]
+    assert {layer(parts) for parts in imports(file)} <= MAY_IMPORT[own]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for file in FILES if layer(file.relative_to(PLUGINS).parts) in WITH_WINGS],
+    ids=lambda path: str(path.relative_to(PLUGINS)),
+)
+def test_wings_lean_one_way(file: Path) -> None:
+    """In its own layer and in those below it a wing has only itself, the wings that the table names, and what stands above."""
+    own = wing(file.relative_to(PLUGINS).parts)
+    assert {wing(parts) for parts in imports(file)} <= {"", own, *WINGS.get(own, ())}
+
+
+def test_the_wings_have_no_circle() -> None:
+    names = list(WINGS)
+    for own, others in WINGS.items():
+        assert others <= set(names[: names.index(own)]), own
 
 
 def test_what_is_beside_the_collection_imports_nothing_of_it() -> None:
@@ -58,6 +91,17 @@ def test_what_is_beside_the_collection_imports_nothing_of_it() -> None:
 
 @pytest.mark.parametrize("own", [own for own in MAY_IMPORT if own != "doc_fragments"])
 def test_the_document_tells_the_same(own: str) -> None:
-    rows = [row.split("|") for row in (ROOT / "docs/architecture.md").read_text(encoding="utf-8").splitlines()]
-    [told] = [row[3] for row in rows if len(row) == 5 and row[1].strip(" `/").removesuffix(".py").endswith(f"/{own}")]
+    [told] = [row[3] for row in rows() if row[1].strip(" `/").removesuffix(".py").endswith(f"/{own}")]
     assert set(re.findall(r"`(_\w+)`", told)) == MAY_IMPORT[own] - {own}
+
+
+@pytest.mark.parametrize("own", WINGS)
+def test_the_document_tells_the_same_of_wings(own: str) -> None:
+    [told] = [row[3] for row in rows() if row[1].strip() == f"`{own}`"]
+    assert set(re.findall(r"`(\w+)`", told)) == WINGS[own]
+
+
+def rows() -> list[list[str]]:
+    """Rows of three columns in the document."""
+    lines = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").splitlines()
+    return [row for row in (line.split("|") for line in lines) if len(row) == 5]
