@@ -82,7 +82,7 @@ options:
           - It must be longer than O(api_server_timeout), or a lock would be lost while a renewal is still under way.
         type: raw
         default: 15
-      contract:
+      endpoint:
         description: How the control endpoint of the pods is reached (contract C(bg/v1)). Not used in cold mode.
         type: dict
         suboptions:

@@ -90,7 +90,7 @@ options:
   custom_dialect:
     description:
       - The dialect for O(dialect=custom). It is checked whole before anything is contacted.
-      - Paths are below O(contract.base_path). A path, and a string in a body, may hold C({target}) and C({epoch}).
+      - Paths are below O(endpoint.base_path). A path, and a string in a body, may hold C({target}) and C({epoch}).
     type: dict
     suboptions:
       status:
@@ -147,7 +147,7 @@ options:
       - It is cut short by what is left of O(timeout).
     type: float
     default: 5.0
-  contract:
+  endpoint:
     description: How the control endpoint of the pods is reached.
     type: dict
     suboptions:
@@ -169,13 +169,13 @@ options:
       scheme:
         description:
           - Whether the pods serve V(http) or V(https).
-          - With O(contract.transport=api_proxy) the API server does not check the certificate of a pod. Where that matters use
+          - With O(endpoint.transport=api_proxy) the API server does not check the certificate of a pod. Where that matters use
             V(pod_ip).
         type: str
         choices: [http, https]
         default: http
       token:
-        description: Sent as O(contract.token_header), if set.
+        description: Sent as O(endpoint.token_header), if set.
         type: str
       token_secret:
         description:
@@ -193,14 +193,14 @@ options:
         type: str
         default: X-BG-Token
       validate_certs:
-        description: Whether the certificates of the pods are checked with O(contract.scheme=https) and V(pod_ip).
+        description: Whether the certificates of the pods are checked with O(endpoint.scheme=https) and V(pod_ip).
         type: bool
         default: true
       ca_file:
         description: File with the CA certificates of the pods, PEM, on the host that runs the module. By default the system's.
         type: path
       ca_secret:
-        description: Secret in O(namespace) that holds the CA certificates, instead of O(contract.ca_file).
+        description: Secret in O(namespace) that holds the CA certificates, instead of O(endpoint.ca_file).
         type: dict
         suboptions:
           name:
@@ -210,7 +210,7 @@ options:
             description: Key in it. By default C(ca.crt).
             type: str
       server_name:
-        description: Name the certificates of the pods are for, with O(contract.scheme=https). By default the pod's address.
+        description: Name the certificates of the pods are for, with O(endpoint.scheme=https). By default the pod's address.
         type: str
 seealso:
   - module: streamops.bluegreen.bg_run
@@ -252,7 +252,7 @@ EXAMPLES = r"""
     dialect: spring_cloud_stream
     targets: [orders-in-0]
     state: paused
-    contract:
+    endpoint:
       scheme: https
       port: 8443
       token_secret: {name: order-consumer-control}
@@ -263,7 +263,7 @@ EXAMPLES = r"""
     name: invoice-worker
     dialect: custom
     state: paused
-    contract: {base_path: /admin}
+    endpoint: {base_path: /admin}
     custom_dialect:
       status: {path: /consumer}
       evidence: "{hold: hold, in_work: inWork}"
@@ -373,7 +373,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import (
-    contract_argument_spec,
+    endpoint_argument_spec,
     kubernetes_argument_spec,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
@@ -385,8 +385,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods
 
 def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     """One call of the use case."""
-    request, contract = parse_settings(module.params)
-    ports = build_ports(module.params, contract=contract, hide=module.no_log_values.add)
+    request, endpoint = parse_settings(module.params)
+    ports = build_ports(module.params, endpoint=endpoint, hide=module.no_log_values.add)
     return pause_consumers(ports, request, check=module.check_mode)
 
 
@@ -413,7 +413,7 @@ def main() -> None:
             standby={"type": "str", "choices": ["hot", "cold"], "default": "hot"},
             timeout={"type": "float", "default": 60.0},
             request_timeout={"type": "float", "default": 5.0},
-            contract={"type": "dict", "options": contract_argument_spec(any_dialect=True)},
+            endpoint={"type": "dict", "options": endpoint_argument_spec(any_dialect=True)},
         ),
         supports_check_mode=True,
     )

@@ -29,15 +29,15 @@ def pause(
         "standby": "hot",
         "timeout": 30.0,
         "request_timeout": 2.0,
-        "contract": {},
+        "endpoint": {},
         "namespace": namespace,
         "name": name,
         "kubeconfig": bed["KUBECONFIG"],
         "api_server_timeout": 10.0,
         **options,
     }
-    request, contract = parse_settings(params)
-    return pause_consumers(build_ports(params, contract=contract), request, check)
+    request, endpoint = parse_settings(params)
+    return pause_consumers(build_ports(params, endpoint=endpoint), request, check)
 
 
 def maven(*arguments: str, directory: Path) -> None:

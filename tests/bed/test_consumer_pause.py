@@ -51,10 +51,10 @@ CUSTOM = {
 }
 DIALECTS: dict[str, dict[str, t.Any]] = {
     "bg/v1": {},
-    "pause_resume": {"contract": {"base_path": "/seed"}},
+    "pause_resume": {"endpoint": {"base_path": "/seed"}},
     "spring_cloud_stream": {"targets": ["orders-in-0"]},
-    "shawarma": {"contract": {"port": 8080}},
-    "custom": {"custom_dialect": CUSTOM, "contract": {"base_path": "/"}},
+    "shawarma": {"endpoint": {"port": 8080}},
+    "custom": {"custom_dialect": CUSTOM, "endpoint": {"base_path": "/"}},
 }
 
 
@@ -205,7 +205,7 @@ def test_kafka_connect_workers(ansible: Ansible, pods: Pods, tmp_path: Path) -> 
         "kind": "StatefulSet",
         "dialect": "kafka_connect",
         "targets": ["orders-sink"],
-        "contract": {"port": 8080},
+        "endpoint": {"port": 8080},
     }
     for state, command in (("paused", "pause"), ("stopped", "stop"), ("running", "resume")):
         done = ansible("consumer_pause", state=state, **given)
@@ -341,9 +341,9 @@ def secured(pods: Pods) -> str:
 def test_https_and_a_token_from_a_secret(pods: Pods, secured: str) -> None:
     token = {"scheme": "https", "token_secret": {"name": "control"}}
     straight = {**token, "transport": "pod_ip", "server_name": "orders.example", "ca_secret": {"name": "ca"}}
-    assert pods.pause(secured, contract=token)["changed"] is True
-    assert pods.pause(secured, contract=straight)["changed"] is False
-    assert pods.pause(secured, contract=straight, state="running", epoch=6)["changed"] is True
+    assert pods.pause(secured, endpoint=token)["changed"] is True
+    assert pods.pause(secured, endpoint=straight)["changed"] is False
+    assert pods.pause(secured, endpoint=straight, state="running", epoch=6)["changed"] is True
 
     refused: list[tuple[dict[str, t.Any], type[BlueGreenError], str]] = [
         ({"scheme": "https", "token": "wrong"}, ConflictError, "answered 401: token is missing or wrong"),
@@ -353,9 +353,9 @@ def test_https_and_a_token_from_a_secret(pods: Pods, secured: str) -> None:
         ({**token, "token_secret": {"name": "control", "key": "x"}}, ClusterError, "has no key x; it has token"),
         ({**token, "scheme": "http"}, NotReadyError, "did not answer|answered 400"),
     ]
-    for contract, kind, message in refused:
+    for endpoint, kind, message in refused:
         with pytest.raises(kind, match=message) as raised:
-            pods.pause(secured, contract=contract, epoch=7, timeout=1.0)
+            pods.pause(secured, endpoint=endpoint, epoch=7, timeout=1.0)
         assert "t0ken" not in str(raised.value.result)
 
 
@@ -366,13 +366,13 @@ def test_the_missing_right_is_named(pods: Pods, secured: str) -> None:
     kubectl("create", "rolebinding", "operator", "--role=operator", f"--serviceaccount={pods.namespace}:operator")
     config = yaml.safe_load(Path(pods.bed["KUBECONFIG"]).read_text(encoding="utf-8"))
     config["users"][0]["user"] = {"token": kubectl("create", "token", "operator").strip()}
-    contract = {"scheme": "https", "token_secret": {"name": "control"}}
+    endpoint = {"scheme": "https", "token_secret": {"name": "control"}}
     with pytest.raises(ClusterError, match="It takes the right get secrets on control"):
-        pods.pause(secured, contract=contract, kubeconfig=config)
+        pods.pause(secured, endpoint=endpoint, kubeconfig=config)
     kubectl("create", "role", "secret", "--verb=get", "--resource=secrets", "--resource-name=control")
     kubectl("create", "rolebinding", "secret", "--role=secret", f"--serviceaccount={pods.namespace}:operator")
     with pytest.raises(NotReadyError, match='cannot get resource "pods/proxy"'):
-        pods.pause(secured, contract=contract, kubeconfig=config, timeout=1.0)
+        pods.pause(secured, endpoint=endpoint, kubeconfig=config, timeout=1.0)
 
 
 def test_service_down(ansible: Ansible, pods: Pods, steady: str) -> None:

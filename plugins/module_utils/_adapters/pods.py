@@ -114,7 +114,7 @@ def tls_context(validate_certs: bool = True, ca_file: str = "", ca_data: str = "
     try:
         context = ssl.create_default_context(cafile=ca_file or None, cadata=ca_data or None)
     except (OSError, ValueError) as error:
-        where = f"file {ca_file}" if ca_file else "Secret of contract.ca_secret"
+        where = f"file {ca_file}" if ca_file else "Secret of endpoint.ca_secret"
         raise ClusterError(f"The {where} holds no CA certificates in PEM that can be read: {error}") from error
     if not validate_certs:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

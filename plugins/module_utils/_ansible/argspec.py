@@ -53,7 +53,7 @@ TIMEOUTS = ("request_timeout_ms", "default_api_timeout_ms")
 """Options of ours that are not handed to kafka-python as they are."""
 
 _SECRET_KEY: Spec = {"name": {"type": "str"}, "key": {"type": "str", "no_log": False}}
-_CONTRACT_SPEC: Spec = {
+_ENDPOINT_SPEC: Spec = {
     "port": {"type": "int", "default": 8080},
     "base_path": {"type": "str", "default": "/actuator/kafka"},
     "transport": {"type": "str", "choices": ["api_proxy", "pod_ip"], "default": "api_proxy"},
@@ -83,9 +83,9 @@ def kubernetes_argument_spec(**own: dict[str, t.Any]) -> Spec:
     return {**spec, **own}
 
 
-def contract_argument_spec(any_dialect: bool = False) -> Spec:
+def endpoint_argument_spec(any_dialect: bool = False) -> Spec:
     """Suboptions of how pods are reached. any_dialect: port and base path have the dialect's defaults, not those of bg/v1."""
-    spec = copy.deepcopy(_CONTRACT_SPEC)
+    spec = copy.deepcopy(_ENDPOINT_SPEC)
     for name in ("port", "base_path") if any_dialect else ():
         del spec[name]["default"]
     return spec
@@ -98,10 +98,10 @@ def application_option() -> dict[str, t.Any]:
     """
     colour: Spec = {"group": {"type": "str"}, "workload": {"type": "str"}}
     timeouts = {"start": 120, "pause": 20, "activate": 30, "lock": 60, "request": 5}
-    contract = contract_argument_spec()
-    contract["port"]["type"] = "raw"
+    endpoint = endpoint_argument_spec()
+    endpoint["port"]["type"] = "raw"
     for name in ("transport", "scheme"):
-        contract[name].pop("choices")
+        endpoint[name].pop("choices")
     options: Spec = {
         "name": {"type": "str"},
         "namespace": {"type": "str"},
@@ -114,7 +114,7 @@ def application_option() -> dict[str, t.Any]:
         "max_transaction_age": {"type": "raw", "default": 900},
         "out_of_range": {"type": "str", "default": "fail"},
         "lock_ttl": {"type": "raw", "default": 15},
-        "contract": {"type": "dict", "options": contract},
+        "endpoint": {"type": "dict", "options": endpoint},
         "timeouts": {
             "type": "dict",
             "options": {name: {"type": "raw", "default": seconds} for name, seconds in timeouts.items()},

@@ -79,7 +79,7 @@ def check_readable(secrets_known: t.Collection[str]) -> None:
     if any(secret and secret in word for secret in secrets_known for word in WORDS):
         fault = (
             "a password, token or key that this module was given (sasl_plain_password or another secret option or its environment "
-            "variable, contract.token, kubeconfig) is a colour, a mode or another word that results are made of, or a part of "
+            "variable, endpoint.token, kubeconfig) is a colour, a mode or another word that results are made of, or a part of "
             "one. Ansible hides it wherever it occurs, so that nobody could read them. Choose a longer secret"
         )
         raise InvalidSettingsError([fault])
@@ -101,7 +101,7 @@ def run_application(module: AnsibleModule, use_case: UseCase) -> None:
         app = parse_application(module.params["application"], module.params["mode"], module.params["target"] or "")
         check_readable(module.no_log_values)
         _check_lock(app, module.params["api_server_timeout"])
-        ports = build_ports(module.params, app.namespace, app.contract, module.no_log_values.add)
+        ports = build_ports(module.params, app.namespace, app.endpoint, module.no_log_values.add)
         with signals_as_errors():
             result = use_case(module, ports, app)
         before = result.pop("record_before", None)

@@ -19,7 +19,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dia
     Dialect,
     parse_dialect,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract, parse_contract
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint, parse_endpoint
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods.pause_consumers import PauseRequest
 
 _TARGET = re.compile(r"^[^\x00-\x20/?#%{}]{1,255}\Z")
@@ -28,13 +28,13 @@ _BG_STATES = ("paused", "stopped", "running", "standby")
 Params = t.Mapping[str, t.Any]
 
 
-def parse_settings(params: Params) -> tuple[PauseRequest, Contract]:
+def parse_settings(params: Params) -> tuple[PauseRequest, Endpoint]:
     """What to do and how to reach the pods. Raises InvalidSettingsError that lists every fault at once."""
     faults: list[str] = []
     dialect = _dialect(params, faults)
     faults += _contradictions(params, dialect)
     defaults = (dialect.port, dialect.base_path) if dialect else ()
-    contract, wrong = parse_contract(params["contract"] or {}, *defaults)
+    endpoint, wrong = parse_endpoint(params["endpoint"] or {}, *defaults)
     faults += wrong
     faults += [
         f"{name} is {params[name]:g}; it must be more than 0 seconds"
@@ -54,7 +54,7 @@ def parse_settings(params: Params) -> tuple[PauseRequest, Contract]:
         timeout=params["timeout"],
         request_timeout=params["request_timeout"],
     )
-    return request, contract
+    return request, endpoint
 
 
 def _dialect(params: Params, faults: list[str]) -> Dialect | None:

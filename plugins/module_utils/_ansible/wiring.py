@@ -20,7 +20,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Cluster, Consumers, Kafka, Ports
 
 if t.TYPE_CHECKING:
-    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint
 
 Params = t.Mapping[str, t.Any]
 
@@ -43,13 +43,13 @@ class Lazy:
 def build_ports(
     params: Params,
     namespace: str = "",
-    contract: Contract | None = None,
+    endpoint: Endpoint | None = None,
     hide: t.Callable[[str], None] = lambda _secret: None,
 ) -> Ports:
     """Ports for a module's parameters.
 
     params: options of the kafka or kubernetes group, or of both. namespace: default is the option of that name.
-    contract: how pods are reached; only the port ``consumers`` needs it. hide: told of a token that was read, which
+    endpoint: how pods are reached; only the port ``consumers`` needs it. hide: told of a token that was read, which
     results must not show.
     """
     where = namespace or params.get("namespace") or ""
@@ -58,7 +58,7 @@ def build_ports(
     return Ports(
         kafka=t.cast(Kafka, Lazy(lambda: _kafka(params))),
         cluster=t.cast(Cluster, cluster),
-        consumers=t.cast(Consumers, Lazy(lambda: _consumers(api, cluster, where, contract, hide))),
+        consumers=t.cast(Consumers, Lazy(lambda: _consumers(api, cluster, where, endpoint, hide))),
         clock=SystemClock(),
         parallel=ThreadParallel(),
     )
@@ -89,29 +89,29 @@ def _cluster(api: t.Any, namespace: str) -> t.Any:
 
 
 def _consumers(
-    api: t.Any, cluster: t.Any, namespace: str, contract: Contract | None, hide: t.Callable[[str], None]
+    api: t.Any, cluster: t.Any, namespace: str, endpoint: Endpoint | None, hide: t.Callable[[str], None]
 ) -> t.Any:
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import pods
-    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint
 
-    contract = contract or Contract()
+    endpoint = endpoint or Endpoint()
     transport: t.Any
-    if contract.transport == "api_proxy":
-        transport = pods.ApiProxy(api, namespace, contract.port, contract.scheme)
+    if endpoint.transport == "api_proxy":
+        transport = pods.ApiProxy(api, namespace, endpoint.port, endpoint.scheme)
     else:
-        transport = pods.PodAddress(contract.port, _tls(cluster, contract), contract.server_name)
-    token, secret = contract.token, contract.token_secret
+        transport = pods.PodAddress(endpoint.port, _tls(cluster, endpoint), endpoint.server_name)
+    token, secret = endpoint.token, endpoint.token_secret
     if secret:
         token = cluster.secret(secret.name, secret.key)
         hide(token)
-    return pods.PodsAdapter(transport, contract.base_path, token, contract.token_header)
+    return pods.PodsAdapter(transport, endpoint.base_path, token, endpoint.token_header)
 
 
-def _tls(cluster: t.Any, contract: Contract) -> t.Any:
+def _tls(cluster: t.Any, endpoint: Endpoint) -> t.Any:
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import pods
 
-    if contract.scheme != "https":
+    if endpoint.scheme != "https":
         return None
-    ca = contract.ca_secret
+    ca = endpoint.ca_secret
     trusted = cluster.secret(ca.name, ca.key) if ca else ""
-    return pods.tls_context(contract.validate_certs, contract.ca_file, trusted)
+    return pods.tls_context(endpoint.validate_certs, endpoint.ca_file, trusted)

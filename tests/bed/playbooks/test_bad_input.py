@@ -37,7 +37,7 @@ BAD_INPUT: dict[str, tuple[dict[str, object], list[str]]] = {
     "unknown-topic": ({**CONFIRMED, "bg_topics": ["no-such-topic"]}, ["no-such-topic", "create them"]),
     "unknown-namespace": ({**CONFIRMED, "bg_namespace": "no-such-namespace"}, ["no-such-namespace"]),
     "pods-without-contract": (
-        {**CONFIRMED, "bg_contract": {"port": 9}},
+        {**CONFIRMED, "bg_endpoint": {"port": 9}},
         ["source pods speak bg/v1", "bg_mode=cold"],
     ),
 }

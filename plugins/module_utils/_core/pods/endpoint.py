@@ -4,7 +4,7 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""How the control endpoint of the pods is reached: the option ``contract``, checked whole. No I/O."""
+"""How the control endpoint of the pods is reached: the option ``endpoint``, checked whole. No I/O."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SecretKey:
 
 
 @dataclass(frozen=True)
-class Contract:
+class Endpoint:
     """How the pods are reached.
 
     token or token_secret: sent as token_header. ca_file, ca_secret and server_name belong to https straight to the pod:
@@ -53,12 +53,12 @@ class Contract:
     server_name: str = ""
 
 
-def parse_contract(
+def parse_endpoint(
     raw: t.Mapping[str, t.Any], port: int = 8080, base_path: str = "/actuator/kafka"
-) -> tuple[Contract, list[str]]:
-    """The contract and all that is wrong with it. port, base_path: where the option doesn't say."""
+) -> tuple[Endpoint, list[str]]:
+    """The endpoint and all that is wrong with it. port, base_path: where the option doesn't say."""
     reader = _Reader(raw)
-    contract = Contract(
+    endpoint = Endpoint(
         port=reader.port(port),
         base_path=reader.path(base_path),
         transport=reader.choice("transport", TRANSPORTS),
@@ -72,28 +72,28 @@ def parse_contract(
         server_name=str(raw.get("server_name") or ""),
     )
     reader.unknown_keys()
-    return contract, [*reader.faults, *_contradictions(contract)]
+    return endpoint, [*reader.faults, *_contradictions(endpoint)]
 
 
-def _contradictions(contract: Contract) -> list[str]:
+def _contradictions(endpoint: Endpoint) -> list[str]:
     faults = []
-    if contract.token and contract.token_secret:
-        faults.append("contract.token and contract.token_secret exclude each other")
-    if contract.ca_file and contract.ca_secret:
-        faults.append("contract.ca_file and contract.ca_secret exclude each other")
-    given = [name for name in ("ca_file", "ca_secret", "server_name") if getattr(contract, name)]
-    if given and contract.scheme != "https":
-        faults.append(f"contract.{given[0]} has no effect with scheme http; set scheme to https")
-    elif given and contract.transport == "api_proxy":
+    if endpoint.token and endpoint.token_secret:
+        faults.append("endpoint.token and endpoint.token_secret exclude each other")
+    if endpoint.ca_file and endpoint.ca_secret:
+        faults.append("endpoint.ca_file and endpoint.ca_secret exclude each other")
+    given = [name for name in ("ca_file", "ca_secret", "server_name") if getattr(endpoint, name)]
+    if given and endpoint.scheme != "https":
+        faults.append(f"endpoint.{given[0]} has no effect with scheme http; set scheme to https")
+    elif given and endpoint.transport == "api_proxy":
         faults.append(
-            f"contract.{given[0]} has no effect with transport api_proxy, because the API server does not check the "
+            f"endpoint.{given[0]} has no effect with transport api_proxy, because the API server does not check the "
             "certificate of a pod; use transport pod_ip"
         )
-    elif given and not contract.validate_certs:
-        faults.append(f"contract.{given[0]} has no effect with validate_certs false")
-    if contract.transport == "api_proxy" and contract.token_header.lower() == "authorization":
+    elif given and not endpoint.validate_certs:
+        faults.append(f"endpoint.{given[0]} has no effect with validate_certs false")
+    if endpoint.transport == "api_proxy" and endpoint.token_header.lower() == "authorization":
         faults.append(
-            "contract.token_header is Authorization, which the API server's proxy removes; use another header"
+            "endpoint.token_header is Authorization, which the API server's proxy removes; use another header"
         )
     return faults
 
@@ -126,25 +126,25 @@ class _Reader:
         except (TypeError, ValueError):
             number = 0
         if not 1 <= number <= 65535:
-            self.faults.append(f"contract.port is {value!r}; it must be a whole number from 1 to 65535")
+            self.faults.append(f"endpoint.port is {value!r}; it must be a whole number from 1 to 65535")
         return number
 
     def path(self, default: str) -> str:
         value = self.raw.get("base_path") or default
         if not _PATH.match(str(value)):
-            self.faults.append(f"contract.base_path is {value!r}; it must begin with '/' and be a plain path")
+            self.faults.append(f"endpoint.base_path is {value!r}; it must begin with '/' and be a plain path")
         return str(value).rstrip("/")
 
     def choice(self, key: str, choices: t.Sequence[str]) -> str:
         value = self.raw.get(key) or choices[0]
         if value not in choices:
-            self.faults.append(f"contract.{key} is {value!r}; it must be one of {', '.join(choices)}")
+            self.faults.append(f"endpoint.{key} is {value!r}; it must be one of {', '.join(choices)}")
         return str(value)
 
     def header(self) -> str:
         value = str(self.raw.get("token_header") or TOKEN_HEADER)
         if not _HEADER.match(value):
-            self.faults.append(f"contract.token_header is {value!r}; it must be the name of an HTTP header")
+            self.faults.append(f"endpoint.token_header is {value!r}; it must be the name of an HTTP header")
         return value
 
     def secret(self, option: str, key: str) -> SecretKey | None:
@@ -152,21 +152,21 @@ class _Reader:
         if not value:
             return None
         if not isinstance(value, dict):
-            self.faults.append(f"contract.{option} is {value!r}; it must be a dictionary of name and key")
+            self.faults.append(f"endpoint.{option} is {value!r}; it must be a dictionary of name and key")
             return None
         self.faults.extend(
-            f"contract.{option}.{unknown} is unknown; known are name and key"
+            f"endpoint.{option}.{unknown} is unknown; known are name and key"
             for unknown in sorted(set(value) - {"name", "key"})
         )
         found = SecretKey(str(value.get("name") or ""), str(value.get("key") or key))
         if not _SECRET.match(found.name):
-            self.faults.append(f"contract.{option}.name is {found.name!r}; it must be the name of a Secret")
+            self.faults.append(f"endpoint.{option}.name is {found.name!r}; it must be the name of a Secret")
         if not _SECRET_KEY.match(found.key):
-            self.faults.append(f"contract.{option}.key is {found.key!r}; it must be a key of a Secret")
+            self.faults.append(f"endpoint.{option}.key is {found.key!r}; it must be a key of a Secret")
         return found
 
     def unknown_keys(self) -> None:
         self.faults.extend(
-            f"contract.{key} is unknown; known are {', '.join(self.KEYS)}"
+            f"endpoint.{key} is unknown; known are {', '.join(self.KEYS)}"
             for key in sorted(set(self.raw) - set(self.KEYS))
         )

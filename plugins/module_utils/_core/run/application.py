@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import KINDS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract, parse_contract
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint, parse_endpoint
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS
 
 MODES = ("hot", "cold")
@@ -64,7 +64,7 @@ class Application:
     out_of_range: str = "fail"
     replicas: int | None = None
     lock_ttl: int = 15
-    contract: Contract = field(default_factory=Contract)
+    endpoint: Endpoint = field(default_factory=Endpoint)
     timeouts: Timeouts = field(default_factory=Timeouts)
 
     def out_of_range_in(self, direction: str) -> str:
@@ -93,7 +93,7 @@ def parse_application(raw: t.Mapping[str, t.Any], mode: str = "hot", target: str
         out_of_range=reader.choice("out_of_range", "fail", ("fail", "earliest")),
         replicas=reader.number("replicas", 0, least=1) if raw.get("replicas") else None,
         lock_ttl=reader.number("lock_ttl", 15, least=5),
-        contract=reader.contract(),
+        endpoint=reader.endpoint(),
         timeouts=reader.timeouts(),
     )
     reader.unknown_keys()
@@ -130,7 +130,7 @@ class _Reader:
         "out_of_range",
         "replicas",
         "lock_ttl",
-        "contract",
+        "endpoint",
         "timeouts",
     )
 
@@ -220,11 +220,11 @@ class _Reader:
             return {}
         return value
 
-    def contract(self) -> Contract:
-        contract, faults = parse_contract(self.section("contract"))
+    def endpoint(self) -> Endpoint:
+        endpoint, faults = parse_endpoint(self.section("endpoint"))
         for fault in faults:
             self.fault(fault)
-        return contract
+        return endpoint
 
     def timeouts(self) -> Timeouts:
         raw = self.section("timeouts")

@@ -273,8 +273,8 @@ def rights(app: Application, mode: str) -> list[Right]:
     listed.append(Right("list", "pods"))
     if workloads == "deployments":
         listed.append(Right("list", "replicasets", "apps"))
-    if mode != "cold" and app.contract.transport == "api_proxy":
+    if mode != "cold" and app.endpoint.transport == "api_proxy":
         listed += [Right("get", "pods/proxy"), Right("create", "pods/proxy")]
-    secrets = (app.contract.token_secret, app.contract.ca_secret) if mode != "cold" else ()
+    secrets = (app.endpoint.token_secret, app.endpoint.ca_secret) if mode != "cold" else ()
     listed += [Right("get", "secrets", name=secret.name) for secret in secrets if secret]
     return listed

@@ -153,7 +153,7 @@ def test_whom_https_trusts(tmp_path: Path) -> None:
     empty.write_text("nothing", encoding="utf-8")
     with pytest.raises(ClusterError, match=rf"The file {empty} holds no CA certificates"):
         tls_context(ca_file=str(empty))
-    with pytest.raises(ClusterError, match=r"The Secret of contract\.ca_secret holds no CA certificates"):
+    with pytest.raises(ClusterError, match=r"The Secret of endpoint\.ca_secret holds no CA certificates"):
         tls_context(ca_data="nothing")
 
 

@@ -22,7 +22,7 @@ APPLICATION = {"name": "app", "namespace": "n", "blue": {"group": "b"}, "green":
     [
         {"sasl_plain_password": "green"},
         {"sasl_plain_password": "ree"},
-        {"application": {**APPLICATION, "contract": {"token": "stable"}}},
+        {"application": {**APPLICATION, "endpoint": {"token": "stable"}}},
         {"kubeconfig": {"users": [{"user": {"password": "blue"}}]}},
     ],
 )

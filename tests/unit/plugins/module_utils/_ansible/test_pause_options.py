@@ -24,7 +24,7 @@ GIVEN: dict[str, t.Any] = {
     "standby": "hot",
     "timeout": 60.0,
     "request_timeout": 5.0,
-    "contract": None,
+    "endpoint": None,
 }
 CUSTOM = {"status": {"path": "/"}, "states": {"paused": {"when": "a", "requests": [{"path": "/{target}/{epoch}"}]}}}
 
@@ -43,10 +43,10 @@ def test_the_dialect_decides_port_and_path() -> None:
         ("kafka_connect", ["sink"], 8083, ""),
         ("shawarma", [], 80, "/applicationstate"),
     ):
-        contract = parse_settings({**GIVEN, "dialect": dialect, "targets": targets, "epoch": 1})[1]
-        assert (contract.port, contract.base_path) == (port, path)
-    contract = parse_settings({**GIVEN, "dialect": "shawarma", "contract": {"port": 9, "base_path": "/x"}})[1]
-    assert (contract.port, contract.base_path) == (9, "/x")
+        endpoint = parse_settings({**GIVEN, "dialect": dialect, "targets": targets, "epoch": 1})[1]
+        assert (endpoint.port, endpoint.base_path) == (port, path)
+    endpoint = parse_settings({**GIVEN, "dialect": "shawarma", "endpoint": {"port": 9, "base_path": "/x"}})[1]
+    assert (endpoint.port, endpoint.base_path) == (9, "/x")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_dialect_decides_port_and_path() -> None:
         ({"dialect": "kafka_connect", "targets": ["a", "a"]}, "target 'a' is listed twice"),
         ({"epoch": 1, "timeout": 0.0}, "timeout is 0"),
         ({"epoch": 1, "request_timeout": -1.0}, "request_timeout is -1"),
-        ({"epoch": 1, "contract": {"port": 0}}, "contract.port is 0"),
+        ({"epoch": 1, "endpoint": {"port": 0}}, "endpoint.port is 0"),
     ],
 )
 def test_one_fault(options: dict[str, t.Any], fault: str) -> None:
@@ -88,6 +88,6 @@ def test_all_at_once() -> None:
         targets=["a b"],
         custom_dialect={**CUSTOM, "evidence": "a.["},
         timeout=-1.0,
-        contract={"scheme": "ftp"},
+        endpoint={"scheme": "ftp"},
     )
     assert len(found) == 6

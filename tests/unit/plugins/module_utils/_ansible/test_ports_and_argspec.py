@@ -23,7 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kubernetes_argument_spec,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import Lazy, build_ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Contract, SecretKey
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint, SecretKey
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (
     Timeouts,
     parse_application,
@@ -49,7 +49,7 @@ def test_secrets_are_not_logged() -> None:
     spec = {**kafka_argument_spec(), **kubernetes_argument_spec()}
     for name in ("ssl_password", "sasl_plain_password", "sasl_oauthbearer_client_secret", "api_key", "password"):
         assert spec[name]["no_log"] is True
-    assert application_option()["options"]["contract"]["options"]["token"]["no_log"] is True
+    assert application_option()["options"]["endpoint"]["options"]["token"]["no_log"] is True
 
 
 def test_own_options_are_added_and_the_shared_ones_not_changed() -> None:
@@ -63,12 +63,12 @@ def test_the_application_option_has_the_applications_keys_and_defaults() -> None
     options = application_option()["options"]
     given = {name: option.get("default") for name, option in options.items()}
     given.update(name="app", namespace="n", blue={"group": "b"}, green={"group": "g"})
-    given["contract"] = {name: option.get("default") for name, option in options["contract"]["options"].items()}
+    given["endpoint"] = {name: option.get("default") for name, option in options["endpoint"]["options"].items()}
     given["timeouts"] = {name: option.get("default") for name, option in options["timeouts"]["options"].items()}
     parsed = parse_application(given)
     plain = parse_application({"name": "app", "namespace": "n", "blue": {"group": "b"}, "green": {"group": "g"}})
     assert parsed == plain
-    assert (parsed.contract, parsed.timeouts) == (Contract(), Timeouts())
+    assert (parsed.endpoint, parsed.timeouts) == (Endpoint(), Timeouts())
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_a_lazy_port_is_made_once() -> None:
     assert made == [1]
 
 
-def test_the_contract_chooses_how_pods_are_reached() -> None:
-    direct = build_ports({}, "n", Contract(transport="pod_ip", port=9, base_path="/bg", token="t"))
+def test_the_endpoint_chooses_how_pods_are_reached() -> None:
+    direct = build_ports({}, "n", Endpoint(transport="pod_ip", port=9, base_path="/bg", token="t"))
     assert direct.consumers.call([], "status", None, 1.0) == {}
     adapter = direct.consumers._made  # type: ignore[attr-defined]
     assert type(adapter._transport).__name__ == "PodAddress"
@@ -125,9 +125,9 @@ def test_the_token_comes_from_the_secret(monkeypatch: pytest.MonkeyPatch) -> Non
             return "t0ken"
 
     monkeypatch.setattr(wiring, "_cluster", lambda api, namespace: Cluster())
-    contract = Contract(transport="pod_ip", token_secret=SecretKey("control", "token"), token_header="X-Control")
+    endpoint = Endpoint(transport="pod_ip", token_secret=SecretKey("control", "token"), token_header="X-Control")
     hidden: set[str] = set()
-    made = build_ports({}, "n", contract, hidden.add)
+    made = build_ports({}, "n", endpoint, hidden.add)
     assert asked == [], "nothing is read before pods are asked"
     made.consumers.call([], "status", None, 1.0)
     assert (asked, hidden) == ([("control", "token")], {"t0ken"})

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How pods are reached: the option contract and what contradicts itself in it."""
+"""How pods are reached: the option endpoint and what contradicts itself in it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import typing as t
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import (
-    Contract,
+    Endpoint,
     SecretKey,
-    parse_contract,
+    parse_endpoint,
 )
 
 
 def test_defaults() -> None:
-    assert parse_contract({}) == (Contract(), [])
-    assert parse_contract(dict.fromkeys(("port", "base_path", "token", "ca_file")), 8083, "/") == (
-        Contract(port=8083, base_path=""),
+    assert parse_endpoint({}) == (Endpoint(), [])
+    assert parse_endpoint(dict.fromkeys(("port", "base_path", "token", "ca_file")), 8083, "/") == (
+        Endpoint(port=8083, base_path=""),
         [],
     )
 
 
 def test_everything() -> None:
-    contract, faults = parse_contract(
+    endpoint, faults = parse_endpoint(
         {
             "port": "8443",
             "base_path": "/admin/",
@@ -39,7 +39,7 @@ def test_everything() -> None:
         }
     )
     assert faults == []
-    assert contract == Contract(
+    assert endpoint == Endpoint(
         8443,
         "/admin",
         "pod_ip",
@@ -52,7 +52,7 @@ def test_everything() -> None:
 
 
 def test_a_token_is_not_shown() -> None:
-    assert "s3cret" not in repr(Contract(token="s3cret"))
+    assert "s3cret" not in repr(Endpoint(token="s3cret"))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_token_is_not_shown() -> None:
         ({"token_header": "X BG"}, "token_header is 'X BG'"),
         ({"token_header": "Authorization"}, "token_header is Authorization, which the API server's proxy removes"),
         ({"token_header": "authorization"}, "token_header is Authorization, which the API server's proxy removes"),
-        ({"token": "t", "token_secret": {"name": "s"}}, "token and contract.token_secret exclude"),
+        ({"token": "t", "token_secret": {"name": "s"}}, "token and endpoint.token_secret exclude"),
         ({"token_secret": "s"}, "token_secret is 's'"),
         ({"token_secret": {"key": "k"}}, "token_secret.name is ''"),
         ({"token_secret": {"name": "s", "key": "a/b"}}, "token_secret.key is 'a/b'"),
@@ -74,7 +74,7 @@ def test_a_token_is_not_shown() -> None:
         ({"ca_file": "/ca", "scheme": "https"}, "ca_file has no effect with transport api_proxy"),
         (
             {"ca_file": "/ca", "ca_secret": {"name": "s"}, "scheme": "https", "transport": "pod_ip"},
-            "ca_file and contract.ca_secret exclude",
+            "ca_file and endpoint.ca_secret exclude",
         ),
         (
             {"server_name": "x", "scheme": "https", "transport": "pod_ip", "validate_certs": False},
@@ -84,6 +84,6 @@ def test_a_token_is_not_shown() -> None:
     ],
 )
 def test_faults(raw: dict[str, t.Any], fault: str) -> None:
-    found = parse_contract(raw)[1]
+    found = parse_endpoint(raw)[1]
     assert len(found) == 1
-    assert found[0].startswith(f"contract.{fault}")
+    assert found[0].startswith(f"endpoint.{fault}")

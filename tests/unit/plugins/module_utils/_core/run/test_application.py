@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (
     Application,
-    Contract,
+    Endpoint,
     Timeouts,
     parse_application,
 )
@@ -52,7 +52,7 @@ def test_everything_given() -> None:
             "replicas": 3,
             "lock_ttl": 20,
             "blue": {"group": "g1", "workload": "w1"},
-            "contract": {"port": "9090", "base_path": "/x/", "transport": "pod_ip", "token": "secret"},
+            "endpoint": {"port": "9090", "base_path": "/x/", "transport": "pod_ip", "token": "secret"},
             "timeouts": {"start": 1, "pause": "2", "activate": 3, "lock": 4, "request": 5},
         }
     )
@@ -60,7 +60,7 @@ def test_everything_given() -> None:
     assert (found.workload_kind, found.max_lag, found.replicas, found.lock_ttl) == ("StatefulSet", 5, 3, 20)
     assert found.max_transaction_age == 60
     assert found.colours["blue"].workload == "w1"
-    assert found.contract == Contract(9090, "/x", "pod_ip", "secret")
+    assert found.endpoint == Endpoint(9090, "/x", "pod_ip", "secret")
     assert found.timeouts == Timeouts(1.0, 2.0, 3.0, 4.0, 5.0)
 
 
@@ -91,10 +91,10 @@ def test_everything_given() -> None:
         ({"max_transaction_age": "x"}, "max_transaction_age is 'x'"),
         ({"replicas": "many"}, "replicas is 'many'"),
         ({"lock_ttl": 1}, "from 5 to"),
-        ({"contract": {"port": 70000}}, "port is 70000"),
-        ({"contract": {"transport": "pigeon"}}, "one of api_proxy, pod_ip"),
-        ({"contract": {"base_path": "x"}}, "must begin with '/'"),
-        ({"contract": {"tls": True}}, "contract.tls is unknown"),
+        ({"endpoint": {"port": 70000}}, "port is 70000"),
+        ({"endpoint": {"transport": "pigeon"}}, "one of api_proxy, pod_ip"),
+        ({"endpoint": {"base_path": "x"}}, "must begin with '/'"),
+        ({"endpoint": {"tls": True}}, "endpoint.tls is unknown"),
         ({"timeouts": {"pause": 0}}, "pause is 0"),
         ({"timeouts": {"stop": 1}}, "timeouts.stop is unknown"),
         ({"colour": "blue"}, "colour is unknown; known are name"),

@@ -15,7 +15,7 @@ def test_secrets_are_asked_for_by_name_and_only_where_they_are_used() -> None:
     raw = {"name": "app", "namespace": "n", "blue": {"group": "b"}, "green": {"group": "g"}}
     reach = {"scheme": "https", "transport": "pod_ip", "token_secret": {"name": "control"}, "ca_secret": {"name": "ca"}}
     wanted = {Right("get", "secrets", name="control"), Right("get", "secrets", name="ca")}
-    application = parse_application({**raw, "contract": reach})
+    application = parse_application({**raw, "endpoint": reach})
     assert wanted <= set(rights(application, "hot"))
     assert not wanted & set(rights(application, "cold"))
     assert not any(right.resource == "secrets" for right in rights(parse_application(raw), "hot"))
