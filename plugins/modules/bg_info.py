@@ -78,7 +78,7 @@ way_back:
   elements: dict
   contains:
     playbook: {description: "C(rollback), C(switch) or empty.", type: str, returned: always, sample: rollback}
-    to: {description: "Colour to name with C(bg_to), empty for none.", type: str, returned: always, sample: ""}
+    to: {description: "Colour to name with C(bg_target), empty for none.", type: str, returned: always, sample: ""}
     does: {description: What it does., type: str, returned: always, sample: "goes back to blue, until 2026-01-01T04:00:00Z"}
 verdict:
   description: V(GO) when no gate says No-Go, else V(NO-GO). Warnings do not stop a run.

@@ -171,7 +171,7 @@ way_back:
   elements: dict
   contains:
     playbook: {description: "C(rollback), C(switch) or empty.", type: str, returned: always, sample: rollback}
-    to: {description: "Colour to name with C(bg_to), empty for none.", type: str, returned: always, sample: ""}
+    to: {description: "Colour to name with C(bg_target), empty for none.", type: str, returned: always, sample: ""}
     does: {description: What it does., type: str, returned: always, sample: "goes back to blue, until 2026-01-01T04:00:00Z"}
 critical_ms:
   description: Milliseconds from the first pause to the last activation.

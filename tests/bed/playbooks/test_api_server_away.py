@@ -71,6 +71,6 @@ def test_the_api_server_away_inside_the_hand_over(world: World, mode: str) -> No
             says(flat(output), f"{found[0]} goes on" if found[0] == source else found[0])
         world.at_work(found[0])
         assert world.longest_rest(back) <= IDLE[mode]
-        done = world.attempt("switch", "-e", "bg_to=green", "-e", f"bg_mode={mode}", name="afterwards")
+        done = world.attempt("switch", "-e", "bg_target=green", "-e", f"bg_mode={mode}", name="afterwards")
         assert done.code == 0, done.output[-4000:]
         world.account(producer.stop(), f"away-{mode}", changes=1)

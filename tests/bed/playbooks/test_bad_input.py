@@ -22,7 +22,7 @@ BAD_INPUT: dict[str, tuple[dict[str, object], list[str]]] = {
     "without-confirmation": ({}, ["Nothing was changed", f"-e bg_confirm={APP}"]),
     "wrong-confirmation": ({"bg_confirm": "other"}, ["Nothing was changed", f"-e bg_confirm={APP}", "other"]),
     "unknown-mode": ({**CONFIRMED, "bg_mode": "warp"}, ["mode 'warp' is unknown", "hot, cold"]),
-    "unknown-colour": ({**CONFIRMED, "bg_to": "purple"}, ["colour 'purple' is unknown", "blue or green"]),
+    "unknown-colour": ({**CONFIRMED, "bg_target": "purple"}, ["colour 'purple' is unknown", "blue or green"]),
     "missing-group": ({**CONFIRMED, "bg_blue_group": ""}, ["blue.group is missing"]),
     "equal-groups": ({**CONFIRMED, "bg_blue_group": "same", "bg_green_group": "same"}, ["share the group same"]),
     "malformed-names": (
@@ -31,7 +31,7 @@ BAD_INPUT: dict[str, tuple[dict[str, object], list[str]]] = {
     ),
     "malformed-topic": ({**CONFIRMED, "bg_topics": ["or der"]}, ["topic 'or der' is not a topic name"]),
     "several-faults": (
-        {**CONFIRMED, "bg_mode": "warp", "bg_to": "purple", "bg_green_group": "", "bg_max_lag": "many"},
+        {**CONFIRMED, "bg_mode": "warp", "bg_target": "purple", "bg_green_group": "", "bg_max_lag": "many"},
         ["4 fault(s)", "warp", "purple", "green.group is missing", "max_lag is 'many'"],
     ),
     "unknown-topic": ({**CONFIRMED, "bg_topics": ["no-such-topic"]}, ["no-such-topic", "create them"]),

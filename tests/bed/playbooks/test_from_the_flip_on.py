@@ -68,7 +68,7 @@ def test_killed_right_after_the_flip(world: World, number: int) -> None:
         with (world.stage.out / "killed.json").open("a", encoding="utf-8") as log:
             log.write(json.dumps(seen) + "\n")
         assert took[0] <= (2.0 if number >= IN_A_HURRY else 5.0), seen
-        done = world.attempt("switch", "-e", f"bg_to={target}", name="finish")
+        done = world.attempt("switch", "-e", f"bg_target={target}", name="finish")
         assert done.code == 0, done.output[-4000:]
         assert world.state() == (target, "stable")
         world.account(producer.stop(), f"killed-{number}", changes=number + 1 if number == 0 else None)

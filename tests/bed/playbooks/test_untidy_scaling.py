@@ -38,7 +38,7 @@ def test_an_autoscaler_of_the_target(world: World, mode: str) -> None:
             # It looks every 15 s, so this may come only now.
             wait_for("the autoscaler's replicas", lambda: world.stage.app.replicas(target) == 3, 40)
             world.stage.app.wait_ready(target, 60)
-            again = world.attempt("switch", "-e", f"bg_to={target}", "-e", f"bg_mode={mode}", name=f"again-{mode}")
+            again = world.attempt("switch", "-e", f"bg_target={target}", "-e", f"bg_mode={mode}", name=f"again-{mode}")
             assert again.code == 0, again.output[-5000:]
             assert world.stage.app.replicas(target) == 3, "a colour at work was scaled down"
         world.stage.app.scale(source, 2 if mode == "hot" else 0)
@@ -53,7 +53,7 @@ def test_replicas_applied_after_a_run_was_settled(world: World) -> None:
     with world.producing() as producer:
         world.apply_replicas(TOOL, **{active: 0, idle: 2})
         wait_for(f"{active} without pods", lambda: not world.living(active), 60)
-        done = world.attempt("switch", "-e", f"bg_to={active}", name="settled-without-pods")
+        done = world.attempt("switch", "-e", f"bg_target={active}", name="settled-without-pods")
         said = flat(done.output)
         assert "active and settled" not in said, said[-3000:]
         if done.code:

@@ -26,7 +26,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.deci
 
 
 class Way(t.NamedTuple):
-    """A playbook (empty: there is nothing to do), the colour to name with bg_to (empty: none), and what it does."""
+    """A playbook (empty: there is nothing to do), the colour to name with bg_target (empty: none), and what it does."""
 
     playbook: str
     to: str
