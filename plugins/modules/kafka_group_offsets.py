@@ -166,13 +166,11 @@ options:
     type: str
     choices: [fail, earliest, latest]
     default: fail
-  direction:
+  forward_only:
     description:
-      - V(any) goes back as well as forward. V(forward_only) writes nothing and lists the partitions when one of them would go
-        back, or lose its offset.
-    type: str
-    choices: [any, forward_only]
-    default: any
+      - Writes nothing, and lists the partitions, when one of them would go back or lose its offset.
+    type: bool
+    default: false
   allow_create:
     description:
       - Whether a group the broker does not know may be made.
@@ -483,7 +481,7 @@ def own_options() -> dict[str, dict[str, t.Any]]:
         "partitions": {"type": "list", "elements": "int"},
         "missing": {"type": "str", "choices": POLICIES, "default": "earliest"},
         "out_of_range": {"type": "str", "choices": POLICIES, "default": "fail"},
-        "direction": {"type": "str", "choices": ["any", "forward_only"], "default": "any"},
+        "forward_only": {"type": "bool", "default": False},
         "allow_create": {"type": "bool", "default": False},
         "evict_static_members": {"type": "bool", "default": False},
         "wait_empty_timeout": {"type": "float", "default": 0.0},

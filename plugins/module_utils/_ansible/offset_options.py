@@ -40,7 +40,7 @@ def parse_request(params: t.Mapping[str, t.Any]) -> OffsetRequest:
         partitions=frozenset(params["partitions"] or ()),
         missing=params["missing"],
         out_of_range=params["out_of_range"],
-        forward_only=params["direction"] == "forward_only",
+        forward_only=params["forward_only"],
         allow_create=params["allow_create"],
         evict_static=params["evict_static_members"],
         wait_empty=params["wait_empty_timeout"],

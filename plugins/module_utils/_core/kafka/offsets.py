@@ -268,10 +268,10 @@ def _forward(decision: Decision) -> Decision | Fault:
     if before is None or (after is not None and after.offset >= before.offset):
         return decision
     if after is None:
-        return Fault(decision.partition, f"offset {before.offset} would be removed; direction is forward_only")
+        return Fault(decision.partition, f"offset {before.offset} would be removed; forward_only is set")
     return Fault(
         decision.partition,
-        f"would go back from {before.offset} to {after.offset} ({decision.reason}); direction is forward_only",
+        f"would go back from {before.offset} to {after.offset} ({decision.reason}); forward_only is set",
     )
 
 
