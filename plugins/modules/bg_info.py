@@ -164,7 +164,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import (
     Plan,
     as_result,
-    plan_run,
+    preflight,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.verify import verify
 
@@ -177,7 +177,7 @@ def look(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.A
         decision = decide(seen.stored.record, seen.journal.unfinished, seen.stored.record.active)
         plan = Plan(seen, decision, rows)
     else:
-        plan = plan_run(ports, app, params["mode"], params["direction"], params["target"])
+        plan = preflight(ports, app, params["mode"], params["direction"], params["target"])
     return {"changed": False, **as_result(plan), "verdict": gates.verdict_of(plan.gates)}
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import hand_over
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.prepare import prepare
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.run import run
@@ -33,7 +33,7 @@ def predicted_and_done(world, operator, use_case, request):
 def test_prediction_of_a_whole_run(scenario):
     world = scenario.world()
     operator = world.operator("run")
-    request = Request(scenario.target, scenario.direction, scenario.mode, "run")
+    request = RunRequest(scenario.target, scenario.direction, scenario.mode, "run")
     predicted_and_done(world, operator, prepare, request)
     predicted, done = predicted_and_done(world, operator, hand_over, request)
     assert alike(predicted["record"]) == alike(done["record"])
@@ -45,7 +45,7 @@ def test_prediction_of_a_whole_run(scenario):
 def test_prediction_of_a_run_in_one_process(scenario):
     world = scenario.world()
     operator = world.operator("run")
-    request = Request(scenario.target, scenario.direction, scenario.mode, "run")
+    request = RunRequest(scenario.target, scenario.direction, scenario.mode, "run")
     predicted, done = predicted_and_done(world, operator, partial(run, wait=10.0), request)
     assert alike(predicted["record"]) == alike(done["record"])
     assert done["settled"]
@@ -66,7 +66,7 @@ def test_prediction_after_a_kill(scenario):
             assert attempt(world, killed, scenario.play).died
             world.pass_time(5.0)
             operator = world.operator("run")
-            request = Request(target, "switch", scenario.mode, "run")
+            request = RunRequest(target, "switch", scenario.mode, "run")
             predicted_and_done(world, operator, prepare, request)
             predicted, done = predicted_and_done(world, operator, hand_over, request)
             assert alike(predicted["record"]) == alike(done["record"]), f"killed at {call.number} {call.name}, {target}"

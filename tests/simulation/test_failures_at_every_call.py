@@ -4,7 +4,7 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import hand_over as hand_over_module
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import hand_over
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.prepare import prepare
 from tests.simulation.world import invariants
@@ -51,7 +51,7 @@ def test_what_kept_a_run_from_being_closed_is_said(monkeypatch):
     scenario = SCENARIOS[0]
     world = scenario.world()
     operator = world.operator("unlucky")
-    request = Request(scenario.target, scenario.direction, scenario.mode, "unlucky")
+    request = RunRequest(scenario.target, scenario.direction, scenario.mode, "unlucky")
     world.run(operator, lambda: prepare(operator.ports, world.app, request))
     handed = world.run(operator, lambda: hand_over(operator.ports, world.app, request, close_within=10.0))
     assert (handed["settled"], handed["verified"]["verdict"]) == (False, "GO")

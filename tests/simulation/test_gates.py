@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import record_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import plan_run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import preflight
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.verify import verify
 from tests.simulation.world.faults import Fail
 from tests.simulation.world.playbook import play
@@ -42,7 +42,7 @@ def row(world, scenario, name, **changed):
     """One row of preflight, and the calls it took to see everything."""
     operator = world.operator("look")
     app = replace(world.app, **changed)
-    plan = world.run(operator, lambda: plan_run(operator.ports, app, scenario.mode, scenario.direction))
+    plan = world.run(operator, lambda: preflight(operator.ports, app, scenario.mode, scenario.direction))
     (found,) = [gate for gate in plan.gates if gate.name == name]
     return found, operator.calls
 
@@ -89,7 +89,7 @@ def test_transactions_that_may_not_be_seen_are_no_go():
         operator = world.operator("denied")
         operator.every_call = OnlyAt("open_transactions")
         plan = world.run(
-            operator, lambda o=operator, w=world, s=scenario: plan_run(o.ports, w.app, s.mode, s.direction)
+            operator, lambda o=operator, w=world, s=scenario: preflight(o.ports, w.app, s.mode, s.direction)
         )
         (found,) = [gate for gate in plan.gates if gate.name == HANGING]
         assert number

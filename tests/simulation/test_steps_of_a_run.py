@@ -6,7 +6,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     ConflictError,
     InvalidSettingsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.run import STEPS, run
 from tests.simulation.world import invariants
 from tests.simulation.world.playbook import play
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parametrize("scenario", SWITCHES, ids=str)
 
 
 def request_of(scenario, target=None, run_id="run", epoch=None):
-    return Request(scenario.target if target is None else target, "switch", scenario.mode, run_id, "", epoch)
+    return RunRequest(scenario.target if target is None else target, "switch", scenario.mode, run_id, "", epoch)
 
 
 def taken(world, operator, request, *until, **options):

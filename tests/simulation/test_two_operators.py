@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, ClusterError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.prepare import prepare
 from tests.simulation.world import invariants
 from tests.simulation.world.faults import Freeze, Happen
@@ -159,7 +159,7 @@ def test_a_run_that_died_before_it_moved_anything_is_not_closed_as_done(directio
     world = scenario.world()
     kill_after(world, scenario.play, swap=1)
     operator = world.operator("dies")
-    request = Request("blue", direction, "hot", "dies")
+    request = RunRequest("blue", direction, "hot", "dies")
     world.run(operator, lambda: prepare(operator.ports, world.app, request))
     world.pass_time(3.0)
     assert (world.journal.unfinished.run_id, world.record.active) == ("dies", "green")
@@ -212,7 +212,7 @@ def test_a_run_keeps_to_the_epoch_that_was_judged():
         )
     operator = world.operator("late")
     writes = len(world.writes)
-    request = Request("green", "switch", "hot", "late", "somebody", epoch)
+    request = RunRequest("green", "switch", "hot", "late", "somebody", epoch)
     outcome = attempt(world, operator, lambda o: prepare(o.ports, world.app, request))
     assert "this run was decided at epoch" in str(outcome.error)
     assert "run blue" in str(outcome.error)

@@ -20,7 +20,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.reco
     RecordRequest,
     set_active,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import plan_run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import preflight
 from tests.simulation.world import invariants
 from tests.simulation.world.example import ExamplePod, virtual_time
 from tests.simulation.world.faults import ApiAway, Both, Happen, Kill, Raise, interrupted
@@ -85,7 +85,7 @@ def without_replicas(broken):
 def gates_of(world, scenario):
     """Preflight's rows, by name."""
     operator = world.operator("look")
-    plan = world.run(operator, lambda: plan_run(operator.ports, world.app, scenario.mode, scenario.direction))
+    plan = world.run(operator, lambda: preflight(operator.ports, world.app, scenario.mode, scenario.direction))
     return plan.gates
 
 

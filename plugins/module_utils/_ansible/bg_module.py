@@ -29,7 +29,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.appl
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import ACTIONS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -62,11 +62,11 @@ def run_options() -> dict[str, dict[str, t.Any]]:
     }
 
 
-def request_of(module: AnsibleModule) -> Request:
+def request_of(module: AnsibleModule) -> RunRequest:
     """What the operator asked for; a run without a name gets one."""
     params = module.params
     run_id = params["run_id"] or f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-    return Request(
+    return RunRequest(
         params["target"], params["direction"], params["mode"], run_id, params["who"], params["expected_epoch"]
     )
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import SETTLE, START
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import GO_ON, SETTLE_ONLY
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import plan_run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import preflight
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.run import PREPARED, SETTLED, STEPS, run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.verify import verify
 from tests.simulation.world.ports import Operator
@@ -26,11 +26,11 @@ def play(operator: Operator, direction: str, mode: str, target: str = "", fused:
     Where there is nothing to do the playbook ends after judging; here the steps are taken all the same, and change nothing.
     """
     ports, app = operator.ports, operator.world.app
-    plan = plan_run(ports, app, mode, direction, target)
+    plan = preflight(ports, app, mode, direction, target)
     if plan.verdict == gates.NO_GO:
         raise NoGoError("\n".join(gates.table(plan.gates)))
     action, epoch = plan.decision.action, plan.seen.stored.record.epoch
-    request = Request(plan.decision.target, direction, mode, operator.run_id, "simulation", epoch)
+    request = RunRequest(plan.decision.target, direction, mode, operator.run_id, "simulation", epoch)
     changed, done = False, {}
     for until in (SETTLED,) if fused else APART:
         begins = until in (SETTLED, PREPARED)

@@ -40,7 +40,7 @@ POLL = 0.1
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """What the operator asked for. who: for the journal, e.g. the user and host that ran the playbook.
 
     expected_epoch: the record's epoch on which the operator decided; None binds the run to nothing.
@@ -63,7 +63,7 @@ class RunContext:
 
     ports: Ports
     app: Application
-    request: Request
+    request: RunRequest
     lock: RunLock
     state: State
     steps: Steps
@@ -77,7 +77,7 @@ class RunContext:
     scaled: bool = False
 
     @classmethod
-    def open(cls, ports: Ports, app: Application, request: Request) -> RunContext:
+    def open(cls, ports: Ports, app: Application, request: RunRequest) -> RunContext:
         """Take the lock, then read everything fresh: what was read before the lock may be old.
 
         Raises ConflictError when the record is not at the epoch that the operator saw: the decision was made for another state.
@@ -92,7 +92,7 @@ class RunContext:
         return ctx
 
     @classmethod
-    def read(cls, ports: Ports, app: Application, request: Request, lock: RunLock) -> RunContext:
+    def read(cls, ports: Ports, app: Application, request: RunRequest, lock: RunLock) -> RunContext:
         """Read the state without taking the lock (check mode)."""
         state = State(ports, app.name)
         stored = state.record()

@@ -40,7 +40,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.
     put_back,
     raise_undone,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request, RunContext
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext, RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.drive import drive, wake
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
     partitions_of,
@@ -65,7 +65,7 @@ GO_ON, SETTLE_ONLY = ONLY = ("go_on", "settle")
 def hand_over(
     ports: Ports,
     app: Application,
-    request: Request,
+    request: RunRequest,
     check: bool = False,
     close_within: float | None = None,
     until: str = ACTIVE,
@@ -111,7 +111,7 @@ def hand_over(
     return as_result(ctx, decision, handoff, end, moves)
 
 
-def _open(ports: Ports, app: Application, request: Request, only: str) -> RunContext:
+def _open(ports: Ports, app: Application, request: RunRequest, only: str) -> RunContext:
     """The context with the lock. A step of a run that is under way may have a paused source: what keeps it from opening is undone."""
     try:
         return RunContext.open(ports, app, request)
@@ -127,7 +127,7 @@ def _open(ports: Ports, app: Application, request: Request, only: str) -> RunCon
         raise_undone(ctx, error)
 
 
-def _open_again(ports: Ports, app: Application, request: Request, error: Exception) -> RunContext:
+def _open_again(ports: Ports, app: Application, request: RunRequest, error: Exception) -> RunContext:
     """Try for as long as an undo is tried; raises ``error`` when the time is over."""
     deadline = ports.clock.monotonic() + PATIENCE
     while True:

@@ -60,7 +60,7 @@ class Plan:
         return gates.verdict_of(self.gates)
 
 
-def plan_run(ports: Ports, app: Application, mode: str, direction: str, target: str = "") -> Plan:
+def preflight(ports: Ports, app: Application, mode: str, direction: str, target: str = "") -> Plan:
     """Look at everything and judge. Without ``target`` a switch goes to the other colour, a rollback to the one before."""
     check_rights(ports, app, mode)
     deadline, wanted = ports.clock.monotonic() + REBALANCE_WAIT, ""

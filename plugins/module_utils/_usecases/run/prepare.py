@@ -26,8 +26,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafk
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.abort import raise_undone
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import (
-    Request,
     RunContext,
+    RunRequest,
     replicas_of,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.drive import drive, stand_by
@@ -43,7 +43,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.
 )
 
 
-def prepare(ports: Ports, app: Application, request: Request, check: bool = False) -> dict[str, t.Any]:
+def prepare(ports: Ports, app: Application, request: RunRequest, check: bool = False) -> dict[str, t.Any]:
     """Bring the application to where a hand-over to ``request.target`` may begin.
 
     Answers changed, decision, run_id, epoch and steps. When the target can't be brought up, what this run did is put

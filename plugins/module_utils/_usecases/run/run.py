@@ -21,9 +21,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.appl
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import ABORT, CLEAN_UP
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import hand_over as hand_overs
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import Request
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import hand_over
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import as_result, plan_run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import as_result, preflight
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.prepare import prepare
 
 JUDGED, PREPARED, SETTLED = "judged", "prepared", "settled"
@@ -34,7 +34,7 @@ STEPS = (JUDGED, PREPARED, *hand_overs.UNTIL, SETTLED)
 def run(
     ports: Ports,
     app: Application,
-    request: Request,
+    request: RunRequest,
     until: str = SETTLED,
     wait: float = 60.0,
     judged: bool = False,
@@ -52,7 +52,7 @@ def run(
     that could not be proven well is no error: ``settled`` is false, and ``verified`` says why.
     """
     if until == JUDGED:
-        return {"changed": False, **as_result(plan_run(ports, app, request.mode, request.direction, request.target))}
+        return {"changed": False, **as_result(preflight(ports, app, request.mode, request.direction, request.target))}
     _check(request, until, judged, only)
     done: dict[str, t.Any] = {"changed": False, "run_id": request.run_id, "steps": []}
     closes = wait if until == SETTLED else None
@@ -84,7 +84,7 @@ def run(
     }
 
 
-def _check(request: Request, until: str, judged: bool, only: str) -> None:
+def _check(request: RunRequest, until: str, judged: bool, only: str) -> None:
     """Raise InvalidSettingsError for what makes no sense together."""
     faults = []
     if only and not request.target:
@@ -97,9 +97,9 @@ def _check(request: Request, until: str, judged: bool, only: str) -> None:
         raise InvalidSettingsError(faults)
 
 
-def _judge(ports: Ports, app: Application, request: Request) -> Request:
+def _judge(ports: Ports, app: Application, request: RunRequest) -> RunRequest:
     """The request, bound to what was judged."""
-    plan = plan_run(ports, app, request.mode, request.direction, request.target)
+    plan = preflight(ports, app, request.mode, request.direction, request.target)
     seen = plan.seen.stored.record
     bound = replace(
         request,
