@@ -41,7 +41,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
-    Snapshot,
+    HandoffSnapshot,
     chunk_name,
     snapshot_name,
     to_chunks,
@@ -157,7 +157,7 @@ def test_the_snapshot_of_a_hand_over(
     topic = kafka.topic(records=10)
     handed = {tp: CommittedOffset(tp.partition + 4, 0, "bg:7") for tp in tps(topic)}
     ids = {topic: adapter.topics([topic])[topic].topic_id}
-    taken = Snapshot(7, "run", "hot", "blue", "green", "2026-11-24T08:00:00Z", handed, {}, ids)
+    taken = HandoffSnapshot(7, "run", "hot", "blue", "green", "2026-11-24T08:00:00Z", handed, {}, ids)
     for number, data in enumerate(to_chunks(taken)):
         metadata = {"name": chunk_name(snapshot_name("app", "a"), number)}
         kubectl(

@@ -141,7 +141,9 @@ def parts(epoch=9, target="blue", run_id="run-1", offsets=(5, 8)):
     """The data of the ConfigMaps, as the operator writes them."""
     handed = {EngineTp(TOPIC, number): CommittedOffset(offset) for number, offset in enumerate(offsets)}
     source = "green" if target == "blue" else "blue"
-    return engine.to_chunks(engine.Snapshot(epoch, run_id, "hot", source, target, "-", handed, {}, {TOPIC: "id"}))
+    return engine.to_chunks(
+        engine.HandoffSnapshot(epoch, run_id, "hot", source, target, "-", handed, {}, {TOPIC: "id"})
+    )
 
 
 def put(directory, chunks, name=NAME):

@@ -71,7 +71,7 @@ GUARDS = (
     Guard(
         "A record that is made again is newer than what pods have seen",
         f"{ENGINE}/record/set_active.py",
-        "least = max(1 + state.newest_epoch(runs), request.epoch or 1)",
+        "least = max(1 + store.newest_epoch(runs), request.epoch or 1)",
         "least = request.epoch or 1",
     ),
     Guard(

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store
 from tests.simulation.world import invariants
 from tests.simulation.world.faults import Happen
 from tests.simulation.world.scenario import (
@@ -95,7 +95,7 @@ def handed_over_old_offsets(world, operator, again):
     if not again or not looks or again[0] > looks[-1]:
         return []
     run = world.operator("reader")
-    stored = world.run(run, lambda: State(run.ports, world.app.name).snapshot(world.record))
+    stored = world.run(run, lambda: Store(run.ports, world.app.name).snapshot(world.record))
     same = stored is None or stored.topic_ids[TOPIC] == world.broker.topics[TOPIC].topic_id
     return [] if same else ["handed over offsets of a topic that was gone"]
 

@@ -22,7 +22,7 @@ _TARGETS = {"pause": State.DRAINED, "prepare": State.STANDBY, "fence": State.FEN
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ContractState:
     """The contract's own state at one instant; times in seconds."""
 
     state: State
@@ -205,13 +205,13 @@ class Contract:
             return now.active and self._woken_at is None
         return self._state is (State.STANDBY if command.name == "prepare" else State.FENCED)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ContractState:
         """Everything a status answer needs, taken at one instant."""
         with self._changed:
             return self._snapshot()
 
-    def _snapshot(self) -> Snapshot:
-        return Snapshot(
+    def _snapshot(self) -> ContractState:
+        return ContractState(
             state=self._state,
             desired=self._desired,
             epoch=self._epoch,

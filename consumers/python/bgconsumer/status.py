@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bgconsumer.config import Config
-from bgconsumer.contract import Snapshot
+from bgconsumer.contract import ContractState
 from bgconsumer.model import State
 from bgconsumer.view import STABLE, MemberView, PartitionView
 
@@ -63,7 +63,7 @@ def _member(config: Config, view: MemberView) -> dict[str, Any]:
     }
 
 
-def status(config: Config, now: Snapshot) -> dict[str, Any]:
+def status(config: Config, now: ContractState) -> dict[str, Any]:
     """The answer to ``GET /status`` and, on success, to every command."""
     record, active = now.record, now.desired.target is State.ACTIVE
     return {
@@ -91,7 +91,7 @@ def status(config: Config, now: Snapshot) -> dict[str, Any]:
     }
 
 
-def metrics(config: Config, now: Snapshot) -> dict[str, Any]:
+def metrics(config: Config, now: ContractState) -> dict[str, Any]:
     """The answer to ``GET /metrics-lite``: totals for a Go/No-Go without a monitoring system."""
     return {
         "apiVersion": "bg/v1",

@@ -45,7 +45,7 @@ def _from_file(path: str) -> t.Any:
 
 def _from_config_map(ports: Ports, name: str, namespace: str) -> GroupSnapshot:
     # Only this source needs Kubernetes, and the state's code.
-    from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store
 
     named = ENGINE_SNAPSHOT.fullmatch(name)
     if named is None:
@@ -55,7 +55,7 @@ def _from_config_map(ports: Ports, name: str, namespace: str) -> GroupSnapshot:
             ]
         )
     try:
-        stored = State(ports, named["app"]).stored_snapshot(name)
+        stored = Store(ports, named["app"]).stored_snapshot(name)
     except OffsetsError as error:
         raise InvalidSettingsError([f"{error.message} (namespace {namespace})"]) from error
     return GroupSnapshot("", dict(stored.offsets), stored.topic_ids)

@@ -23,7 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition as EngineTp
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import other_colour
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
-    Snapshot,
+    HandoffSnapshot,
     chunk_name,
     free_slot,
     to_chunks,
@@ -121,7 +121,7 @@ class Application:
             for number, offset in rows.items()
         }
         ids = {topic: self.topic_id(topic) for topic in offsets}
-        whole = Snapshot(epoch, f"run-{epoch}", "hot", other_colour(target), target, "-", handed, {}, ids)
+        whole = HandoffSnapshot(epoch, f"run-{epoch}", "hot", other_colour(target), target, "-", handed, {}, ids)
         return to_chunks(whole)
 
     def topic_id(self, topic: str) -> str:

@@ -14,7 +14,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
-    Snapshot,
+    HandoffSnapshot,
     chunk_name,
     from_chunks,
 )
@@ -130,7 +130,7 @@ class Seen:
     decided: bool = False
     lease_until: float = 0.0
     reign: int = 0
-    snapshot: Snapshot | None = None
+    snapshot: HandoffSnapshot | None = None
     """What was handed over at the beginning of the reign; None where nothing was."""
     asked_at: float = -1.0
     """When somebody asked for a look at the record."""

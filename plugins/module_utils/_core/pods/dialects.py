@@ -123,7 +123,7 @@ class Expression(t.Protocol):
 
 
 @dataclass(frozen=True)
-class State:
+class DialectState:
     """How a state is asked for, and what in the answer shows it (None: nothing does)."""
 
     requests: tuple[HttpCall, ...]
@@ -139,7 +139,7 @@ class Dialect:
     """
 
     name: str
-    states: t.Mapping[str, State]
+    states: t.Mapping[str, DialectState]
     status: HttpCall | None = None
     port: int = 8080
     base_path: str = "/actuator/kafka"
@@ -211,10 +211,10 @@ class _Reader:
                 self.fault(where, f"holds the field {{{name}}}; known are {{target}} and {{epoch}}")
         return call
 
-    def state(self, where: str, raw: t.Any, readable: bool) -> State:
+    def state(self, where: str, raw: t.Any, readable: bool) -> DialectState:
         if not isinstance(raw, dict):
             self.fault(where, f"is {raw!r}; it must be a dictionary with requests and when")
-            return State(())
+            return DialectState(())
         for key in sorted(set(raw) - {"requests", "when"}):
             self.fault(f"{where}.{key}", "is unknown; known are requests and when")
         if readable and not raw.get("when"):
@@ -226,7 +226,7 @@ class _Reader:
             self.fault(f"{where}.requests", f"is {requests!r}; it must be a list of requests")
             requests = []
         calls = [self.request(f"{where}.requests[{number}]", item) for number, item in enumerate(requests)]
-        return State(tuple(calls), self.expression(f"{where}.when", raw.get("when")))
+        return DialectState(tuple(calls), self.expression(f"{where}.when", raw.get("when")))
 
     def expression(self, where: str, text: t.Any) -> Expression | None:
         if not text:

@@ -54,7 +54,7 @@ def free_slot(app: str, named: str) -> str:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class HandoffSnapshot:
     """Offsets handed over at ``epoch``, the activated epoch of the target; topic_ids tells a topic that was deleted and created again."""
 
     epoch: int
@@ -75,9 +75,9 @@ def take(
     offsets: t.Mapping[TopicPartition, CommittedOffset],
     ranges: t.Mapping[TopicPartition, LogRange],
     topics: t.Mapping[str, Topic],
-) -> Snapshot:
+) -> HandoffSnapshot:
     """The snapshot of a run's hand-off."""
-    return Snapshot(
+    return HandoffSnapshot(
         epoch=epoch,
         run_id=run.run_id,
         mode=run.mode,
@@ -90,7 +90,9 @@ def take(
     )
 
 
-def still_meant(snapshot: Snapshot, topics: t.Mapping[str, Topic]) -> dict[TopicPartition, CommittedOffset | None]:
+def still_meant(
+    snapshot: HandoffSnapshot, topics: t.Mapping[str, Topic]
+) -> dict[TopicPartition, CommittedOffset | None]:
     """What the offsets mean now: nothing (None) for a topic that was created again since; topics that are gone are left out."""
     ids = snapshot.topic_ids
     # Brokers that know no ids tell none, or one of zeros.
@@ -100,7 +102,7 @@ def still_meant(snapshot: Snapshot, topics: t.Mapping[str, Topic]) -> dict[Topic
     }
 
 
-def same_logs(snapshot: Snapshot, topics: t.Mapping[str, Topic]) -> dict[TopicPartition, CommittedOffset]:
+def same_logs(snapshot: HandoffSnapshot, topics: t.Mapping[str, Topic]) -> dict[TopicPartition, CommittedOffset]:
     """The offsets that still mean something: those of topics that were not deleted or created again since."""
     return {tp: committed for tp, committed in still_meant(snapshot, topics).items() if committed is not None}
 
@@ -116,7 +118,7 @@ def changed_topics(before: t.Mapping[str, Topic], now: t.Mapping[str, Topic]) ->
             )
 
 
-def to_chunks(snapshot: Snapshot) -> list[dict[str, str]]:
+def to_chunks(snapshot: HandoffSnapshot) -> list[dict[str, str]]:
     """Data of the ConfigMaps, part 0 first. Each says whose it is: parts of two snapshots never pass for one.
 
     Raises OffsetsError when it takes more than MOST_CHUNKS.
@@ -146,7 +148,7 @@ def to_chunks(snapshot: Snapshot) -> list[dict[str, str]]:
     ]
 
 
-def from_chunks(name: str, chunks: t.Sequence[t.Mapping[str, str]]) -> Snapshot:
+def from_chunks(name: str, chunks: t.Sequence[t.Mapping[str, str]]) -> HandoffSnapshot:
     """Read a snapshot back. Raises OffsetsError when it is not whole or not ours."""
     if len({(chunk.get("epoch"), chunk.get("run-id")) for chunk in chunks}) > 1:
         raise OffsetsError(f"ConfigMap {name} is not a whole snapshot: its parts belong to different runs")
@@ -154,7 +156,7 @@ def from_chunks(name: str, chunks: t.Sequence[t.Mapping[str, str]]) -> Snapshot:
         head = chunks[0]
         body = json.loads(zlib.decompress(base64.b64decode("".join(chunk["offsets"] for chunk in chunks))))
         rows = [(TopicPartition(topic, row[0]), row) for topic, listed in body["topics"].items() for row in listed]
-        return Snapshot(
+        return HandoffSnapshot(
             epoch=int(head["epoch"]),
             run_id=head["run-id"],
             mode=head["mode"],

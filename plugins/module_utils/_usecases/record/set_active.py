@@ -32,11 +32,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.c
     rollback_refusal,
     shown,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import Snapshot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import HandoffSnapshot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock, lock_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State, StoredRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store, StoredRecord
 
 LOCK_TTL = 15
 """Seconds after which the lock of a module that was killed may be taken over; more where one request may take as long."""
@@ -115,7 +115,7 @@ def set_active(ports: Ports, request: RecordRequest, check: bool = False) -> dic
         if seen.stored is None:
             _create(ports, request.app, wanted)
         elif wanted != seen.record:
-            State(ports, request.app).swap_record(seen.stored, wanted)
+            Store(ports, request.app).swap_record(seen.stored, wanted)
         return _result(ports, request, seen, wanted)
     finally:
         try:
@@ -154,7 +154,7 @@ def _wanted(ports: Ports, request: RecordRequest, seen: Seen) -> ActiveRecord:
     record = seen.record
     if record is None:
         check_expected(name, None, request.expected_active, request.expected_epoch)
-        return _first(name, request, State(ports, request.app))
+        return _first(name, request, Store(ports, request.app))
     now = ports.clock.now()
     wanted = change_record(record, request.active, request.phase, request.rollback_window, now, request.run_id)
     if request.epoch is not None and wanted.epoch < request.epoch:
@@ -187,7 +187,7 @@ def _check_allowed(name: str, request: RecordRequest, seen: Seen, wanted: Active
         raise _refused(faults, seen.owners, record)
 
 
-def _first(name: str, request: RecordRequest, state: State) -> ActiveRecord:
+def _first(name: str, request: RecordRequest, store: Store) -> ActiveRecord:
     """The record of an application that has none: newer than everything that runs of before have left.
 
     Where it was there once the colour may have been handed offsets that its pods have not begun at yet: they are named again.
@@ -198,13 +198,13 @@ def _first(name: str, request: RecordRequest, state: State) -> ActiveRecord:
         raise InvalidSettingsError(
             [f"ConfigMap {name} does not exist; the first record is stable, not {request.phase}"]
         )
-    runs = state.runs()
+    runs = store.runs()
     given_up = {run.run_id for run in runs if run.status == "aborted"}
-    handed = [(slot, snapshot) for slot, snapshot in state.handed() if snapshot.run_id not in given_up]
+    handed = [(slot, snapshot) for slot, snapshot in store.handed() if snapshot.run_id not in given_up]
     doubt = "" if request.force else _doubt(name, request.active, handed, runs)
     if doubt:
         raise InvalidSettingsError([doubt])
-    least = max(1 + state.newest_epoch(runs), request.epoch or 1)
+    least = max(1 + store.newest_epoch(runs), request.epoch or 1)
     # Where it was handed nothing its group's commits alone tell.
     mine = [(slot, snapshot.epoch) for slot, snapshot in handed if snapshot.target == request.active]
     snapshot, reign = mine[0] if mine else ("", least)
@@ -218,7 +218,7 @@ def _first(name: str, request: RecordRequest, state: State) -> ActiveRecord:
     return first if request.rollback_window is None else replace(first, rollback_window=request.rollback_window)
 
 
-def _doubt(name: str, active: str, handed: t.Sequence[tuple[str, Snapshot]], runs: t.Sequence[Run]) -> str:
+def _doubt(name: str, active: str, handed: t.Sequence[tuple[str, HandoffSnapshot]], runs: t.Sequence[Run]) -> str:
     """Why a record that was there once may not have said that ``active`` is active, or empty.
 
     handed: the snapshots of runs that were not given up. A run writes its own before it flips.

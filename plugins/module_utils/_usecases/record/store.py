@@ -25,7 +25,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.a
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
     MOST_CHUNKS,
     SLOTS,
-    Snapshot,
+    HandoffSnapshot,
     chunk_name,
     free_slot,
     from_chunks,
@@ -49,7 +49,7 @@ class StoredRecord:
     immutable: bool = False
 
 
-class State:
+class Store:
     """Reads and writes the state objects of ``app``. patience: seconds to find out what became of a lost write."""
 
     def __init__(self, ports: Ports, app: str, patience: float = 10.0) -> None:
@@ -95,7 +95,7 @@ class State:
             stored = self._replace(name, data, self._journal_version)
         self._journal_version = stored.resource_version
 
-    def snapshot(self, record: ActiveRecord) -> Snapshot | None:
+    def snapshot(self, record: ActiveRecord) -> HandoffSnapshot | None:
         """What the active colour was handed when it became active; None where the record names no snapshot.
 
         Raises OffsetsError when the one that it names is missing, not whole, or of another hand-over.
@@ -110,7 +110,7 @@ class State:
             )
         return snapshot
 
-    def stored_snapshot(self, name: str) -> Snapshot:
+    def stored_snapshot(self, name: str) -> HandoffSnapshot:
         """The snapshot of that name, whatever it is of. Raises OffsetsError when it is missing or not whole."""
         chunks: list[t.Mapping[str, str]] = []
         for index in range(MOST_CHUNKS):
@@ -143,7 +143,7 @@ class State:
             epochs.append(int(text) if text.isdigit() else 0)
         return max(epochs)
 
-    def handed(self) -> list[tuple[str, Snapshot]]:
+    def handed(self) -> list[tuple[str, HandoffSnapshot]]:
         """The whole snapshots of both slots with their names, the newest first."""
         found = []
         for slot in SLOTS:
@@ -168,7 +168,7 @@ class State:
                 found = self._ports.cluster.create_config_map(part, {"epoch": "0", "run-id": ""})
             self._reserved[part] = found.resource_version
 
-    def write_snapshot(self, record: ActiveRecord, snapshot: Snapshot) -> str:
+    def write_snapshot(self, record: ActiveRecord, snapshot: HandoffSnapshot) -> str:
         """Store a snapshot in the reserved slot, part 0 last, and return its name. Raises ConflictError when it was written
         to since it was reserved.
         """

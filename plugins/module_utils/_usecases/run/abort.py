@@ -88,11 +88,11 @@ def give_up(ctx: RunContext, note: str) -> str:
         )
     if record.armed:
         with ctx.steps.step("disarm"):
-            ctx.stored = ctx.state.swap_record(ctx.stored, record.abort(run_id, ctx.run.proven))
+            ctx.stored = ctx.store.swap_record(ctx.stored, record.abort(run_id, ctx.run.proven))
     elif ctx.run.run_id != run_id:
         # That run may only sleep, just before it arms: what it has read has to be old when it wakes up.
         with ctx.steps.step("claim the record"):
-            ctx.stored = ctx.state.swap_record(ctx.stored, record.claim(run_id))
+            ctx.stored = ctx.store.swap_record(ctx.stored, record.claim(run_id))
     with ctx.steps.step("put back replicas"):
         put_back(ctx)
     doubt = _see_at_work(ctx)

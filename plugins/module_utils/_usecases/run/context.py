@@ -32,7 +32,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.appl
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff, hand_off, is_older
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State, StoredRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store, StoredRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.steps import Steps
 
 POLL = 0.1
@@ -65,7 +65,7 @@ class RunContext:
     app: Application
     request: RunRequest
     lock: RunLock
-    state: State
+    store: Store
     steps: Steps
     journal: Journal
     stored: StoredRecord
@@ -94,10 +94,10 @@ class RunContext:
     @classmethod
     def read(cls, ports: Ports, app: Application, request: RunRequest, lock: RunLock) -> RunContext:
         """Read the state without taking the lock (check mode)."""
-        state = State(ports, app.name)
-        stored = state.record()
+        store = Store(ports, app.name)
+        stored = store.record()
         found = stored.record.to_data()
-        return cls(ports, app, request, lock, state, Steps(ports.clock), state.journal(), stored, {}, found)
+        return cls(ports, app, request, lock, store, Steps(ports.clock), store.journal(), stored, {}, found)
 
     @property
     def run(self) -> Run:
@@ -154,13 +154,13 @@ class RunContext:
         """Store the run as it stands."""
         self.lock.hold()
         self.journal = self.journal.update(run)
-        self.state.write_journal(self.journal)
+        self.store.write_journal(self.journal)
 
     def start_run(self, run: Run) -> None:
         """Store a new run; an unfinished one before it is superseded."""
         self.lock.hold()
         self.journal = self.journal.start(run)
-        self.state.write_journal(self.journal)
+        self.store.write_journal(self.journal)
 
     def event(self, colour: str, reason: str, message: str) -> None:
         """Tell ``kubectl describe``; never a reason to fail."""
@@ -187,7 +187,7 @@ class RunContext:
 
     def refresh(self) -> None:
         """Read the record again: what became of a write, or who else wrote, is told by it alone."""
-        self.stored = self.state.record()
+        self.stored = self.store.record()
 
     def whose_scale(self, colour: str) -> str:
         """Who else owns the replicas of a colour, as the end of a sentence, or empty."""
@@ -206,7 +206,7 @@ class RunContext:
         inherited: t.Mapping[TopicPartition, CommittedOffset | None] = {}
         if colour == self.stored.record.active:
             try:
-                snapshot = self.state.snapshot(self.stored.record)
+                snapshot = self.store.snapshot(self.stored.record)
             except OffsetsError:
                 # Nobody needs it any more once every partition has a commit of this reign.
                 if any(tp not in committed or is_older(committed[tp], epoch) for tp in partitions):

@@ -271,7 +271,7 @@ def _to_the_flip(ctx: RunContext, until: str) -> tuple[Handoff | None, list[Pod]
     if not went_before:
         with ctx.steps.step("arm"):
             ctx.write_journal(ctx.run.begin("hand over", ctx.ports.clock.now()))
-            ctx.stored = ctx.state.swap_record(ctx.stored, ctx.stored.record.arm(run.direction, run.run_id))
+            ctx.stored = ctx.store.swap_record(ctx.stored, ctx.stored.record.arm(run.direction, run.run_id))
     if last <= UNTIL.index(ARMED):
         return None, []
     with ctx.steps.step("quiesce source"):
@@ -295,7 +295,7 @@ def _flip(ctx: RunContext, flip: ActiveRecord) -> None:
     deadline = ctx.ports.clock.monotonic() + PATIENCE
     while True:
         try:
-            ctx.stored = ctx.state.swap_record(ctx.stored, flip)
+            ctx.stored = ctx.store.swap_record(ctx.stored, flip)
         except ClusterError:
             if ctx.ports.clock.monotonic() >= deadline:
                 raise
@@ -328,7 +328,7 @@ def _warm(ctx: RunContext) -> dict[str, list[Pod]]:
                 "ranges": lambda: ctx.ports.kafka.log_ranges(partitions),
             }
         )
-        ctx.state.reserve_snapshot(ctx.stored.record, chunks)
+        ctx.store.reserve_snapshot(ctx.stored.record, chunks)
         pods: dict[str, list[Pod]] = {"source": seen["source"], "target": seen["target"]}
         if ctx.run.mode == "hot":
             ctx.ports.consumers.call([*pods["source"], *pods["target"]], "status", None, ctx.app.timeouts.request)
@@ -341,7 +341,7 @@ def _ready_to_flip(ctx: RunContext, handoff: Handoff) -> ActiveRecord:
     with ctx.steps.step("snapshot"):
         ctx.lock.hold()
         taken = snapshots.take(record.epoch + 1, run, now, handoff.offsets, handoff.ranges, ctx.topics)
-        name = ctx.state.write_snapshot(record, taken)
+        name = ctx.store.write_snapshot(record, taken)
     if run.mode == "cold":
         with ctx.steps.step("copy offsets"):
             cold.copy(ctx, handoff)

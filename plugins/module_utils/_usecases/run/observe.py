@@ -40,7 +40,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafk
     open_transactions,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State, StoredRecord
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store, StoredRecord
 
 LEASES = "coordination.k8s.io"
 
@@ -170,13 +170,13 @@ def check_rights(ports: Ports, app: Application, mode: str) -> None:
 
 def observe(ports: Ports, app: Application, mode: str, surroundings: bool = False) -> Observation:
     """Look at everything once. surroundings: also at what lives beside the application, which only matters before a run."""
-    state = State(ports, app.name)
-    stored = state.record()
+    store = Store(ports, app.name)
+    stored = store.record()
     # In cold mode pods need not speak bg/v1; those that do tell whether they stand by.
     asked = mode != "cold" or surroundings
     first = ports.parallel.run(
         {
-            "journal": state.journal,
+            "journal": store.journal,
             "lock": lambda: ports.cluster.lease(lock_name(app.name)),
             "names": lambda: topic_names(ports, app, stored.record.active),
             "blue": lambda: view_colour(ports, app, "blue", asked, surroundings),

@@ -29,7 +29,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.memb
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import as_result as as_ways
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
     ColourView,
     Observation,
@@ -80,7 +80,7 @@ def preflight(ports: Ports, app: Application, mode: str, direction: str, target:
 
 def _overtaken(ports: Ports, app: Application, seen: Observation) -> bool:
     """Whether the record has moved on since it was read: then pods were asked after it, and nothing fits."""
-    return State(ports, app.name).record().version != seen.stored.version
+    return Store(ports, app.name).record().version != seen.stored.version
 
 
 def choose_target(seen: Observation, direction: str, target: str, now: str) -> str:

@@ -15,7 +15,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.h
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import State
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import Observation, observe
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import (
@@ -89,7 +89,7 @@ def _handed_over(ports: Ports, app: Application, seen: Observation) -> gates.Gat
     name, wanted = "hand-off kept", "commits at or after it"
     active = seen.colours[seen.stored.record.active]
     try:
-        snapshot = State(ports, app.name).snapshot(seen.stored.record)
+        snapshot = Store(ports, app.name).snapshot(seen.stored.record)
     except OffsetsError as error:
         return gates.gate(name, "unknown", wanted, False, error.message)
     if snapshot is None:
@@ -123,7 +123,7 @@ def close_run(ctx: RunContext) -> None:
     record, unfinished = ctx.stored.record, ctx.journal.unfinished
     ctx.lock.hold()
     if record.phase != "stable":
-        ctx.stored = ctx.state.swap_record(ctx.stored, record.settle())
+        ctx.stored = ctx.store.swap_record(ctx.stored, record.settle())
     if unfinished is not None:
         # A run that died before it armed can be what is left beside a reign that is settled now: it has moved nothing, and a
         # rollback still means the switch before it.

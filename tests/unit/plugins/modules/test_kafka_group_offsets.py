@@ -17,7 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
-    Snapshot,
+    HandoffSnapshot,
     chunk_name,
     snapshot_name,
     to_chunks,
@@ -150,7 +150,7 @@ def test_a_snapshot_as_data_and_as_file(seeded: OffsetsWorld, run_module: RunMod
 
 
 def test_the_snapshot_of_a_hand_over(seeded: OffsetsWorld, run_module: RunModule) -> None:
-    taken = Snapshot(7, "run", "hot", "blue", "green", "now", seeded.kafka.offsets["blue"], {}, {"t": "id-t"})
+    taken = HandoffSnapshot(7, "run", "hot", "blue", "green", "now", seeded.kafka.offsets["blue"], {}, {"t": "id-t"})
     for number, data in enumerate(to_chunks(taken)):
         seeded.cluster.put_others(chunk_name(snapshot_name("app", "a"), number), **data)
     restore = {"group_id": "blue", "snapshot_config_map": "app-bg-snapshot-a", "namespace": "n"}

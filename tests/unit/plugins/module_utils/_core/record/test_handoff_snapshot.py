@@ -22,7 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record import handoff_snapshot as snapshots
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
     SLOTS,
-    Snapshot,
+    HandoffSnapshot,
     changed_topics,
     chunk_name,
     free_slot,
@@ -41,7 +41,7 @@ OFFSETS = st.dictionaries(
 )
 
 
-def snapshot(offsets: dict[TopicPartition, CommittedOffset]) -> Snapshot:
+def snapshot(offsets: dict[TopicPartition, CommittedOffset]) -> HandoffSnapshot:
     run = Run("run", "switch", "hot", "blue", "green", "me", "now", 5)
     ranges = {tp: LogRange(0, known.offset + 7) for tp, known in offsets.items()}
     topics = {tp.topic: Topic(tp.topic, f"id-{tp.topic}", {}) for tp in offsets}
