@@ -17,18 +17,18 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     ConflictError,
     NotReadyError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.bg_v1 import BgV1Command
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialect_command import DialectCommand
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import Dialect
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.speech import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_command import (
     ACCEPTED,
     NOTHING,
     PROOFS,
     UNKNOWN,
-    BgV1,
-    Speech,
-    Spoken,
-    View,
-    said,
+    PodCommand,
+    PodView,
+    reason_of,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 
@@ -58,11 +58,11 @@ class PauseRequest:
     request_timeout: float = 5.0
 
     @property
-    def speech(self) -> Speech:
+    def command(self) -> PodCommand:
         """How the state is asked for and read."""
         if self.dialect is not None:
-            return Spoken(self.dialect, self.state, self.targets, self.epoch)
-        return BgV1(self.state, self.epoch or 0, self.standby)
+            return DialectCommand(self.dialect, self.state, self.targets, self.epoch)
+        return BgV1Command(self.state, self.epoch or 0, self.standby)
 
 
 @dataclass
@@ -70,7 +70,7 @@ class _Round:
     """What one look at all pods showed, by the pods' uid: a pod that came back under its old name is another one."""
 
     pods: list[Pod]
-    views: dict[str, View] = field(default_factory=dict)
+    views: dict[str, PodView] = field(default_factory=dict)
 
     @property
     def uids(self) -> set[str]:
@@ -96,7 +96,7 @@ class _Call:
     def __init__(self, ports: Ports, request: PauseRequest) -> None:
         self._ports = ports
         self._request = request
-        self._speech = request.speech
+        self._command = request.command
         self._began = ports.clock.monotonic()
         self._told: set[str] = set()
         self._moved: set[str] = set()
@@ -113,7 +113,7 @@ class _Call:
         todo = self._seen.todo
         self._moved = {pod.uid for pod in todo}
         # One that does not answer now would be told as soon as it does.
-        told = (self._addressed(todo) or todo[:1]) if self._speech.to_one else todo
+        told = (self._addressed(todo) or todo[:1]) if self._command.to_one else todo
         self._told = {pod.uid for pod in told}
         return self._result()
 
@@ -149,11 +149,11 @@ class _Call:
         self._rounds += 1
         seen = _Round(self._ports.cluster.pods(self._workload))
         answers: dict[str, list[Reply]] = {pod.uid: [] for pod in seen.pods}
-        for call in self._speech.reads:
+        for call in self._command.reads:
             for pod, reply in self._send(seen.pods, call, 0.0):
                 answers[pod.uid].append(reply)
         for pod in seen.pods:
-            seen.views[pod.uid] = self._speech.view(answers[pod.uid], pod.uid in self._accepted)
+            seen.views[pod.uid] = self._command.view(answers[pod.uid], pod.uid in self._accepted)
         return seen
 
     def _tell(self, todo: t.Sequence[Pod]) -> None:
@@ -161,18 +161,18 @@ class _Call:
         pods = self._addressed(todo)
         told: set[str] = set()
         refused: list[str] = []
-        for number, call in enumerate(self._speech.commands):
-            replies = self._send(pods, call, self._speech.extra)
+        for number, call in enumerate(self._command.commands):
+            replies = self._send(pods, call, self._command.extra)
             taken = [(pod, reply) for pod, reply in replies if _ok(reply)]
             refused += [_refusal(reply) for _pod, reply in replies if self._refuses(reply)]
             told |= {pod.uid for pod, _reply in taken}
             pods = [pod for pod, _reply in taken]
-            if number == len(self._speech.commands) - 1:
+            if number == len(self._command.commands) - 1:
                 self._accepted |= {pod.uid for pod in pods}
-            for pod, reply in taken if self._speech.tells else ():
-                self._seen.views[pod.uid] = self._speech.view([reply], True)
+            for pod, reply in taken if self._command.answers_with_status else ():
+                self._seen.views[pod.uid] = self._command.view([reply], True)
         self._told |= told
-        self._moved |= {pod.uid for pod in todo} if told and self._speech.to_one else told
+        self._moved |= {pod.uid for pod in todo} if told and self._command.to_one else told
         if refused:
             raise ConflictError(
                 f"{self._title} refuses to be {self._request.state}{self._at_epoch}: {'; '.join(refused)}",
@@ -186,8 +186,8 @@ class _Call:
         """
         views, safe = self._seen.views, self._request.state in ("paused", "stopped")
         now = self._ports.clock.monotonic()
-        able = [pod for pod in todo if views[pod.uid].state is not None or (safe and views[pod.uid].heard)]
-        if self._speech.to_one:
+        able = [pod for pod in todo if views[pod.uid].state is not None or (safe and views[pod.uid].answered)]
+        if self._command.to_one:
             able.sort(key=lambda pod: (not pod.ready, pod.name))
             able = able[self._rounds % len(able) :][:1] if able else []
         due = [pod for pod in able if now >= self._again.get(self._key(pod), now)]
@@ -195,7 +195,7 @@ class _Call:
         return due
 
     def _key(self, pod: Pod) -> str:
-        return "" if self._speech.to_one else pod.uid
+        return "" if self._command.to_one else pod.uid
 
     def _send(self, pods: t.Sequence[Pod], call: HttpCall, extra: float) -> list[tuple[Pod, Reply]]:
         if not pods:
@@ -205,7 +205,7 @@ class _Call:
         return [(pod, replies[pod.name]) for pod in pods]
 
     def _refuses(self, reply: Reply) -> bool:
-        return reply.status is not None and 400 <= reply.status < 500 and reply.status not in self._speech.passing
+        return reply.status is not None and 400 <= reply.status < 500 and reply.status not in self._command.passing
 
     def _in_time(self) -> None:
         if self._ports.clock.monotonic() - self._began < self._request.timeout:
@@ -236,14 +236,14 @@ class _Call:
     def _result(self) -> dict[str, t.Any]:
         before = {pod.name: _label(self._first, pod) for pod in self._first.pods}
         moved = {pod.name for pod in self._first.pods if pod.uid in self._moved}
-        after = {name: self._speech.goal if name in moved else state for name, state in before.items()}
+        after = {name: self._command.goal if name in moved else state for name, state in before.items()}
         pods = [self._pod(pod) for pod in self._seen.pods]
         proof = max((pod["proof"] for pod in pods), key=PROOFS.index, default=NOTHING)
         return {
             "changed": bool(self._told),
             "state": self._request.state,
             "epoch": self._request.epoch,
-            "dialect": self._speech.dialect,
+            "dialect": self._command.dialect,
             "proof": proof,
             "pods": pods,
             "elapsed": round(self._ports.clock.monotonic() - self._began, 3),
@@ -282,7 +282,7 @@ def _ok(reply: Reply) -> bool:
 
 
 def _refusal(reply: Reply) -> str:
-    return f"pod {reply.pod} answered {reply.status}: {said(reply)}"
+    return f"pod {reply.pod} answered {reply.status}: {reason_of(reply)}"
 
 
 def _label(seen: _Round, pod: Pod) -> str:
