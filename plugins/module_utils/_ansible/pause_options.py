@@ -12,13 +12,11 @@ import re
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import (
-    BG_V1,
-    CUSTOM,
-    DIALECTS,
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialect_reader import (
     Dialect,
     parse_dialect,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import BG_V1, CUSTOM, DIALECTS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint, parse_endpoint
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods.pause_consumers import PauseRequest
 

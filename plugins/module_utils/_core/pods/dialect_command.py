@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import (
-    PASSING,
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialect_reader import (
     Dialect,
     evaluate,
     filled,
     state_in,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import PASSING
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_command import (
     ACCEPTED,

@@ -19,7 +19,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.bg_v1 import BgV1Command
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialect_command import DialectCommand
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import Dialect
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialect_reader import Dialect
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_command import (
     ACCEPTED,

@@ -12,14 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import (
-    CUSTOM,
-    DIALECTS,
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialect_reader import (
     Dialect,
     filled,
     parse_dialect,
     state_in,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import CUSTOM, DIALECTS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall
 
 

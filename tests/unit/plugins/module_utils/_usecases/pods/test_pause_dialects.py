@@ -20,11 +20,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     ConflictError,
     NotReadyError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import (
-    CUSTOM,
-    DIALECTS,
-    parse_dialect,
-)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialect_reader import parse_dialect
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import CUSTOM, DIALECTS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods.pause_consumers import (
     PauseRequest,
     pause_consumers,
