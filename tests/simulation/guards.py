@@ -169,13 +169,13 @@ GUARDS = (
     ),
     Guard(
         "After an eviction a group is believed empty only when it stays so",
-        f"{ENGINE}/kafka/vacate_group.py",
+        f"{ENGINE}/kafka/empty_group.py",
         "return not self.evicted or now - self._empty_since >= EMPTY_LASTS",
         "return True",
     ),
     Guard(
         "The lock is looked at right before an eviction",
-        f"{ENGINE}/kafka/vacate_group.py",
+        f"{ENGINE}/kafka/empty_group.py",
         "            hold()  # a process that stood still since it looked would evict members that have joined meanwhile\n",
         "",
     ),

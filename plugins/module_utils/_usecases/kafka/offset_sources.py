@@ -39,7 +39,7 @@ Offsets = dict[TopicPartition, CommittedOffset]
 
 
 @dataclass(frozen=True)
-class View:
+class OffsetView:
     """What was read at one moment."""
 
     group: Group
@@ -49,7 +49,7 @@ class View:
     ranges: t.Mapping[TopicPartition, LogRange]
 
 
-def look(ports: Ports, request: OffsetRequest) -> View:
+def read_view(ports: Ports, request: OffsetRequest) -> OffsetView:
     """Read all that a plan needs. Raises InvalidSettingsError listing all that does not exist."""
     kafka, origin = ports.kafka, request.from_group or request.group_id
     listed = _listed(request)
@@ -73,7 +73,7 @@ def look(ports: Ports, request: OffsetRequest) -> View:
         desired = _removed(partitions, current, pending)
     else:
         desired = _desired(request, partitions, offsets, found.get("ranges", {}), found.get("times", {}))
-    return View(group, topics, current, desired, found.get("ranges", {}))
+    return OffsetView(group, topics, current, desired, found.get("ranges", {}))
 
 
 def _known(ports: Ports, request: OffsetRequest) -> t.Callable[[], tuple[Offsets, t.Collection[TopicPartition]]]:

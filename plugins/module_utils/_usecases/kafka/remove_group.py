@@ -19,6 +19,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.of
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Group
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.empty_group import members_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.offset_sources import (
     refuse_other_kinds,
 )
@@ -26,7 +27,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafk
     empty_out,
     result_of,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.vacate_group import members_of
 
 
 def remove_group(ports: Ports, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:

@@ -32,11 +32,14 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.of
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Group, Topic, TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.offset_sources import View, look
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.vacate_group import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.empty_group import (
+    empty_group,
     members_of,
     rows_of,
-    vacate,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.offset_sources import (
+    OffsetView,
+    read_view,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.write_offsets import (
     LISTED,
@@ -54,7 +57,7 @@ def set_offsets(ports: Ports, request: OffsetRequest, check: bool = False) -> di
     and OffsetsError when a part was refused by the broker or does not read back as written. Each carries the result as far
     as it is known.
     """
-    view = look(ports, request)
+    view = read_view(ports, request)
     plan = _plan(request, view)
     result = result_of(view.group, view.topics, plan)
     if not plan.changes:
@@ -66,7 +69,7 @@ def set_offsets(ports: Ports, request: OffsetRequest, check: bool = False) -> di
             return {**result, "members": members_of(view.group), "warnings": [warning]}
         evicted = empty_out(ports, request, view.group, verb, result)
         # Members commit while they leave: what was read before is old.
-        view = look(ports, request)
+        view = read_view(ports, request)
         plan = _plan(request, view)
         result = {**result_of(view.group, view.topics, plan), "evicted": evicted}
         result["changed"] = result["changed"] or bool(evicted)
@@ -80,13 +83,13 @@ def empty_out(
 ) -> list[dict[str, t.Any]]:
     """The group without members; answers who was evicted. Raises GroupNotEmptyError or NoGoError with the result."""
     try:
-        gone = vacate(ports, group, verb, request.wait_empty, request.evict_static)
+        gone = empty_group(ports, group, verb, request.wait_empty, request.evict_static)
     except (GroupNotEmptyError, NoGoError) as error:
         raise type(error)(error.message, {**result, **error.result}) from error
     return rows_of(gone)
 
 
-def _plan(request: OffsetRequest, view: View) -> OffsetPlan:
+def _plan(request: OffsetRequest, view: OffsetView) -> OffsetPlan:
     """The plan. Raises OffsetsError with every fault, and what could be decided."""
     plan = plan_offsets(
         view.current, view.desired, view.ranges, request.missing, request.out_of_range, request.forward_only
@@ -107,7 +110,7 @@ def _plan(request: OffsetRequest, view: View) -> OffsetPlan:
     return plan
 
 
-def _write(ports: Ports, view: View, plan: OffsetPlan, result: dict[str, t.Any]) -> None:
+def _write(ports: Ports, view: OffsetView, plan: OffsetPlan, result: dict[str, t.Any]) -> None:
     """Write the changes, read them back, and see that the topics are still those that were looked at.
 
     Raises GroupNotEmptyError, KafkaError or OffsetsError saying which partitions moved and which did not.

@@ -65,15 +65,7 @@ class LagRequest:
             raise InvalidSettingsError(faults)
 
 
-def read_group(
-    kafka: Kafka, group_id: str, topics: t.Sequence[str] = (), read_committed: bool = False
-) -> dict[str, t.Any]:
-    """Type, state, members, offsets and lag of a group. A group nobody knows is an answer, not an error."""
-    group, rows = look(kafka, group_id, topics, read_committed)
-    return _as_result(group, rows)
-
-
-def look(
+def read_lags(
     kafka: Kafka, group_id: str, topics: t.Sequence[str] = (), read_committed: bool = False
 ) -> tuple[Group, list[lag.PartitionLag]]:
     """The group, and every partition of the topics; by default of those it has offsets for or its members own.
@@ -166,7 +158,7 @@ def _look(kafka: Kafka, request: LagRequest) -> tuple[Group, list[lag.PartitionL
     if request.goal.until == "empty":
         return kafka.groups([request.group_id])[request.group_id], []
     marked = {tp.topic for tp in request.goal.barrier or ()}
-    group, rows = look(kafka, request.group_id, request.topics or sorted(marked), request.read_committed)
+    group, rows = read_lags(kafka, request.group_id, request.topics or sorted(marked), request.read_committed)
     if group.kind == "share":
         why = "it acknowledges single records and commits no offsets, so it has no lag to wait for"
         raise InvalidSettingsError(

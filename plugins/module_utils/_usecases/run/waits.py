@@ -30,7 +30,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.gate
     ownership_gate,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.members import is_pod_of
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.vacate_group import wait_empty
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.empty_group import wait_empty
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import POLL, RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import ask
 

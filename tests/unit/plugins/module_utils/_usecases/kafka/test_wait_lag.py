@@ -28,7 +28,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.wait_goal import Goal
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.wait_lag import (
     LagRequest,
-    read_group,
     wait_lag,
 )
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
@@ -310,16 +309,15 @@ def test_open_transactions_do_not_count_for_those_who_do_not_read_them(behind: W
     del behind.kafka.logs[T1]
     assert call(behind, check=True)["total_lag"] == 30
     assert call(behind, check=True, read_committed=True)["total_lag"] == 26
-    assert read_group(t.cast(t.Any, behind.kafka), "g")["total_lag"] == 30
 
 
 def test_topics_that_were_asked_for_must_exist(behind: World) -> None:
     with pytest.raises(InvalidSettingsError, match="topic nope does not exist"):
-        read_group(t.cast(t.Any, behind.kafka), "g", ["t", "nope"])
+        call(behind, check=True, topics=["t", "nope"])
 
 
 def test_a_group_as_data(behind: World) -> None:
-    seen = read_group(t.cast(t.Any, behind.kafka), "g")
+    seen = call(behind, check=True)
     assert seen["members"][0]["client_id"] == "c1"
     assert [(row["committed_offset"], row["log_end_offset"], row["lag"]) for row in seen["partitions"]] == [
         (70, 100, 30),

@@ -18,7 +18,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     NoGoError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import Group, Member
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.vacate_group import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.empty_group import (
     EMPTY_LASTS,
     wait_empty,
 )

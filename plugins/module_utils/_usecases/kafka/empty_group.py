@@ -112,7 +112,7 @@ def _state(group: Group, evicted: t.Mapping[str, Member]) -> dict[str, t.Any]:
     return {"members": members_of(group), "evicted": rows_of(evicted.values()), "changed": bool(evicted)}
 
 
-def vacate(ports: Ports, group: Group, verb: str, wait: float, evict_static: bool) -> list[Member]:
+def empty_group(ports: Ports, group: Group, verb: str, wait: float, evict_static: bool) -> list[Member]:
     """As ``wait_empty``, for a group whose processes we know nothing of: only static members may be evicted.
 
     They do not leave by themselves, while a dynamic one that is there is a running consumer. verb: what is to be done with the
