@@ -214,15 +214,15 @@ def test_an_answer_to_a_commit_that_is_lost_on_the_way(
     adapter.commit(name, offsets_of(topic, 1))
     chosen = settings.load()
     relays = {number: Relay(chosen.broker_address(number), 9092) for number in BROKERS}
-    learn = net.Wire._learn
+    learn = net.Connections._learn
 
-    def through_relays(self: net.Wire, answer: t.Any) -> None:
+    def through_relays(self: net.Connections, answer: t.Any) -> None:
         for row in answer.brokers:
             row.host, port = relays[row.node_id].address.split(":")
             row.port = int(port)
         learn(self, answer)
 
-    monkeypatch.setattr(net.Wire, "_learn", through_relays)
+    monkeypatch.setattr(net.Connections, "_learn", through_relays)
     for relay in relays.values():
         relay.__enter__()
     try:

@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 Params = t.Mapping[str, t.Any]
 
 
-class Lazy:
+class LazyPort:
     """Stands for an object that is made when one of its attributes is first asked for."""
 
     def __init__(self, make: t.Callable[[], t.Any]) -> None:
@@ -53,12 +53,12 @@ def build_ports(
     results must not show.
     """
     where = namespace or params.get("namespace") or ""
-    api = Lazy(lambda: _api_server(params))
-    cluster = Lazy(lambda: _cluster(api, where))
+    api = LazyPort(lambda: _api_server(params))
+    cluster = LazyPort(lambda: _cluster(api, where))
     return Ports(
-        kafka=t.cast(Kafka, Lazy(lambda: _kafka(params))),
+        kafka=t.cast(Kafka, LazyPort(lambda: _kafka(params))),
         cluster=t.cast(Cluster, cluster),
-        consumers=t.cast(Consumers, Lazy(lambda: _consumers(api, cluster, where, endpoint, hide))),
+        consumers=t.cast(Consumers, LazyPort(lambda: _consumers(api, cluster, where, endpoint, hide))),
         clock=SystemClock(),
         parallel=ThreadParallel(),
     )

@@ -53,7 +53,7 @@ class RefusedError(Exception):
     """There is no connection, and waiting will not help; the text says why."""
 
 
-def connect(settings: t.Mapping[str, t.Any], request_timeout: float, deadline: Deadline) -> net.Wire:
+def connect(settings: t.Mapping[str, t.Any], request_timeout: float, deadline: Deadline) -> net.Connections:
     """Connections that know the brokers.
 
     Raises ``InvalidSettingsError`` before anything is connected, ``RefusedError`` as soon as it is clear that waiting will
@@ -61,23 +61,23 @@ def connect(settings: t.Mapping[str, t.Any], request_timeout: float, deadline: D
     """
     # Files are read anew each time: certificates and tokens are renewed while we run.
     prepared = security.prepare(settings, net.KNOWN_SETTINGS)
-    wire = net.Wire(prepared, request_timeout, BACKOFF)
+    connections = net.Connections(prepared, request_timeout, BACKOFF)
     try:
-        _bootstrap(wire, deadline)
+        _bootstrap(connections, deadline)
     except BaseException:
-        wire.close(0.0)
+        connections.close(0.0)
         raise
-    return wire
+    return connections
 
 
-def _bootstrap(wire: net.Wire, deadline: Deadline) -> None:
+def _bootstrap(connections: net.Connections, deadline: Deadline) -> None:
     patience, pause, asked = FIRST_PATIENCE, BACKOFF, False
     while True:
         limit = max(0.001, min(patience, deadline.left - _GRACE))
         try:
-            wire.run(lambda: wire.bootstrap(limit, causes.is_final))  # noqa: B023 - run at once
+            connections.run(lambda: connections.bootstrap(limit, causes.is_final))  # noqa: B023 - run at once
         except net.UnconnectedError as failed:
-            if why := _why_not(failed, wire.settings, deadline, asked):
+            if why := _why_not(failed, connections.settings, deadline, asked):
                 raise RefusedError(why) from failed
             asked = True
             if deadline.left - _GRACE <= pause:

@@ -83,7 +83,7 @@ class KafkaConnection:
         self._settings = dict(settings)
         self._timeout = timeout
         self._request_timeout = request_timeout
-        self._wire: net.Wire | None = None
+        self._connections: net.Connections | None = None
         self._connecting = threading.Lock()
         self._coordinators: dict[str, int] = {}
         self._leaders: dict[TopicPartition, int] = {}
@@ -130,62 +130,62 @@ class KafkaConnection:
     def _attempts(self, work: t.Callable[[], t.Awaitable[T]], deadline: Deadline) -> T:
         pause = BACKOFF
         while True:
-            wire = self._connected(deadline)
+            connections = self._connected(deadline)
             try:
-                return wire.run(work)
+                return connections.run(work)
             except Exception as error:  # noqa: BLE001 - most are raised again
                 # When another call gave these connections up, the error says nothing about the brokers.
-                if self._wire is wire or not deadline.left:
-                    self._wait_or_raise(wire, error, pause, deadline)
+                if self._connections is connections or not deadline.left:
+                    self._wait_or_raise(connections, error, pause, deadline)
             time.sleep(min(pause, deadline.left))
             pause = min(2 * pause, MOST_BACKOFF)
 
-    def _wait_or_raise(self, wire: net.Wire, error: Exception, pause: float, deadline: Deadline) -> None:
+    def _wait_or_raise(self, connections: net.Connections, error: Exception, pause: float, deadline: Deadline) -> None:
         """Return when the work should be tried again after a pause."""
-        failed = wire.failure_of(error)
+        failed = connections.failure_of(error)
         if failed and causes.is_final(error):
             # The library remembers refused credentials; new ones need a new client.
-            self._give_up(wire)
-            raise RefusedError(causes.explain(failed.host, failed.port, error, wire.settings)) from error
-        if isinstance(error, errors.KafkaConnectionError) and (lapsed := causes.lapsed_token(wire.settings)):
+            self._give_up(connections)
+            raise RefusedError(causes.explain(failed.host, failed.port, error, connections.settings)) from error
+        if isinstance(error, errors.KafkaConnectionError) and (lapsed := causes.lapsed_token(connections.settings)):
             raise RefusedError(lapsed) from error
         self._seen = str(failed or error)
         patience = UNKNOWN_TOPIC_PATIENCE if _code(error) == UNKNOWN_TOPIC else self._timeout
         if not may_pass(error) or deadline.left <= pause or deadline.spent + pause > patience:
             raise error
-        self._forget(wire, error)
+        self._forget(connections, error)
 
-    def _connected(self, deadline: Deadline) -> net.Wire:
+    def _connected(self, deadline: Deadline) -> net.Connections:
         """The connections, made at the first call. Callers in other threads wait here, within their own deadlines."""
         lock = self._connecting
         if not lock.acquire(timeout=deadline.left):
             raise errors.KafkaTimeoutError("another call is still connecting")
         try:
-            if self._wire is None:
-                wire = connect(self._settings, self._request_timeout, deadline)
+            if self._connections is None:
+                connections = connect(self._settings, self._request_timeout, deadline)
                 if self._connecting is not lock:  # the call was given up meanwhile
-                    wire.close(0.0)
+                    connections.close(0.0)
                     raise errors.KafkaTimeoutError("connected too late")
-                self._wire = wire
-            return self._wire
+                self._connections = connections
+            return self._connections
         finally:
             lock.release()
 
-    def _forget(self, wire: net.Wire, error: Exception) -> None:
+    def _forget(self, connections: net.Connections, error: Exception) -> None:
         """What we believed about coordinators and leaders is in doubt after any error that may pass."""
         self._coordinators = {}
         self._leaders = {}
         if isinstance(error, errors.UnknownBrokerIdError):
-            wire.run(wire.refresh)
+            connections.run(connections.refresh)
 
     # The following run inside ``work``, on kafka-python's own event loop.
 
     def send(self, request: t.Any, node: int | None = None) -> t.Awaitable[t.Any]:
         """Send now, await the answer later; without a node to any broker."""
-        wire = self._wire
-        if wire is None:  # only after another call gave up on these connections
+        connections = self._connections
+        if connections is None:  # only after another call gave up on these connections
             raise errors.KafkaConnectionError("the connections were given up")
-        return wire.send(request, node)
+        return connections.send(request, node)
 
     async def coordinators(self, groups: t.Collection[str]) -> dict[str, int]:
         """Broker ids of the groups' coordinators; one request for all that are not known yet."""
@@ -237,14 +237,14 @@ class KafkaConnection:
         self._close(wait=2.0)
 
     def _close(self, wait: float) -> None:
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            wire.close(wait)
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            connections.close(wait)
 
-    def _give_up(self, wire: net.Wire) -> None:
-        if self._wire is wire:
-            self._wire = None
-        wire.close(0.0)
+    def _give_up(self, connections: net.Connections) -> None:
+        if self._connections is connections:
+            self._connections = None
+        connections.close(0.0)
 
     def _translate(self, what: str, error: Exception) -> Exception:
         """kafka-python's error as ours, in Kafka's words; anything unexpected stays what it is."""
@@ -267,7 +267,7 @@ class KafkaConnection:
         return KafkaError(self._message(what, f" ({error})"))
 
     def _message(self, what: str, detail: str = "") -> str:
-        seen = "no connection to" if self._wire is None else "no usable answer from"
+        seen = "no connection to" if self._connections is None else "no usable answer from"
         said = f"; seen last: {self._seen}" if self._seen and self._seen not in detail else ""
         return (
             f"Could not {what}: {seen} Kafka at {self.servers} within {self._timeout:g} s{detail}{said}. "

@@ -70,7 +70,7 @@ def _manager_class() -> t.Any:
     return Manager
 
 
-class Wire:
+class Connections:
     """Connections to all brokers of one cluster, on an event loop in a thread of their own.
 
     settings: kafka-python's names. request_timeout: seconds for connecting to a broker, TLS and SASL included, and for

@@ -22,7 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kafka_argument_spec,
     kubernetes_argument_spec,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import Lazy, build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import LazyPort, build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint, SecretKey
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (
     Timeouts,
@@ -98,7 +98,7 @@ def test_only_what_is_used_is_imported(use: str, loaded: str, not_loaded: str) -
 
 def test_a_lazy_port_is_made_once() -> None:
     made = []
-    lazy = Lazy(lambda: made.append(1) or "text")
+    lazy = LazyPort(lambda: made.append(1) or "text")
     assert made == []
     assert (lazy.upper(), lazy.title()) == ("TEXT", "Text")
     assert made == [1]
