@@ -100,7 +100,7 @@ def hand_over(
     if decision.action == decisions.START:
         handoff = _move(ctx, until)
     elif decision.action in (decisions.ABORT, decisions.CLEAN_UP):
-        _adopt(ctx, decision)
+        _record_orphaned_run(ctx, decision)
         end = Ending(trouble=give_up(ctx, f"undone by {request.direction} {request.run_id}"))
     elif decision.action == decisions.SETTLE:
         _set_to_work(ctx)
@@ -196,7 +196,7 @@ def _set_to_work(ctx: RunContext) -> None:
             drive(ctx, colour, wake(ctx.stored.record.epoch), ctx.app.timeouts.activate)
 
 
-def _adopt(ctx: RunContext, decision: Decision) -> None:
+def _record_orphaned_run(ctx: RunContext, decision: Decision) -> None:
     """Without a journal the record alone tells what is to be undone: write down a run that can be given up."""
     if ctx.journal.unfinished is not None:
         return
@@ -267,7 +267,7 @@ def _to_the_flip(ctx: RunContext, until: str) -> tuple[Handoff | None, list[Pod]
         _await_target(ctx)
         if until == JOINED:
             return None, []
-    pods = _warm(ctx)
+    pods = _open_connections(ctx)
     if not went_before:
         with ctx.steps.step("arm"):
             ctx.write_journal(ctx.run.begin("hand over", ctx.ports.clock.now()))
@@ -311,7 +311,7 @@ def _await_target(ctx: RunContext) -> None:
         wait_started(ctx, ctx.target, 1, partitions_of(ctx.topics), joined=True)
 
 
-def _warm(ctx: RunContext) -> dict[str, list[Pod]]:
+def _open_connections(ctx: RunContext) -> dict[str, list[Pod]]:
     """Open every connection the critical section uses, look at what it will look at, and make the room for its snapshot."""
     with ctx.steps.step("warm"):
         partitions = partitions_of(ctx.topics)
