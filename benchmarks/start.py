@@ -20,8 +20,8 @@ from typing import Any
 
 from benchmarks.spread import spread
 from demo.application import APP
-from demo.place import BUILD, DemoError, find_place, new_names
-from demo.stage import Stage, staged
+from demo.environment import BUILD, DemoError, find_environment, new_names
+from demo.sandbox import Sandbox, sandboxed
 
 OUT = BUILD / "bench/start.json"
 REAL = ("-e", f"bg_confirm={APP}")
@@ -36,7 +36,7 @@ PAUSE = 3.0
 """Seconds between two runs: a run leaves the brokers and pods with work."""
 
 
-def measure(stage: Stage, runs: int, checkouts: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+def measure(sandbox: Sandbox, runs: int, checkouts: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     """Seconds of each playbook with each checkout; checkouts: what is searched for collections first, further arguments."""
     seconds: dict[str, dict[str, list[float]]] = {name: {way: [] for way in checkouts} for name in PLAYBOOKS}
     # The first round of all pays for files that are not in the page cache yet, and for the target's first start.
@@ -47,7 +47,7 @@ def measure(stage: Stage, runs: int, checkouts: dict[str, tuple[str, ...]]) -> d
                 time.sleep(PAUSE)
                 log = f"{name}-{way}".replace(" ", "-")
                 began = time.monotonic()
-                done = stage.operator.attempt(*command, *further, name=log, env=env)
+                done = sandbox.operator.attempt(*command, *further, name=log, env=env)
                 took = time.monotonic() - began
                 if done.code:
                     raise DemoError(f"{name} of {way} ended with {done.code}:\n{done.output[-3000:]}")
@@ -68,12 +68,12 @@ def main() -> int:
     checkouts: dict[str, tuple[str, ...]] = {"here": (here,)}
     if options.beside:
         checkouts["beside"] = (str(options.beside / ".cache/collections"), *options.arguments.split())
-    place = find_place(bring_up=False)
+    environment = find_environment(bring_up=False)
     try:
-        with staged(place, new_names(), BUILD / "bench" / "start") as stage:
-            producer = stage.produce(100)
+        with sandboxed(environment, new_names(), BUILD / "bench" / "start") as sandbox:
+            producer = sandbox.produce(100)
             try:
-                result = measure(stage, options.runs, checkouts)
+                result = measure(sandbox, options.runs, checkouts)
             finally:
                 producer.stop()
     except DemoError as error:

@@ -16,10 +16,10 @@ from typing import Any
 
 import testbed
 from demo.audits import Offsets
-from demo.operator_ import Finished
-from demo.page import page
-from demo.place import BUILD, OUT, DemoError, Place, find_place, new_names
-from demo.stage import Stage, staged
+from demo.environment import BUILD, OUT, DemoError, Environment, find_environment, new_names
+from demo.playbooks import Finished
+from demo.report import as_text
+from demo.sandbox import Sandbox, sandboxed
 
 RATE = 1000
 """Records a second over all partitions."""
@@ -44,38 +44,38 @@ def say(text: str) -> None:
     print(f"demo: {text}", flush=True)
 
 
-def perform(stage: Stage) -> dict[str, Any]:
+def perform(sandbox: Sandbox) -> dict[str, Any]:
     """Play every run under load and audit each; answers the content of demo.json."""
     say(f"application deployed, {RATE} records a second on the way")
-    producer, started = stage.produce(RATE, linger=50), time.monotonic()
+    producer, started = sandbox.produce(RATE, linger=50), time.monotonic()
     done: list[Done] = []
     try:
         say("status")
-        stage.operator.play("status", name="status")
+        sandbox.operator.play("status", name="status")
         say("plan (--check --diff)")
-        stage.operator.play("switch", "--check", "--diff", name="plan")
-        wait_warm(stage.place, since=started)
+        sandbox.operator.play("switch", "--check", "--diff", name="plan")
+        wait_warm(sandbox.environment, since=started)
         for name, playbook, mode in RUNS:
-            start = stage.audits.end_offsets()
+            start = sandbox.audits.end_offsets()
             say(f"{name} ...")
-            finished = stage.operator.real(playbook, "-e", f"bg_mode={mode}", name=name.replace(" ", "-"))
+            finished = sandbox.operator.real(playbook, "-e", f"bg_mode={mode}", name=name.replace(" ", "-"))
             say(f"{name} took {finished.seconds:.1f} s")
             done.append((name, playbook, mode, finished, start))
             time.sleep(SETTLE)
-            stage.audits.wait_caught_up(finished.report["decision"]["target"], 60)
+            sandbox.audits.wait_caught_up(finished.report["decision"]["target"], 60)
     finally:
         produced = producer.stop()
     say(f"producer stopped after {produced['records']} records; audit")
-    return assess(stage, produced, done)
+    return assess(sandbox, produced, done)
 
 
-def wait_warm(place: Place, since: float) -> None:
+def wait_warm(environment: Environment, since: float) -> None:
     """Let the traffic that began at ``since`` go on until the brokers of the test bed are warm.
 
     Until then they keep both processors of a small machine busy with compiling, and what is measured is that. No broker at
     work is that young.
     """
-    if not place.own_bed or testbed.broker_seconds() >= WARM:
+    if not environment.own_bed or testbed.broker_seconds() >= WARM:
         return
     say("the brokers have just started; the runs begin when they have compiled what they run often ...")
     while testbed.broker_seconds() < WARM and time.monotonic() - since < TRAFFIC:
@@ -83,9 +83,9 @@ def wait_warm(place: Place, since: float) -> None:
     say(f"{time.monotonic() - since:.0f} s of traffic")
 
 
-def assess(stage: Stage, produced: dict[str, Any], done: list[Done]) -> dict[str, Any]:
+def assess(sandbox: Sandbox, produced: dict[str, Any], done: list[Done]) -> dict[str, Any]:
     """Audit the whole and each run, and hear the witness."""
-    audits = stage.audits
+    audits = sandbox.audits
     whole = audits.audit("all", None, None, wait=90)
     ends = [*(start for *_rest, start in done[1:]), audits.end_offsets()]
     runs = []
@@ -107,7 +107,7 @@ def assess(stage: Stage, produced: dict[str, Any], done: list[Done]) -> dict[str
         },
         "witness": {
             "tool": "ConsumerGroupCommand" if seen else "none at hand",
-            "group": stage.names.group(active),
+            "group": sandbox.names.group(active),
             "partitions": seen,
             "agrees": {number: row["current"] for number, row in seen.items()} == audited if seen else None,
         },
@@ -142,17 +142,17 @@ def main() -> int:
     # As Ctrl-C does: the producer is ended and everything is taken away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        place, names = find_place(), new_names()
+        environment, names = find_environment(), new_names()
         shutil.rmtree(OUT, ignore_errors=True)
         say(f"namespace {names.namespace}, topic {names.topic}, output in {OUT}")
-        with staged(place, names, OUT, keep=options.keep) as stage:
-            result = perform(stage)
+        with sandboxed(environment, names, OUT, keep=options.keep) as sandbox:
+            result = perform(sandbox)
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
     path = BUILD / "demo.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(page(result, path))
+    print(as_text(result, path))
     return 0 if passed(result) else 1
 
 

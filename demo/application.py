@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from kubernetes import client, config, dynamic
 
-from demo.place import ROOT, DemoError, Names, Place
+from demo.environment import ROOT, DemoError, Environment, Names
 
 MANIFESTS = ROOT / "examples/manifests"
 APP = "order-consumer"
@@ -28,11 +28,11 @@ FIELD_MANAGER = "bluegreen-demo"
 class Application:
     """The example application in a namespace of its own. Acts as the administrator, unlike the playbooks."""
 
-    def __init__(self, place: Place, names: Names) -> None:
-        self._place = place
+    def __init__(self, environment: Environment, names: Names) -> None:
+        self._environment = environment
         self._names = names
         self.namespace = names.namespace
-        self._api = config.new_client_from_config(place.kubeconfig)
+        self._api = config.new_client_from_config(environment.kubeconfig)
         self._dynamic = dynamic.DynamicClient(self._api)
 
     def deploy(self, replicas: int) -> None:
@@ -184,14 +184,14 @@ class Application:
     def _adapt_pods(self, pod: dict[str, Any], colour: str) -> None:
         names = self._names
         values = {
-            "KAFKA_BOOTSTRAP_SERVERS": self._place.bootstrap,
+            "KAFKA_BOOTSTRAP_SERVERS": self._environment.bootstrap,
             "KAFKA_TOPICS": names.topic,
             "KAFKA_LEDGER_TOPIC": names.ledger,
             "KAFKA_CONSUMER_GROUP": names.group(colour),
         }
         for container in pod["containers"]:
-            container["image"] = self._place.image
-            container["imagePullPolicy"] = self._place.pull_policy
+            container["image"] = self._environment.image
+            container["imagePullPolicy"] = self._environment.pull_policy
             for variable in container["env"]:
                 if variable["name"] in values:
                     variable["value"] = values.pop(variable["name"])

@@ -15,7 +15,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from demo.place import ROOT, DemoError, Names, Place, python_environment
+from demo.environment import ROOT, DemoError, Environment, Names, python_environment
 
 Offsets = dict[str, dict[str, int]]
 JAVA = ("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -28,15 +28,15 @@ NEARLY = 500
 class Audits:
     """Judges one application's ledger."""
 
-    def __init__(self, place: Place, names: Names, out: Path) -> None:
-        self._place = place
+    def __init__(self, environment: Environment, names: Names, out: Path) -> None:
+        self._environment = environment
         self._names = names
         self._out = out
 
     def end_offsets(self) -> Offsets:
         """Log ends of the input topic as they are now, in the audit's shape."""
         topic = self._names.topic
-        consumer = KafkaConsumer(bootstrap_servers=self._place.bootstrap.split(","), enable_auto_commit=False)
+        consumer = KafkaConsumer(bootstrap_servers=self._environment.bootstrap.split(","), enable_auto_commit=False)
         try:
             partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
             return {topic: {str(tp.partition): offset for tp, offset in consumer.end_offsets(partitions).items()}}
@@ -45,7 +45,7 @@ class Audits:
 
     def committed(self, colour: str) -> dict[str, int]:
         """Committed offsets of a colour's group, by partition."""
-        admin = KafkaAdminClient(bootstrap_servers=self._place.bootstrap.split(","))
+        admin = KafkaAdminClient(bootstrap_servers=self._environment.bootstrap.split(","))
         try:
             found = admin.list_group_offsets(self._names.group(colour))[self._names.group(colour)]
             return {str(tp.partition): row.offset for tp, row in found.items()}
@@ -77,7 +77,7 @@ class Audits:
                 path = self._out / f"audit-{name}{option}.json"
                 path.write_text(json.dumps(offsets), encoding="utf-8")
                 command += [option, str(path)]
-        env = python_environment(self._place)
+        env = python_environment(self._environment)
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd=ROOT)
         if done.returncode not in (0, 1):
             raise DemoError(f"The audit {name} was not possible:\n{done.stdout}{done.stderr}")
@@ -86,11 +86,11 @@ class Audits:
 
     def witness(self, colour: str) -> dict[str, dict[str, int]]:
         """What Kafka's own ConsumerGroupCommand says of a colour's group: partition to current and log end offset."""
-        if not self._place.tools:
+        if not self._environment.tools:
             return {}
         group = self._names.group(colour)
-        command = [*JAVA, "-cp", self._place.tools, WITNESS]
-        command += ["--bootstrap-server", self._place.bootstrap, "--describe", "--group", group]
+        command = [*JAVA, "-cp", self._environment.tools, WITNESS]
+        command += ["--bootstrap-server", self._environment.bootstrap, "--describe", "--group", group]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         rows = [line.split() for line in done.stdout.splitlines() if line.startswith(group)]
         if done.returncode != 0 or not rows:

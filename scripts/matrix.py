@@ -22,8 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.place import find_place, new_names
-from demo.stage import staged
+from demo.environment import find_environment, new_names
+from demo.sandbox import sandboxed
 
 ROOT = Path(__file__).resolve().parents[1]
 MATRIX = ROOT / ".cache" / "matrix"
@@ -161,16 +161,15 @@ def _ansible_test(line: Line, what: str, way: str) -> str:
 def bed(line: Line) -> str:
     """A switch and a rollback under traffic with the archive as installed, and the audit of every record."""
     arguments = ("-e", f"ansible_python_interpreter={line.home / 'venv/bin/python'}")
-    place = find_place(bring_up=False)
-    with staged(place, new_names(), line.home / "bed", replicas=2) as stage:
-        operator = stage.operator
+    with sandboxed(find_environment(bring_up=False), new_names(), line.home / "bed", replicas=2) as sandbox:
+        operator = sandbox.operator
         operator.program = line.home / "venv/bin/ansible-playbook"
         operator.env = {
             **operator.env,
             "ANSIBLE_COLLECTIONS_PATH": str(line.home / "collections"),
             "PATH": f"{line.home}/venv/bin:{operator.env['PATH']}",
         }
-        producer = stage.produce(100)
+        producer = sandbox.produce(100)
         try:
             operator.play("status", *arguments, name="status")
             seconds = [
@@ -179,7 +178,7 @@ def bed(line: Line) -> str:
             ]
         finally:
             produced = producer.stop()
-        report = stage.audits.audit("matrix", None, None, wait=90)
+        report = sandbox.audits.audit("matrix", None, None, wait=90)
     found = {key: report[key]["count"] for key in ("lost", "duplicated", "outOfOrder")}
     if any(found.values()) or report["processed"] != produced["records"] or not produced["records"]:
         raise FailedError(f"the audit says {found}, {report['processed']} of {produced['records']} records processed")

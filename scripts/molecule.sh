@@ -21,8 +21,8 @@ fi
 # Producers have sessions of their own, so a signal for this group does not reach them.
 # shellcheck disable=SC2329  # the trap calls it
 stop_producers() {
-    for recorded in build/stage/*/producer.pid; do
-        [[ ! -e "$recorded" ]] || python -m demo.stage stop "$(basename "$(dirname "$recorded")")" &
+    for recorded in build/sandbox/*/producer.pid; do
+        [[ ! -e "$recorded" ]] || python -m demo.sandbox stop "$(basename "$(dirname "$recorded")")" &
     done
     wait
 }

@@ -11,11 +11,11 @@ from testbed import (
     certificates,
     cgroups,
     containers,
+    control_plane,
     faults,
     health,
     images,
     kafka,
-    kubernetes_,
     machine,
     network,
     packages,
@@ -131,7 +131,7 @@ def require_root() -> None:
 
 
 def _require_machine(chosen: Settings) -> None:
-    built = [("kafka", kafka.jars_key()), ("kubernetes", kubernetes_.binary_key()), ("root", images.root_key())]
+    built = [("kafka", kafka.jars_key()), ("kubernetes", control_plane.binary_key()), ("root", images.root_key())]
     cold = not all(cache.entry_path(name, key).is_dir() for name, key in built)
     found = machine.missing(machine.look(chosen, cold=cold, own_bed=bool(cgroups.exists())))
     if found:
@@ -173,10 +173,10 @@ def _prepare(progress: Progress) -> None:
     cached = cache.entry_path("kafka", kafka.jars_key()).is_dir()
     progress.step(f"Kafka {settings.KAFKA_VERSION}", "cached" if cached else "about 30 s")
     kafka.jars()
-    cached = cache.entry_path("kubernetes", kubernetes_.binary_key()).is_dir()
+    cached = cache.entry_path("kubernetes", control_plane.binary_key()).is_dir()
     progress.step(f"Kubernetes {settings.KUBERNETES_VERSION}", "cached" if cached else f"from source, {BUILD_ESTIMATE}")
     if not cached:
-        kubernetes_.build(packages.go(progress.note), progress.note)
+        control_plane.build(packages.go(progress.note), progress.note)
     cached = cache.entry_path("root", images.root_key()).is_dir()
     progress.step("root file system of images", "cached" if cached else "about 1 min")
     images.root_layer()
@@ -184,7 +184,7 @@ def _prepare(progress: Progress) -> None:
 
 def _start(chosen: Settings, progress: Progress) -> None:
     """Start everything on a clean machine and wait until each part answered."""
-    for directory in (settings.STATE_DIR, kubernetes_.CONFIG, supervision.LOGS, settings.RUN_DIR):
+    for directory in (settings.STATE_DIR, control_plane.CONFIG, supervision.LOGS, settings.RUN_DIR):
         directory.mkdir(parents=True, exist_ok=True)
     settings.STATE_DIR.chmod(0o711)
     record = state.Record(
@@ -207,7 +207,7 @@ def _start(chosen: Settings, progress: Progress) -> None:
     progress.step("images and node")
     _import_images(progress)
     health.wait("node", [health.check_node], timeout=120)
-    kubernetes_.kubectl("apply", "--filename=-", text_input=plan.probe_manifest())
+    control_plane.kubectl("apply", "--filename=-", text_input=plan.probe_manifest())
     progress.step("waiting until every part answers")
     for part in health.parts(chosen):
         health.wait(part.name, [part.check], timeout=120)
@@ -219,8 +219,8 @@ def _write_configuration(chosen: Settings) -> None:
     certificates.create(chosen)
     secured.create(chosen)
     containers.write_config(images.PAUSE_NAME, chosen)
-    kubernetes_.write_config(chosen)
-    (kubernetes_.CONFIG / "log4j2.properties").write_text(kafka.log_config())
+    control_plane.write_config(chosen)
+    (control_plane.CONFIG / "log4j2.properties").write_text(kafka.log_config())
     for number in range(1, settings.BROKER_COUNT + 1):
         kafka.properties_file(number).write_text(kafka.server_properties(number, chosen))
     supervision.CONFIG_FILE.write_text(supervision.config(plan.programs(chosen)))
@@ -258,11 +258,11 @@ def _complete(record: state.Record, chosen: Settings) -> None:
         if part.pid:
             record.add_process(part.pid)
     record.environment = {
-        "KUBECONFIG": str(kubernetes_.kubeconfig_file("admin")),
+        "KUBECONFIG": str(control_plane.kubeconfig_file("admin")),
         "KAFKA_BOOTSTRAP_SERVERS": chosen.bootstrap_servers,
         "KAFKA_TOOLS_CLASSPATH": kafka.classpath(),
         **secured.environment(chosen),
-        PATH_ENTRY: str(kubernetes_.kubectl_directory()),
+        PATH_ENTRY: str(control_plane.kubectl_directory()),
     }
     # Go programs understand the network, Python programs only single addresses.
     record.direct = [chosen.control_address, str(chosen.subnet)]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from testbed import certificates, containers, kubernetes_, metadata, settings, supervision
+from testbed import certificates, containers, control_plane, metadata, settings, supervision
 from testbed.processes import CommandError
 from testbed.settings import Settings
 
@@ -136,7 +136,7 @@ def check_health_page(url: str) -> None:
 
 def check_controllers() -> None:
     """The controller manager must have made the service account every pod needs."""
-    kubernetes_.kubectl("get", "serviceaccount", "default", "--namespace=default", "--output=name", timeout=10)
+    control_plane.kubectl("get", "serviceaccount", "default", "--namespace=default", "--output=name", timeout=10)
 
 
 def check_containerd() -> None:
@@ -146,7 +146,7 @@ def check_containerd() -> None:
 
 def check_node() -> None:
     """The node must be Ready, as the API server sees it."""
-    node = json.loads(kubernetes_.kubectl("get", "node", settings.NODE_NAME, "--output=json", timeout=10))
+    node = json.loads(control_plane.kubectl("get", "node", settings.NODE_NAME, "--output=json", timeout=10))
     conditions = {row["type"]: row for row in node["status"]["conditions"]}
     ready = conditions.get("Ready", {"status": "Unknown", "message": "the kubelet said nothing yet"})
     if ready["status"] != "True":
@@ -156,7 +156,7 @@ def check_node() -> None:
 def check_pod_proxy() -> None:
     """A pod must answer through the API server's pod proxy."""
     path = API_PATH.format(namespace=settings.SYSTEM_NAMESPACE, pod=settings.PROBE_POD, port=settings.PROBE_PORT)
-    kubernetes_.kubectl("get", "--raw", path, timeout=10)
+    control_plane.kubectl("get", "--raw", path, timeout=10)
 
 
 def _broker_check(number: int, chosen: Settings) -> Callable[[], None]:
@@ -165,7 +165,7 @@ def _broker_check(number: int, chosen: Settings) -> Callable[[], None]:
 
 def _ready_check(name: str) -> Callable[[], None]:
     def check() -> None:
-        answer = kubernetes_.kubectl("get", "--raw", f"/readyz/{name}".rstrip("/"), timeout=10)
+        answer = control_plane.kubectl("get", "--raw", f"/readyz/{name}".rstrip("/"), timeout=10)
         if answer.strip() != "ok":
             raise UnhealthyError(f"the API server is not ready: {answer.strip()}")
 

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import cgroups, kubernetes_, packages, settings
+from testbed import cgroups, control_plane, packages, settings
 from testbed.processes import CommandError, run
 from testbed.settings import Settings
 
@@ -128,7 +128,7 @@ def look(chosen: Settings, *, cold: bool, own_bed: bool) -> Facts:
         has_apt=shutil.which("apt-get") is not None,
         packages_missing=packages.missing(),
         routes_in_the_way=_routes_in_the_way(chosen),
-        other_kubelet=not own_bed and kubernetes_.other_kubelet(),
+        other_kubelet=not own_bed and control_plane.other_kubelet(),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from testbed import cache, containers, images, kafka, kubernetes_, network, secured, settings
+from testbed import cache, containers, control_plane, images, kafka, network, secured, settings
 from testbed.settings import Settings
 from testbed.supervision import Program
 
@@ -19,7 +19,7 @@ def config_hash(chosen: Settings) -> str:
         containers.containerd_config(images.PAUSE_NAME, restrict_oom=False),
         containers.cni_config(chosen),
     ]
-    kubernetes_texts = [kubernetes_.kubelet_config(chosen), kubernetes_.binary_key(), probe_manifest()]
+    kubernetes_texts = [control_plane.kubelet_config(chosen), control_plane.binary_key(), probe_manifest()]
     return cache.key(commands, *properties, *container_texts, *kubernetes_texts, kafka.jars_key(), images.root_key())
 
 
@@ -32,15 +32,15 @@ def programs(chosen: Settings) -> list[Program]:
         for number in range(1, settings.BROKER_COUNT + 1)
     ]
     return [
-        Program("etcd", network.inside(control, kubernetes_.etcd_command())),
-        Program("kube-apiserver", network.inside(control, kubernetes_.apiserver_command(chosen))),
+        Program("etcd", network.inside(control, control_plane.etcd_command())),
+        Program("kube-apiserver", network.inside(control, control_plane.apiserver_command(chosen))),
         Program("containerd", containers.command()),
         *brokers,
         Program(
-            "kube-controller-manager", network.inside(control, kubernetes_.controller_manager_command(chosen)), False
+            "kube-controller-manager", network.inside(control, control_plane.controller_manager_command(chosen)), False
         ),
-        Program("kube-scheduler", network.inside(control, kubernetes_.scheduler_command(chosen)), False),
-        Program("kubelet", kubernetes_.kubelet_command(chosen), False),
+        Program("kube-scheduler", network.inside(control, control_plane.scheduler_command(chosen)), False),
+        Program("kubelet", control_plane.kubelet_command(chosen), False),
     ]
 
 

@@ -9,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-from testbed import cgroups, containers, kubernetes_, network, settings, state
+from testbed import cgroups, containers, control_plane, network, settings, state
 from testbed.processes import run, start_time
 
 
@@ -38,7 +38,7 @@ def remove(record: state.Record | None) -> None:
     _unmount_namespaces()
     _remove_cgroups()
     containers.remove_traces()
-    kubernetes_.remove_traces()
+    control_plane.remove_traces()
     for socket in sockets:
         socket.unlink(missing_ok=True)
     if record is not None:

@@ -12,7 +12,7 @@ from kafka.admin import NewTopic
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
 import testbed
-from testbed import faults, health, images, kubernetes_, metadata, secured, settings
+from testbed import control_plane, faults, health, images, metadata, secured, settings
 
 pytestmark = pytest.mark.bed
 
@@ -36,13 +36,13 @@ for path in ("/version", "/api/v1/namespaces/default/secrets"):
 @pytest.fixture(scope="module", autouse=True)
 def namespace():
     testbed.up()
-    kubernetes_.kubectl("create", "namespace", NAMESPACE)
+    control_plane.kubectl("create", "namespace", NAMESPACE)
     yield
-    kubernetes_.kubectl("delete", "namespace", NAMESPACE, "--wait=true", timeout=120)
+    control_plane.kubectl("delete", "namespace", NAMESPACE, "--wait=true", timeout=120)
 
 
 def kubectl(*arguments, **named):
-    return kubernetes_.kubectl(f"--namespace={NAMESPACE}", *arguments, **named)
+    return control_plane.kubectl(f"--namespace={NAMESPACE}", *arguments, **named)
 
 
 def run_pod(name, image=images.BASE_NAME, policy="Never"):

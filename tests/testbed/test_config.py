@@ -14,7 +14,7 @@ import tomllib
 
 import pytest
 
-from testbed import bed, containers, images, kafka, kubernetes_, network, plan, secured, settings, supervision
+from testbed import bed, containers, control_plane, images, kafka, network, plan, secured, settings, supervision
 from testbed.kafka import Listener
 
 CHOSEN = settings.Settings(subnet=ipaddress.IPv4Network("10.50.4.0/22"), kafka_heap="400m")
@@ -92,18 +92,18 @@ def test_pods_have_a_route_to_the_service_address_of_the_api_server():
 
 
 def test_no_part_makes_firewall_rules_of_its_own():
-    assert json.loads(kubernetes_.kubelet_config(CHOSEN))["makeIPTablesUtilChains"] is False
+    assert json.loads(control_plane.kubelet_config(CHOSEN))["makeIPTablesUtilChains"] is False
     assert json.loads(containers.cni_config(CHOSEN))["plugins"][0]["ipMasq"] is False
 
 
 def test_the_api_server_authorizes_by_node_and_rbac():
-    command = kubernetes_.apiserver_command(CHOSEN)
+    command = control_plane.apiserver_command(CHOSEN)
     assert "--authorization-mode=Node,RBAC" in command
     assert "--secure-port=443" in command
 
 
 def test_the_kubelet_runs_in_the_beds_control_group():
-    config = json.loads(kubernetes_.kubelet_config(CHOSEN))
+    config = json.loads(control_plane.kubelet_config(CHOSEN))
     assert config["cgroupRoot"] == f"/{settings.CGROUP}"
     assert config["maxPods"] >= 150
 
@@ -142,8 +142,8 @@ def test_another_setting_is_another_configuration(change):
         (secured, "format_options"),
         (containers, "containerd_config"),
         (containers, "cni_config"),
-        (kubernetes_, "kubelet_config"),
-        (kubernetes_, "binary_key"),
+        (control_plane, "kubelet_config"),
+        (control_plane, "binary_key"),
         (plan, "probe_manifest"),
         (images, "root_key"),
     ],

@@ -11,12 +11,12 @@ import pytest
 
 import testbed
 from demo import __main__ as demo
-from demo import stage
-from demo.operator_ import pid_file
-from demo.place import Names, Place
+from demo import sandbox
+from demo.environment import Environment, Names
+from demo.playbooks import pid_file
 
-OURS = Place("kubeconfig", "broker:9092", "image", "Never", "", own_bed=True)
-THEIRS = Place("kubeconfig", "broker:9092", "image", "IfNotPresent", "", own_bed=False)
+OURS = Environment("kubeconfig", "broker:9092", "image", "Never", "", own_bed=True)
+THEIRS = Environment("kubeconfig", "broker:9092", "image", "IfNotPresent", "", own_bed=False)
 
 
 @dataclass
@@ -54,15 +54,15 @@ def test_it_counts_the_traffic_before_it(brokers):
     assert brokers.now == 970.0 + demo.TRAFFIC
 
 
-@pytest.mark.parametrize(("place", "used"), [(OURS, demo.WARM), (THEIRS, 0.0)])
-def test_it_does_not_wait_for_warm_brokers_nor_for_those_of_others(brokers, place, used, capsys):
+@pytest.mark.parametrize(("environment", "used"), [(OURS, demo.WARM), (THEIRS, 0.0)])
+def test_it_does_not_wait_for_warm_brokers_nor_for_those_of_others(brokers, environment, used, capsys):
     brokers.used = used
-    demo.wait_warm(place, since=1000.0)
+    demo.wait_warm(environment, since=1000.0)
     assert brokers.now == 1000.0
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("reason", [stage.DemoError("it does not keep up"), KeyboardInterrupt(), SystemExit(143)])
+@pytest.mark.parametrize("reason", [sandbox.DemoError("it does not keep up"), KeyboardInterrupt(), SystemExit(143)])
 def test_a_producer_does_not_outlive_the_wait_for_blue(tmp_path, monkeypatch, reason):
     ended = []
 
@@ -76,9 +76,9 @@ def test_a_producer_does_not_outlive_the_wait_for_blue(tmp_path, monkeypatch, re
     def wait_caught_up(*_arguments):
         raise reason
 
-    monkeypatch.setattr(stage, "Application", lambda *_arguments: None)  # it would ask for a cluster
-    monkeypatch.setattr(stage, "Producer", Producer)
-    made = stage.Stage(OURS, Names("tag"), tmp_path)
+    monkeypatch.setattr(sandbox, "Application", lambda *_arguments: None)  # it would ask for a cluster
+    monkeypatch.setattr(sandbox, "Producer", Producer)
+    made = sandbox.Sandbox(OURS, Names("tag"), tmp_path)
     monkeypatch.setattr(made.audits, "wait_caught_up", wait_caught_up)
     with pytest.raises(type(reason)):
         made.produce(100)
@@ -93,10 +93,10 @@ def test_only_a_producer_is_ended(tmp_path, word, ended):
         # For a moment a new program has no command line yet.
         assert process.stdout.readline() == b"started\n"
         pid_file(tmp_path).write_text(str(process.pid))
-        stage.stop_producer(tmp_path)
+        sandbox.stop_producer(tmp_path)
         # A program that ends has no command line any more a moment before its end can be seen here.
         assert (process.poll() if ended is None else process.wait(60)) == ended
     finally:
         process.kill()
         process.communicate()
-    stage.stop_producer(tmp_path)
+    sandbox.stop_producer(tmp_path)

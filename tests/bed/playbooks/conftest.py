@@ -12,27 +12,27 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from demo.place import BUILD, Names, Place, find_place
-from demo.stage import Stage, staged
+from demo.environment import BUILD, Environment, Names, find_environment
+from demo.sandbox import Sandbox, sandboxed
 
 
 @pytest.fixture(scope="session")
-def place() -> Place:
-    return find_place(bring_up=False)
+def environment() -> Environment:
+    return find_environment(bring_up=False)
 
 
 @pytest.fixture(scope="module")
-def stage(place: Place) -> Iterator[Stage]:
+def sandbox(environment: Environment) -> Iterator[Sandbox]:
     """The example application with two pods a colour, blue at work; one for the tests of a file."""
     names = Names(f"test-{secrets.token_hex(2)}")
-    with staged(place, names, BUILD / "stage" / names.tag, replicas=2) as built:
+    with sandboxed(environment, names, BUILD / "sandbox" / names.tag, replicas=2) as built:
         overlook_lag(built)
         yield built
 
 
-def overlook_lag(stage: Stage) -> None:
+def overlook_lag(sandbox: Sandbox) -> None:
     """Let no gate judge how busy this machine is: consumers that share it with other tests may be seconds behind."""
-    described = yaml.safe_load(stage.operator.inventory.read_text(encoding="utf-8"))
+    described = yaml.safe_load(sandbox.operator.inventory.read_text(encoding="utf-8"))
     for settings in described["bluegreen"]["hosts"].values():
         settings["bg_max_lag"] = 1_000_000
-    stage.operator.inventory.write_text(yaml.safe_dump(described), encoding="utf-8")
+    sandbox.operator.inventory.write_text(yaml.safe_dump(described), encoding="utf-8")

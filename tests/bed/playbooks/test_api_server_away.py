@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from demo.place import Place
+from demo.environment import Environment
 from testbed import faults
 from tests.bed.playbooks.untidy import World, flat, other, says, staged_world
 from tests.bed.playbooks.watching import JOURNAL, PlaybookRun, process_of, with_signal
@@ -32,19 +32,19 @@ def repaired() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(place: Place, bed: Mapping[str, str], repaired: None) -> Iterator[World]:
-    with staged_world(place, bed) as built:
+def world(environment: Environment, bed: Mapping[str, str], repaired: None) -> Iterator[World]:
+    with staged_world(environment, bed) as built:
         yield built
         faults.undo_all()  # or it could not be taken away again
 
 
 def away_while_armed(world: World, run: PlaybookRun) -> int:
     """Stop the API server while the run waits for a pod of the source; when it answers again (ns)."""
-    journal = world.stage.app.data(JOURNAL)
-    holding = process_of(world.stage.app.pod_names(world.state()[0])[0])
+    journal = world.sandbox.app.data(JOURNAL)
+    holding = process_of(world.sandbox.app.pod_names(world.state()[0])[0])
     try:
         # Preflight has asked the source's pods by then.
-        run.wait_for("the journal of the run", lambda: world.stage.app.data(JOURNAL) != journal)
+        run.wait_for("the journal of the run", lambda: world.sandbox.app.data(JOURNAL) != journal)
         with_signal(holding, signal.SIGSTOP)
         run.wait_for("the armed record", lambda: world.state()[1] == "switching")
         faults.stop_api_server()
@@ -60,7 +60,7 @@ def test_the_api_server_away_inside_the_hand_over(world: World, mode: str) -> No
     """M1: the run goes through, or gives up by itself; nobody has to come, and nobody is idle for long."""
     source = world.state()[0]
     with world.producing() as producer:
-        with PlaybookRun(world.stage, "switch", "-e", f"bg_mode={mode}") as run:
+        with PlaybookRun(world.sandbox, "switch", "-e", f"bg_mode={mode}") as run:
             back = away_while_armed(world, run)
             code, output = run.wait()
         found = world.state()

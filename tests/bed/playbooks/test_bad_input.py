@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from demo.application import APP
-from demo.operator_ import Finished
-from demo.stage import Stage
+from demo.playbooks import Finished
+from demo.sandbox import Sandbox
 from tests.bed.playbooks.watching import RECORD, recap, said_of, written
 
 pytestmark = pytest.mark.bed
@@ -44,17 +44,17 @@ BAD_INPUT: dict[str, tuple[dict[str, object], list[str]]] = {
 
 
 @pytest.fixture(scope="module")
-def refused(stage: Stage) -> tuple[Finished, dict[str, str]]:
+def refused(sandbox: Sandbox) -> tuple[Finished, dict[str, str]]:
     """One run over the application described badly in every way, each as a host of its own."""
-    [described] = yaml.safe_load(stage.operator.inventory.read_text(encoding="utf-8"))["bluegreen"]["hosts"].values()
+    [described] = yaml.safe_load(sandbox.operator.inventory.read_text(encoding="utf-8"))["bluegreen"]["hosts"].values()
     hosts = {case: {**described, "bg_app": APP, **settings} for case, (settings, _expected) in BAD_INPUT.items()}
-    inventory = stage.out / "bad-input.yml"
+    inventory = sandbox.out / "bad-input.yml"
     inventory.write_text(yaml.safe_dump({"described_badly": {"hosts": hosts}}), encoding="utf-8")
-    before = written(stage)
-    done = stage.operator.attempt(
+    before = written(sandbox)
+    done = sandbox.operator.attempt(
         "switch", "-i", str(inventory), "-e", "bg_hosts=described_badly", name="bad-input", env={"ANSIBLE_FORKS": "3"}
     )
-    assert written(stage) == before, "a run that was refused has changed something"
+    assert written(sandbox) == before, "a run that was refused has changed something"
     return done, said_of(done.output)
 
 
@@ -68,8 +68,8 @@ def test_refused_before_any_change(refused: tuple[Finished, dict[str, str]], cas
     assert "Traceback" not in done.output
 
 
-def test_unknown_application(stage: Stage) -> None:
-    done = stage.operator.attempt("switch", "--limit", "no-such-app", "-e", f"bg_confirm={APP}", name="bad-input")
+def test_unknown_application(sandbox: Sandbox) -> None:
+    done = sandbox.operator.attempt("switch", "--limit", "no-such-app", "-e", f"bg_confirm={APP}", name="bad-input")
     assert done.code != 0
     assert "no-such-app" in done.output
 
@@ -81,20 +81,20 @@ def test_unknown_application(stage: Stage) -> None:
         ("K8S_AUTH_HOST", "https://127.0.0.1:9", "127.0.0.1:9"),
     ],
 )
-def test_service_that_is_down_is_named(stage: Stage, variable: str, value: str, expected: str) -> None:
-    before = written(stage)
-    done = stage.operator.attempt("switch", "-e", f"bg_confirm={APP}", name="down", env={variable: value})
+def test_service_that_is_down_is_named(sandbox: Sandbox, variable: str, value: str, expected: str) -> None:
+    before = written(sandbox)
+    done = sandbox.operator.attempt("switch", "-e", f"bg_confirm={APP}", name="down", env={variable: value})
     assert done.code != 0
     assert expected in done.output
     assert done.seconds < 60
-    assert written(stage) == before
+    assert written(sandbox) == before
 
 
-def test_every_missing_right_is_named(stage: Stage) -> None:
-    weak = stage.app.service_account_kubeconfig("order-consumer", stage.out / "weak.kubeconfig")
-    before = written(stage)
+def test_every_missing_right_is_named(sandbox: Sandbox) -> None:
+    weak = sandbox.app.service_account_kubeconfig("order-consumer", sandbox.out / "weak.kubeconfig")
+    before = written(sandbox)
     env = {"KUBECONFIG": str(weak), "K8S_AUTH_KUBECONFIG": str(weak)}
-    done = stage.operator.attempt("switch", "-e", f"bg_confirm={APP}", name="weak", env=env)
+    done = sandbox.operator.attempt("switch", "-e", f"bg_confirm={APP}", name="weak", env=env)
     flat = " ".join(done.output.split())
     assert done.code != 0
     for right in (
@@ -106,20 +106,20 @@ def test_every_missing_right_is_named(stage: Stage) -> None:
     ):
         assert right in flat, f"{right} is not named in:\n{done.output[-3000:]}"
     assert f"get configmaps {RECORD}" not in flat, "a right that is granted was called missing"
-    assert written(stage) == before
+    assert written(sandbox) == before
 
 
-def test_record_edited_into_nonsense(stage: Stage) -> None:
-    good = stage.app.data(RECORD)
+def test_record_edited_into_nonsense(sandbox: Sandbox) -> None:
+    good = sandbox.app.data(RECORD)
     assert good is not None
-    stage.app.patch_data(RECORD, {"active": "mauve", "epoch": "-3", "phase": "asleep"})
+    sandbox.app.patch_data(RECORD, {"active": "mauve", "epoch": "-3", "phase": "asleep"})
     try:
-        before = written(stage)
-        done = stage.operator.attempt("switch", "-e", f"bg_confirm={APP}", name="nonsense")
+        before = written(sandbox)
+        done = sandbox.operator.attempt("switch", "-e", f"bg_confirm={APP}", name="nonsense")
         flat = " ".join(done.output.split())
         assert done.code != 0
         for text in ("3 fault(s)", RECORD, "'mauve'", "'-3'", "'asleep'"):
             assert text in flat
-        assert written(stage) == before
+        assert written(sandbox) == before
     finally:
-        stage.app.patch_data(RECORD, good)
+        sandbox.app.patch_data(RECORD, good)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import pytest
 
 from bgtools.ledger_report import Row
-from demo.stage import Stage
+from demo.sandbox import Sandbox
 from tests.bed.playbooks.untidy import World, other
 from tests.bed.playbooks.watching import RECORD, PlaybookRun, wait_for
 
@@ -25,14 +25,14 @@ IN_A_HURRY = 2
 
 
 @pytest.fixture(scope="module")
-def world(stage: Stage, bed: Mapping[str, str]) -> World:
-    return World(stage, bed)
+def world(sandbox: Sandbox, bed: Mapping[str, str]) -> World:
+    return World(sandbox, bed)
 
 
 def kill_after_the_flip(world: World, target: str) -> tuple[int, int]:
     """Kill a switch as soon as the record names the target: the last moment (ns) it did not, and when all were dead."""
     read = world.reader(RECORD)
-    with PlaybookRun(world.stage, "switch") as run:
+    with PlaybookRun(world.sandbox, "switch") as run:
         run.wait_for("the armed record", lambda: world.state()[1] == "switching")
         before = time.time_ns()
         while True:
@@ -65,7 +65,7 @@ def test_killed_right_after_the_flip(world: World, number: int) -> None:
         assert world.record() == found, "somebody else has helped"
         took = sorted((row.ns - dead) / 1e9 for row in begun().values())
         seen = {"killed_after_s": (dead - before) / 1e9, "first_s": took[0], "last_partition_s": took[-1]}
-        with (world.stage.out / "killed.json").open("a", encoding="utf-8") as log:
+        with (world.sandbox.out / "killed.json").open("a", encoding="utf-8") as log:
             log.write(json.dumps(seen) + "\n")
         assert took[0] <= (2.0 if number >= IN_A_HURRY else 5.0), seen
         done = world.attempt("switch", "-e", f"bg_target={target}", name="finish")

@@ -22,8 +22,8 @@ import pytest
 
 import testbed
 from demo.application import APP, Application
-from demo.place import BUILD, ROOT, Names, Place, run
-from demo.stage import Stage
+from demo.environment import BUILD, ROOT, Environment, Names, run
+from demo.sandbox import Sandbox
 from tests.bed.access import PASSWORD, Access, Acl
 from tests.bed.playbooks.watching import RECORD
 
@@ -53,8 +53,8 @@ def acls_of(role: str, names: Names) -> list[Acl]:
 class SecuredApplication(Application):
     """The example with SASL_SSL: user and password from a Secret, the authority from the same one."""
 
-    def __init__(self, place: Place, names: Names, bed: dict[str, str], user: str) -> None:
-        super().__init__(place, names)
+    def __init__(self, environment: Environment, names: Names, bed: dict[str, str], user: str) -> None:
+        super().__init__(environment, names)
         self._bed = bed
         self._user = user
 
@@ -97,20 +97,20 @@ def access() -> Iterator[Access]:
 
 
 @pytest.fixture(scope="module")
-def secured(place: Place, access: Access) -> Iterator[Stage]:
+def secured(environment: Environment, access: Access) -> Iterator[Sandbox]:
     """The application with two pods a colour, blue at work, and an operator; both with least ACLs."""
     bed = testbed.env()
     # Under a name of its own: an image of another checkout under the common one might not know how to log in.
     run([sys.executable, "-m", "testbed", "image", str(ROOT / "consumers/python"), IMAGE])
-    place = dataclasses.replace(place, image=IMAGE)
+    environment = dataclasses.replace(environment, image=IMAGE)
     names = Names(f"acl-{secrets.token_hex(2)}")
     consumer = access.user(f"{names.tag}-consumer", *acls_of("consumer", names))
     operator = access.user(f"{names.tag}-operator", *acls_of("operator", names))
-    stage = Stage(place, names, BUILD / "stage" / names.tag)
-    stage.app = SecuredApplication(place, names, bed, consumer)
+    sandbox = Sandbox(environment, names, BUILD / "sandbox" / names.tag)
+    sandbox.app = SecuredApplication(environment, names, bed, consumer)
     try:
-        stage.build(replicas=2)
-        stage.operator.env.update(
+        sandbox.build(replicas=2)
+        sandbox.operator.env.update(
             {
                 "KAFKA_BOOTSTRAP_SERVERS": bed["TESTBED_KAFKA_SASL_SERVERS"],
                 "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
@@ -120,12 +120,12 @@ def secured(place: Place, access: Access) -> Iterator[Stage]:
                 "KAFKA_SASL_PLAIN_PASSWORD": PASSWORD,
             }
         )
-        yield stage
+        yield sandbox
     finally:
-        stage.remove()
+        sandbox.remove()
 
 
-def test_a_switch_and_a_rollback_with_least_acls(secured: Stage) -> None:
+def test_a_switch_and_a_rollback_with_least_acls(secured: Sandbox) -> None:
     producer = secured.produce(100)
     try:
         secured.operator.play("switch", "--check", name="secured-plan")
@@ -153,7 +153,7 @@ def test_a_switch_and_a_rollback_with_least_acls(secured: Stage) -> None:
     ],
 )
 def test_one_acl_less_stops_a_run_before_it_changes_anything(
-    secured: Stage, access: Access, operation: str, resource: str, seen: str
+    secured: Sandbox, access: Access, operation: str, resource: str, seen: str
 ) -> None:
     """Edge case 21: what may not be read is an error that names it, and not a topic or a group without offsets."""
     operator = f"{secured.names.tag}-operator"

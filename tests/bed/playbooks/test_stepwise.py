@@ -8,30 +8,30 @@ from __future__ import annotations
 
 import pytest
 
-from demo.stage import Stage
+from demo.sandbox import Sandbox
 from tests.bed.playbooks.watching import RECORD
 
 pytestmark = pytest.mark.bed
 
 
-def test_stepwise_there_and_back(stage: Stage) -> None:
-    producer = stage.produce(100)
+def test_stepwise_there_and_back(sandbox: Sandbox) -> None:
+    producer = sandbox.produce(100)
     stepwise = ("-e", "bg_handover_style=stepwise")
     try:
-        stage.operator.play("switch", "--check", *stepwise, name="stepwise-plan")
-        stage.operator.real("switch", *stepwise, name="stepwise-switch")
-        assert (stage.app.data(RECORD) or {})["active"] == "green"
-        stage.operator.real("rollback", *stepwise, name="stepwise-rollback")
-        assert (stage.app.data(RECORD) or {})["active"] == "blue"
-        stage.operator.real("switch", *stepwise, "-e", "bg_mode=cold", name="stepwise-cold")
-        assert (stage.app.data(RECORD) or {})["active"] == "green"
+        sandbox.operator.play("switch", "--check", *stepwise, name="stepwise-plan")
+        sandbox.operator.real("switch", *stepwise, name="stepwise-switch")
+        assert (sandbox.app.data(RECORD) or {})["active"] == "green"
+        sandbox.operator.real("rollback", *stepwise, name="stepwise-rollback")
+        assert (sandbox.app.data(RECORD) or {})["active"] == "blue"
+        sandbox.operator.real("switch", *stepwise, "-e", "bg_mode=cold", name="stepwise-cold")
+        assert (sandbox.app.data(RECORD) or {})["active"] == "green"
     finally:
         produced = producer.stop()
-    report = stage.audits.audit("stepwise", None, None, wait=90)
+    report = sandbox.audits.audit("stepwise", None, None, wait=90)
     assert report["processed"] == produced["records"] > 0
     assert (report["lost"]["count"], report["duplicated"]["count"], report["outOfOrder"]["count"]) == (0, 0, 0)
     assert len(report["changes"]) == 3
-    witness = stage.audits.witness("green")
+    witness = sandbox.audits.witness("green")
     assert {number: row["current"] for number, row in witness.items()} == {
         tp.rsplit("-", 1)[1]: window["end"] for tp, window in report["window"].items()
     }

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from demo.place import Place
+from demo.environment import Environment
 from tests.bed.playbooks.untidy import PlainApplication, Repeating, World, flat, other, says, staged_world, workload
 
 pytestmark = pytest.mark.bed
@@ -25,8 +25,8 @@ class Assigning(PlainApplication):
 
 
 @pytest.fixture(scope="module")
-def plain(place: Place, bed: Mapping[str, str]) -> Iterator[World]:
-    with staged_world(place, bed, PlainApplication) as world:
+def plain(environment: Environment, bed: Mapping[str, str]) -> Iterator[World]:
+    with staged_world(environment, bed, PlainApplication) as world:
         yield world
 
 
@@ -39,7 +39,7 @@ def test_keda_beside_a_colour_that_has_to_stop(plain: World) -> None:
         assert done.code != 0
         says(flat(done.output), "NO-GO", "Nothing was changed", "ScaledObject", f"{workload('blue')}-lag", "pause")
         assert plain.record() == before
-        assert (plain.stage.app.replicas("blue"), plain.stage.app.replicas("green")) == (2, 0)
+        assert (plain.sandbox.app.replicas("blue"), plain.sandbox.app.replicas("green")) == (2, 0)
 
 
 def test_a_scaler_that_wakes_the_source(plain: World) -> None:
@@ -51,11 +51,11 @@ def test_a_scaler_that_wakes_the_source(plain: World) -> None:
         source = plain.state()[0]
         plain.scale_as(SCALER, source, 1)
         plain.scale_as(SCALER, source, 2)
-        plain.stage.app.wait_ready(source, 60)
+        plain.sandbox.app.wait_ready(source, 60)
         plain.wait_joined(source)
 
         def wake() -> None:
-            if plain.stage.app.replicas(source) == 0:
+            if plain.sandbox.app.replicas(source) == 0:
                 plain.scale_as(SCALER, source, 1)
 
         with Repeating(wake):
@@ -67,15 +67,15 @@ def test_a_scaler_that_wakes_the_source(plain: World) -> None:
         plain.account(producer.stop(), "woken", changes=0 if done.code else 1)
 
 
-def test_an_application_that_uses_assign(place: Place, bed: Mapping[str, str]) -> None:
+def test_an_application_that_uses_assign(environment: Environment, bed: Mapping[str, str]) -> None:
     """T35: its group never has members. It is refused before anything is touched, or moved and proven by its commits."""
-    with staged_world(place, bed, Assigning, replicas=1) as world, world.producing() as producer:
+    with staged_world(environment, bed, Assigning, replicas=1) as world, world.producing() as producer:
         before = world.record()
         done = world.attempt("switch", "-e", "bg_mode=cold", name="assign")
         if done.code:
             says(flat(done.output), "NO-GO", "Nothing was changed", "assign()", world.group("blue"))
             assert world.record() == before
-            assert world.stage.app.replicas("blue") == 1
+            assert world.sandbox.app.replicas("blue") == 1
         else:
             assert world.state() == ("green", "stable")
         world.at_work(world.state()[0])

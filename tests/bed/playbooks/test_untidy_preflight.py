@@ -18,8 +18,8 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from demo.application import Application
-from demo.operator_ import Finished
-from demo.place import Place
+from demo.environment import Environment
+from demo.playbooks import Finished
 from tests.bed.playbooks.untidy import World, gates_with, says, staged_world, workload
 from tests.bed.playbooks.watching import recap, wait_for
 
@@ -61,9 +61,9 @@ def history(world: World) -> None:
 
 
 @pytest.fixture(scope="module")
-def world(place: Place, bed: Mapping[str, str]) -> Iterator[World]:
-    with staged_world(place, bed, TwoTopics, before=history) as built:
-        topic = built.stage.names.topic
+def world(environment: Environment, bed: Mapping[str, str]) -> Iterator[World]:
+    with staged_world(environment, bed, TwoTopics, before=history) as built:
+        topic = built.sandbox.names.topic
         for group in (old_group(built), built.group("green")):
             built.kafka.commit(group, [TopicPartition(topic, number, 0) for number in range(12)])
         built.wait_joined("blue")
@@ -73,7 +73,7 @@ def world(place: Place, bed: Mapping[str, str]) -> Iterator[World]:
 
 
 def both_topics(world: World) -> list[str]:
-    topic = world.stage.names.topic
+    topic = world.sandbox.names.topic
     return [topic, retries_of(topic)]
 
 
@@ -94,7 +94,7 @@ def misdescribed(world: World) -> tuple[Finished, dict[str, str]]:
     """One run over inventories that do not fit what the application does."""
     blue, green = world.group("blue"), world.group("green")
     cases = {
-        **in_both_modes(world, "second-topic", bg_topics=[world.stage.names.topic]),
+        **in_both_modes(world, "second-topic", bg_topics=[world.sandbox.names.topic]),
         **in_both_modes(world, "no-topics", bg_topics=[]),
         **in_both_modes(world, "renamed-group", bg_blue_group=old_group(world)),
         **in_both_modes(world, "interchanged", bg_blue_group=green, bg_green_group=blue),
@@ -108,7 +108,7 @@ def test_a_topic_that_the_inventory_forgot(
     world: World, misdescribed: tuple[Finished, dict[str, str]], mode: str
 ) -> None:
     """T33: the pods read it, and the run would neither copy nor prove it."""
-    refused_for(*misdescribed, f"second-topic-{mode}", retries_of(world.stage.names.topic), "bg_topics")
+    refused_for(*misdescribed, f"second-topic-{mode}", retries_of(world.sandbox.names.topic), "bg_topics")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -165,7 +165,7 @@ def test_strangers_in_the_source_group(world: World, kind: str) -> None:
 
 def test_neighbours_are_named_in_the_plan(world: World) -> None:
     """T36, T37, T38: another group of the same pods, an autoscaler, another owner of the replicas: they are told, not fatal."""
-    [pod, *_] = world.stage.app.pod_names("blue")
+    [pod, *_] = world.sandbox.app.pod_names("blue")
     retry = f"{world.kafka.name}-retry"
     world.apply_replicas("argocd-controller", green=0)
     with world.stranger(retry, client="retry-worker", pod=pod), world.applied(world.autoscaler("green", least=3)):
@@ -180,8 +180,8 @@ def test_neighbours_are_named_in_the_plan(world: World) -> None:
 def test_a_rollout_that_was_paused(world: World) -> None:
     """T8: the pods that stand by are of the old template, so the old version would be switched to."""
     name = workload("green")
-    world.stage.app.scale("green", 2)
-    world.stage.app.wait_ready("green", 60)
+    world.sandbox.app.scale("green", 2)
+    world.sandbox.app.wait_ready("green", 60)
     world.kubectl("rollout", "pause", f"deployment/{name}")
     world.kubectl("set", "env", f"deployment/{name}", "BG_VERSION=new")
     try:
@@ -190,7 +190,7 @@ def test_a_rollout_that_was_paused(world: World) -> None:
             done, said = world.attempt_each(in_both_modes(world, "paused"), name="paused-rollout")
     finally:
         world.kubectl("rollout", "resume", f"deployment/{name}")
-        world.stage.app.scale("green", 0)
+        world.sandbox.app.scale("green", 0)
     for mode in MODES:
         refused_for(done, said, f"paused-{mode}", "template")
         says(said[f"paused-{mode}"], "rollout is paused")

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from demo.application import APP, MANIFESTS
-from demo.operator_ import Finished, Producer
-from demo.place import ROOT
-from demo.stage import Stage
+from demo.environment import ROOT
+from demo.playbooks import Finished, Producer
+from demo.sandbox import Sandbox
 from tests.bed.playbooks.calls import Recorder, granting, rights_of
 from tests.bed.playbooks.untidy import SNAPSHOTS, World, flat, other, says, ways_on
 from tests.bed.playbooks.watching import recap, wait_for
@@ -28,8 +28,8 @@ RATE = 100
 
 
 @pytest.fixture(scope="module")
-def world(stage: Stage, bed: Mapping[str, str]) -> World:
-    return World(stage, bed)
+def world(sandbox: Sandbox, bed: Mapping[str, str]) -> World:
+    return World(sandbox, bed)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def snapshots(world: World) -> set[str]:
 @pytest.fixture(scope="module")
 def recorder(world: World) -> Iterator[Recorder]:
     """What the operator calls while the first runs of a new application go through."""
-    with Recorder(Path(world.stage.operator.env["KUBECONFIG"])) as made:
+    with Recorder(Path(world.sandbox.operator.env["KUBECONFIG"])) as made:
         yield made
 
 
@@ -90,8 +90,8 @@ def typed_twice(world: World, seconds: float) -> dict[str, Finished]:
     """Two people type the README's command, one some seconds after the other."""
     started: dict[str, tuple[subprocess.Popen[str], float]] = {}
     for who in ("anna", "bert"):
-        command = world.stage.operator.command("switch", "-e", f"bg_confirm={APP}", "-e", f"bg_who={who}")
-        env = world.stage.operator.env
+        command = world.sandbox.operator.command("switch", "-e", f"bg_confirm={APP}", "-e", f"bg_who={who}")
+        env = world.sandbox.operator.env
         process = subprocess.Popen(
             command, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -101,7 +101,7 @@ def typed_twice(world: World, seconds: float) -> dict[str, Finished]:
     ended = {}
     for who, (process, since) in started.items():
         output = process.communicate(timeout=240)[0]
-        (world.stage.out / f"twice-{seconds:g}-{who}.log").write_text(output, encoding="utf-8")
+        (world.sandbox.out / f"twice-{seconds:g}-{who}.log").write_text(output, encoding="utf-8")
         ended[who] = Finished(process.returncode, time.monotonic() - since, output, {})
     return ended
 
@@ -116,7 +116,7 @@ def test_a_command_of_the_readme_typed_twice(world: World, producer: Producer, s
     before = world.record()
     target = other(before["active"])
     # Its pods have to start first, so the one is at it for long enough to be met by the other.
-    world.stage.app.scale(target, 0)
+    world.sandbox.app.scale(target, 0)
     wait_for(f"{target} gone", lambda: not world.living(target), 60)
     ended = typed_twice(world, seconds)
     moved = [who for who, done in ended.items() if done.code == 0 and recap(done.output)["changed"]]
@@ -141,7 +141,7 @@ def test_a_quota_that_refuses_the_snapshot(world: World, producer: Producer) -> 
     spare = snapshots(world) - {before.get("snapshot", "")}
     if len(snapshots(world)) > 1:  # both slots are there already: the one that the next run would write goes
         world.kubectl("delete", "configmaps", *spare)
-    count = len(world.stage.app.listed("v1", "ConfigMap"))
+    count = len(world.sandbox.app.listed("v1", "ConfigMap"))
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -158,7 +158,7 @@ def test_a_quota_that_refuses_the_snapshot(world: World, producer: Producer) -> 
     # Somebody raises the quota and types what the report says.
     ways = ways_on(done)
     if ways[0].playbook:
-        typed = world.stage.operator.attempt(ways[0].playbook, *ways[0].arguments, name="quota-way-back")
+        typed = world.sandbox.operator.attempt(ways[0].playbook, *ways[0].arguments, name="quota-way-back")
         assert typed.code == 0, typed.output[-4000:]
     else:
         says(ways[0].does, "nothing")
@@ -166,7 +166,7 @@ def test_a_quota_that_refuses_the_snapshot(world: World, producer: Producer) -> 
     target = other(before["active"])
     onward = [way for way in ways[1:] if way.does == f"goes to {target}"]
     assert onward, ways
-    typed = world.stage.operator.attempt(onward[0].playbook, *onward[0].arguments, name="quota-onward")
+    typed = world.sandbox.operator.attempt(onward[0].playbook, *onward[0].arguments, name="quota-onward")
     assert typed.code == 0, typed.output[-4000:]
     assert world.state() == (target, "stable")
     world.account(producer.stop(), "quota")

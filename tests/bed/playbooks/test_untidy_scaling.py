@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from demo.stage import Stage
+from demo.sandbox import Sandbox
 from tests.bed.playbooks.untidy import Repeating, World, flat, other, says, workload
 from tests.bed.playbooks.watching import wait_for
 
@@ -21,8 +21,8 @@ TOOL = "argocd-controller"
 
 
 @pytest.fixture(scope="module")
-def world(stage: Stage, bed: Mapping[str, str]) -> World:
-    return World(stage, bed)
+def world(sandbox: Sandbox, bed: Mapping[str, str]) -> World:
+    return World(sandbox, bed)
 
 
 @pytest.mark.parametrize("mode", ["hot", "cold"])
@@ -36,12 +36,12 @@ def test_an_autoscaler_of_the_target(world: World, mode: str) -> None:
             says(flat(done.output), "HorizontalPodAutoscaler", f"{workload(target)}-load")
             assert world.state() == (target, "stable")
             # It looks every 15 s, so this may come only now.
-            wait_for("the autoscaler's replicas", lambda: world.stage.app.replicas(target) == 3, 40)
-            world.stage.app.wait_ready(target, 60)
+            wait_for("the autoscaler's replicas", lambda: world.sandbox.app.replicas(target) == 3, 40)
+            world.sandbox.app.wait_ready(target, 60)
             again = world.attempt("switch", "-e", f"bg_target={target}", "-e", f"bg_mode={mode}", name=f"again-{mode}")
             assert again.code == 0, again.output[-5000:]
-            assert world.stage.app.replicas(target) == 3, "a colour at work was scaled down"
-        world.stage.app.scale(source, 2 if mode == "hot" else 0)
+            assert world.sandbox.app.replicas(target) == 3, "a colour at work was scaled down"
+        world.sandbox.app.scale(source, 2 if mode == "hot" else 0)
         world.at_work(target)
         world.account(producer.stop(), f"autoscaler-{mode}")
 
@@ -58,7 +58,7 @@ def test_replicas_applied_after_a_run_was_settled(world: World) -> None:
         assert "active and settled" not in said, said[-3000:]
         if done.code:
             says(said, active, "scale")
-            world.stage.app.scale(active, 2)
+            world.sandbox.app.scale(active, 2)
         world.at_work(active, 60)
         world.account(producer.stop(), "settled-without-pods")
 

@@ -30,9 +30,9 @@ from bgtools.audit import LedgerReader
 from bgtools.kafka import reader
 from bgtools.ledger_report import Row
 from demo.application import APP, Application
-from demo.operator_ import Finished, Producer
-from demo.place import BUILD, Names, Place
-from demo.stage import BOUND, LINGER, Stage
+from demo.environment import BUILD, Environment, Names
+from demo.playbooks import Finished, Producer
+from demo.sandbox import BOUND, LINGER, Sandbox
 from tests.bed.conftest import Kafka, Kubectl
 from tests.bed.playbooks.watching import RECORD, process_of, said_of, wait_for, written
 
@@ -56,17 +56,17 @@ def workload(colour: str) -> str:
 
 
 class World:
-    """A stage and the hands of everybody around it: kubectl with an administrator's rights, members of groups."""
+    """A sandbox and the hands of everybody around it: kubectl with an administrator's rights, members of groups."""
 
-    def __init__(self, stage: Stage, bed: Mapping[str, str]) -> None:
-        self.stage = stage
+    def __init__(self, sandbox: Sandbox, bed: Mapping[str, str]) -> None:
+        self.sandbox = sandbox
         self.bed = bed
-        self.kubectl = Kubectl(bed, stage.names.namespace)
-        self.kafka = Kafka(bed, stage.names.topic.removesuffix("-events"))
+        self.kubectl = Kubectl(bed, sandbox.names.namespace)
+        self.kafka = Kafka(bed, sandbox.names.topic.removesuffix("-events"))
 
     def record(self) -> dict[str, str]:
         """The active record as it is stored."""
-        return self.stage.app.data(RECORD) or {}
+        return self.sandbox.app.data(RECORD) or {}
 
     def reader(self, config_map: str) -> Callable[[], dict[str, str]]:
         """What reads a ConfigMap in a millisecond or two, for who has to be quick."""
@@ -85,26 +85,26 @@ class World:
         return found["active"], found["phase"]
 
     def group(self, colour: str) -> str:
-        return self.stage.names.group(colour)
+        return self.sandbox.names.group(colour)
 
     def living(self, colour: str) -> list[str]:
         """A colour's pods that did not end; those that a node has evicted stay listed for ever."""
         ended = {
             pod["metadata"]["name"]
-            for pod in self.stage.app.listed("v1", "Pod")
+            for pod in self.sandbox.app.listed("v1", "Pod")
             if pod["status"].get("phase") in ("Failed", "Succeeded")
         }
-        return [name for name in self.stage.app.pod_names(colour) if name not in ended]
+        return [name for name in self.sandbox.app.pod_names(colour) if name not in ended]
 
     # -- runs --------------------------------------------------------------------------------------------------------
 
     def attempt(self, playbook: str, *arguments: str, name: str, env: Mapping[str, str] | None = None) -> Finished:
         """A confirmed run, to whatever end."""
-        return self.stage.operator.attempt(playbook, "-e", f"bg_confirm={APP}", *arguments, name=name, env=env)
+        return self.sandbox.operator.attempt(playbook, "-e", f"bg_confirm={APP}", *arguments, name=name, env=env)
 
     def described(self) -> dict[str, Any]:
         """The application as the operator's inventory describes it."""
-        [found] = yaml.safe_load(self.stage.operator.inventory.read_text(encoding="utf-8"))["bluegreen"][
+        [found] = yaml.safe_load(self.sandbox.operator.inventory.read_text(encoding="utf-8"))["bluegreen"][
             "hosts"
         ].values()
         return dict(found)
@@ -117,9 +117,9 @@ class World:
         Only for runs that change nothing, since the hosts go side by side.
         """
         hosts = {case: {**self.described(), "bg_app": APP, "bg_confirm": APP, **given} for case, given in cases.items()}
-        inventory = self.stage.out / f"{name}-inventory.yml"
+        inventory = self.sandbox.out / f"{name}-inventory.yml"
         inventory.write_text(yaml.safe_dump({"described": {"hosts": hosts}}), encoding="utf-8")
-        done = self.stage.operator.attempt(
+        done = self.sandbox.operator.attempt(
             "switch",
             "-i",
             str(inventory),
@@ -162,10 +162,10 @@ class World:
     def touchable(self) -> dict[str, object]:
         """Everything that a run could change, and who is in the groups."""
         return {
-            **written(self.stage),
+            **written(self.sandbox),
             "offsets": self.offsets(),
             "members": {colour: self.members(self.group(colour)) for colour in ("blue", "green")},
-            "pods": self.stage.app.pod_names("blue") + self.stage.app.pod_names("green"),
+            "pods": self.sandbox.app.pod_names("blue") + self.sandbox.app.pod_names("green"),
         }
 
     @contextlib.contextmanager
@@ -183,9 +183,9 @@ class World:
 
     def rows(self) -> list[Row]:
         """The ledger so far, in the order of time."""
-        consumer = reader(self.stage.place.bootstrap)
+        consumer = reader(self.sandbox.environment.bootstrap)
         try:
-            return sorted(LedgerReader(consumer, self.stage.names.ledger).read())
+            return sorted(LedgerReader(consumer, self.sandbox.names.ledger).read())
         finally:
             consumer.close()
 
@@ -202,7 +202,7 @@ class World:
 
     def account(self, produced: Mapping[str, Any], name: str, changes: int | None = None) -> dict[str, Any]:
         """Every record that was ever produced was processed once. changes: of the colour at work, where they are known."""
-        report = self.stage.audits.audit(name, None, None, wait=90)
+        report = self.sandbox.audits.audit(name, None, None, wait=90)
         counted = {key: report[key]["count"] for key in ("lost", "duplicated", "outOfOrder")}
         assert counted == {"lost": 0, "duplicated": 0, "outOfOrder": 0}, f"{name}: {report}"
         assert report["processed"] >= produced["records"] > 0
@@ -213,9 +213,9 @@ class World:
     @contextlib.contextmanager
     def producing(self, rate: int = 100, linger: int = LINGER) -> Iterator[Producer]:
         """Records during a block, once the active colour keeps up with them."""
-        producer = Producer(self.stage.place, self.stage.names, self.stage.out, rate, BOUND, linger)
+        producer = Producer(self.sandbox.environment, self.sandbox.names, self.sandbox.out, rate, BOUND, linger)
         try:
-            self.stage.audits.wait_caught_up(self.state()[0], 120)
+            self.sandbox.audits.wait_caught_up(self.state()[0], 120)
             yield producer
         finally:
             producer.stop()
@@ -334,7 +334,7 @@ class World:
 
     def stranger(self, group: str, *arguments: str, client: str = "third-team", pod: str = "") -> Stranger:
         """See Stranger. pod: in the network of this pod instead of the host's."""
-        return Stranger(self.bed, group, self.stage.names.topic, arguments, client, pod)
+        return Stranger(self.bed, group, self.sandbox.names.topic, arguments, client, pod)
 
 
 class Stranger:
@@ -436,23 +436,23 @@ class Repeating:
 
 @contextlib.contextmanager
 def staged_world(
-    place: Place,
+    environment: Environment,
     bed: Mapping[str, str],
-    application: Callable[[Place, Names], Application] = Application,
+    application: Callable[[Environment, Names], Application] = Application,
     before: Callable[[World], object] = lambda _world: None,
     replicas: int = 2,
 ) -> Iterator[World]:
-    """A stage of its own kind. before: what is done with topics and groups before the first pod starts."""
+    """A sandbox of its own kind. before: what is done with topics and groups before the first pod starts."""
     names = Names(f"odd-{uuid.uuid4().hex[:5]}")
-    stage = Stage(place, names, BUILD / "stage" / names.tag)
-    stage.app = application(place, names)
-    world = World(stage, bed)
+    sandbox = Sandbox(environment, names, BUILD / "sandbox" / names.tag)
+    sandbox.app = application(environment, names)
+    world = World(sandbox, bed)
     try:
         before(world)
-        stage.build(replicas)
+        sandbox.build(replicas)
         yield world
     finally:
-        stage.remove()
+        sandbox.remove()
         world.kafka.clean_up()
 
 

@@ -15,26 +15,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 from demo.application import APP
-from demo.place import ROOT
-from demo.stage import Stage
+from demo.environment import ROOT
+from demo.sandbox import Sandbox
 
 RECORD = f"{APP}-active-version"
 JOURNAL = f"{APP}-bg-journal"
 
 
-def written(stage: Stage) -> dict[str, object]:
+def written(sandbox: Sandbox) -> dict[str, object]:
     """Everything a run could change: the version of every object, and the offsets of both groups.
 
     Of a Deployment everything but its status, which Kubernetes itself writes whenever a pod is slow to answer a probe.
     """
     found: dict[str, object] = {}
     for api_version, kind in (("v1", "ConfigMap"), ("coordination.k8s.io/v1", "Lease")):
-        for item in stage.app.listed(api_version, kind):
+        for item in sandbox.app.listed(api_version, kind):
             found[f"{kind} {item['metadata']['name']}"] = item["metadata"]["resourceVersion"]
-    for item in stage.app.listed("apps/v1", "Deployment"):
+    for item in sandbox.app.listed("apps/v1", "Deployment"):
         metadata = {key: item["metadata"].get(key) for key in ("uid", "generation", "labels", "annotations")}
         found[f"Deployment {item['metadata']['name']}"] = (metadata, item["spec"])
-    found["green's offsets"] = stage.audits.committed("green")
+    found["green's offsets"] = sandbox.audits.committed("green")
     return found
 
 
@@ -64,11 +64,13 @@ def wait_for(what: str, condition: Callable[[], bool], seconds: float = 240) -> 
 class PlaybookRun:
     """A playbook in the background that can be killed with everything it started."""
 
-    def __init__(self, stage: Stage, playbook: str, *arguments: str) -> None:
-        command = stage.operator.command(playbook, "-e", f"bg_confirm={APP}", *arguments)
-        self._log = (stage.out / "killed.log").open("ab")
+    def __init__(self, sandbox: Sandbox, playbook: str, *arguments: str) -> None:
+        command = sandbox.operator.command(playbook, "-e", f"bg_confirm={APP}", *arguments)
+        self._log = (sandbox.out / "killed.log").open("ab")
         self._begin = self._log.tell()
-        self._process = subprocess.Popen(command, env=stage.operator.env, cwd=ROOT, stdout=self._log, stderr=self._log)
+        self._process = subprocess.Popen(
+            command, env=sandbox.operator.env, cwd=ROOT, stdout=self._log, stderr=self._log
+        )
 
     def __enter__(self) -> PlaybookRun:
         return self

@@ -46,7 +46,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Place:
+class Environment:
     """The cluster and the Kafka in use. tools: class path of Kafka's command line tools, empty where there are none."""
 
     kubeconfig: str
@@ -57,7 +57,7 @@ class Place:
     own_bed: bool
 
 
-def find_place(bring_up: bool = True) -> Place:
+def find_environment(bring_up: bool = True) -> Environment:
     """The user's cluster when KUBECONFIG and KAFKA_BOOTSTRAP_SERVERS are set, else the test bed, brought up if need be."""
     kubeconfig, bootstrap = os.environ.get("KUBECONFIG"), os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if bool(kubeconfig) != bool(bootstrap):
@@ -72,7 +72,7 @@ def find_place(bring_up: bool = True) -> Place:
                 "Nothing was changed. BG_DEMO_IMAGE is not set: build consumers/python into an image that your cluster "
                 "can pull, and name it there"
             )
-        return Place(
+        return Environment(
             kubeconfig, bootstrap, image, "IfNotPresent", os.environ.get("KAFKA_TOOLS_CLASSPATH", ""), own_bed=False
         )
     import testbed
@@ -81,7 +81,7 @@ def find_place(bring_up: bool = True) -> Place:
         testbed.up()
     env = testbed.env()
     run([sys.executable, "-m", "testbed", "image", str(ROOT / "consumers/python"), IMAGE])
-    return Place(
+    return Environment(
         env["KUBECONFIG"], env["KAFKA_BOOTSTRAP_SERVERS"], IMAGE, "Never", env["KAFKA_TOOLS_CLASSPATH"], own_bed=True
     )
 
@@ -101,10 +101,10 @@ def new_names() -> Names:
     return Names(secrets.token_hex(3))
 
 
-def python_environment(place: Place) -> dict[str, str]:
+def python_environment(environment: Environment) -> dict[str, str]:
     """Environment of the tools of the example application."""
     path = os.pathsep.join([str(ROOT / "consumers/python"), str(ROOT)])
-    return {**os.environ, "PYTHONPATH": path, "KAFKA_BOOTSTRAP_SERVERS": place.bootstrap}
+    return {**os.environ, "PYTHONPATH": path, "KAFKA_BOOTSTRAP_SERVERS": environment.bootstrap}
 
 
 def run(command: list[str], env: dict[str, str] | None = None) -> str:

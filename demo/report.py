@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The page of text at the end of the demonstration."""
+"""The report in text at the end of the demonstration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 
-def page(result: dict[str, Any], path: Path) -> str:
+def as_text(result: dict[str, Any], path: Path) -> str:
     """What happened, for a person."""
     audit, seen = result["audit"], result["witness"]
     lines = [

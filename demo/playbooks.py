@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from demo.application import APP
-from demo.place import ROOT, DemoError, Names, Place, python_environment, run
+from demo.environment import ROOT, DemoError, Environment, Names, python_environment, run
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Finished:
 class Operator:
     """Runs playbooks with the operator's kubeconfig on an inventory of one application."""
 
-    def __init__(self, place: Place, names: Names, kubeconfig: Path, out: Path) -> None:
+    def __init__(self, environment: Environment, names: Names, kubeconfig: Path, out: Path) -> None:
         self._out = out
         self.program = Path(sys.executable).parent / "ansible-playbook"
         self.inventory = _write_inventory(names, out)
@@ -48,7 +48,7 @@ class Operator:
             "ANSIBLE_NOCOLOR": "true",
             "KUBECONFIG": str(kubeconfig),
             "K8S_AUTH_KUBECONFIG": str(kubeconfig),
-            "KAFKA_BOOTSTRAP_SERVERS": place.bootstrap,
+            "KAFKA_BOOTSTRAP_SERVERS": environment.bootstrap,
         }
 
     def command(self, playbook: str, *arguments: str) -> list[str]:
@@ -103,13 +103,13 @@ def pid_file(out: Path) -> Path:
 class Producer:
     """The producer as a process of its own; ended by its pid."""
 
-    def __init__(self, place: Place, names: Names, out: Path, rate: int, seconds: int, linger: int) -> None:
+    def __init__(self, environment: Environment, names: Names, out: Path, rate: int, seconds: int, linger: int) -> None:
         self._report = out / "producer.json"
         command = [sys.executable, "-m", "bgtools.producer", "--topic", names.topic, "--rate", str(rate)]
         # Bounded even if we die before we can stop it.
         command += ["--seconds", str(seconds), "--linger", str(linger), "--json", str(self._report)]
         self._process = subprocess.Popen(
-            command, env=python_environment(place), stdout=subprocess.DEVNULL, start_new_session=True
+            command, env=python_environment(environment), stdout=subprocess.DEVNULL, start_new_session=True
         )
         # At once, for whoever has to end it when we were killed.
         pid_file(out).write_text(str(self._process.pid), encoding="utf-8")
@@ -122,18 +122,18 @@ class Producer:
         return json.loads(self._report.read_text(encoding="utf-8")) if self._report.exists() else {}
 
 
-def create_topics(place: Place, names: Names) -> None:
+def create_topics(environment: Environment, names: Names) -> None:
     """The input topic and the ledger."""
     command = [sys.executable, "-m", "bgtools.producer", "--topic", names.topic, "--ledger-topic", names.ledger]
-    run([*command, "--create", "--partitions", "12", "--records", "0"], python_environment(place))
+    run([*command, "--create", "--partitions", "12", "--records", "0"], python_environment(environment))
 
 
-def delete_topics_and_groups(place: Place, names: Names) -> None:
+def delete_topics_and_groups(environment: Environment, names: Names) -> None:
     """Remove what the demonstration left in Kafka."""
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
-    admin = KafkaAdminClient(bootstrap_servers=place.bootstrap.split(","))
+    admin = KafkaAdminClient(bootstrap_servers=environment.bootstrap.split(","))
     # What never came to be can't be deleted; the rest is still tried.
     deletions = {
         admin.delete_groups: [names.group("blue"), names.group("green")],
