@@ -1,4 +1,4 @@
-"""Whose bed is it, and does it still run?"""
+"""Who owns a bed, and does it still run?"""
 
 from __future__ import annotations
 
