@@ -90,7 +90,7 @@ def rollback_target(record: ActiveRecord, journal: Journal, now: str) -> Rollbac
         return RollbackTarget(record.standby if record.phase == phase_of("rollback") else record.active)
     if unfinished and record.phase == "stable" and unfinished.source == record.active:
         return RollbackTarget(record.active)
-    if given_up(record, journal) is not None:
+    if aborted_run(record, journal) is not None:
         # What the operator saw last was that run: "undo it" can't mean to move to the colour whose switch has just failed.
         return RollbackTarget(record.active)
     if not record.previous:
@@ -111,7 +111,7 @@ def rollback_target(record: ActiveRecord, journal: Journal, now: str) -> Rollbac
     return RollbackTarget(record.previous)
 
 
-def given_up(record: ActiveRecord, journal: Journal) -> Run | None:
+def aborted_run(record: ActiveRecord, journal: Journal) -> Run | None:
     """The switch that was the last run and did not happen, so that the colour it should have left goes on; else None."""
     last = journal.current
     aborted = last is not None and last.status == "aborted" and last.direction == "switch"

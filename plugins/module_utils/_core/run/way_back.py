@@ -19,8 +19,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.deci
     NOTHING,
     SETTLE,
     START,
+    aborted_run,
     decide,
-    given_up,
     rollback_target,
 )
 
@@ -52,7 +52,7 @@ def way_back(record: ActiveRecord, journal: Journal, now: str) -> list[Way]:
         )
         if wanted != back.colour or back.refused:
             ways.append(Way("switch", wanted, f"finishes the run: {wanted} is active after it"))
-    aborted = given_up(record, journal)
+    aborted = aborted_run(record, journal)
     if aborted is not None:
         ways.insert(
             0, Way("", "", f"nothing is to be undone: run {aborted.run_id} was given up, {record.active} goes on")

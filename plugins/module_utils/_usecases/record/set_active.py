@@ -199,8 +199,8 @@ def _first(name: str, request: RecordRequest, store: Store) -> ActiveRecord:
             [f"ConfigMap {name} does not exist; the first record is stable, not {request.phase}"]
         )
     runs = store.runs()
-    given_up = {run.run_id for run in runs if run.status == "aborted"}
-    handed = [(slot, snapshot) for slot, snapshot in store.handed() if snapshot.run_id not in given_up]
+    aborted = {run.run_id for run in runs if run.status == "aborted"}
+    handed = [(slot, snapshot) for slot, snapshot in store.handed() if snapshot.run_id not in aborted]
     doubt = "" if request.force else _doubt(name, request.active, handed, runs)
     if doubt:
         raise InvalidSettingsError([doubt])

@@ -4,7 +4,7 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Gives a run up that did not flip: the source goes on from where it stands, replicas are put back."""
+"""Aborts a run that did not flip: the source goes on from where it stands, replicas are put back."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ RETRY = 1.0
 """Seconds between two tries."""
 
 
-def raise_undone(ctx: RunContext, error: Exception) -> t.NoReturn:
-    """Give the run up because of ``error``, whatever it is, and raise it saying what became of the source.
+def raise_aborted(ctx: RunContext, error: Exception) -> t.NoReturn:
+    """Abort the run because of ``error``, whatever it is, and raise it saying what became of the source.
 
     Tries again for as long as nobody else holds the lock: nobody but this process knows that there is something to undo.
     """
@@ -35,7 +35,7 @@ def raise_undone(ctx: RunContext, error: Exception) -> t.NoReturn:
     deadline = ctx.ports.clock.monotonic() + PATIENCE
     while True:
         try:
-            doubt = give_up(ctx, f"given up: {said}")
+            doubt = abort_run(ctx, f"given up: {said}")
             end = f"Nothing was switched; {ctx.source} goes on at epoch {ctx.stored.record.epoch}"
             end += f". {doubt}" if doubt else ""
             break
@@ -72,7 +72,7 @@ def doubts(ctx: RunContext) -> dict[str, list[str]]:
     return {"evicted": list(ctx.evicted), "ended": sorted(ctx.ended.values())}
 
 
-def give_up(ctx: RunContext, note: str) -> str:
+def abort_run(ctx: RunContext, note: str) -> str:
     """Undo a run whose record is not flipped; may be repeated from any point of itself.
 
     The record comes first: from then on commands of the given-up run are stale, and every pod of the source goes on when it
@@ -94,7 +94,7 @@ def give_up(ctx: RunContext, note: str) -> str:
         with ctx.steps.step("claim the record"):
             ctx.stored = ctx.store.swap_record(ctx.stored, record.claim(run_id))
     with ctx.steps.step("put back replicas"):
-        put_back(ctx)
+        restore_replicas(ctx)
     doubt = _see_at_work(ctx)
     run = ctx.run.close("aborted", ctx.ports.clock.now(), f"{note}. {doubt}" if doubt else note)
     ctx.write_journal(run)
@@ -107,7 +107,7 @@ def give_up(ctx: RunContext, note: str) -> str:
     return doubt
 
 
-def put_back(ctx: RunContext) -> None:
+def restore_replicas(ctx: RunContext) -> None:
     """The replicas that the run changed. A colour at work is never scaled down, and what others did since is theirs."""
     if ctx.workload(ctx.source).replicas < 1:
         ctx.scale(ctx.source, ctx.run.saved.get(ctx.source) or replicas_of(ctx, ctx.source))

@@ -36,9 +36,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.abort import (
     PATIENCE,
     RETRY,
-    give_up,
-    put_back,
-    raise_undone,
+    abort_run,
+    raise_aborted,
+    restore_replicas,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext, RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.drive import drive, wake
@@ -101,7 +101,7 @@ def hand_over(
         handoff = _move(ctx, until)
     elif decision.action in (decisions.ABORT, decisions.CLEAN_UP):
         _record_orphaned_run(ctx, decision)
-        end = Ending(trouble=give_up(ctx, f"undone by {request.direction} {request.run_id}"))
+        end = Ending(trouble=abort_run(ctx, f"undone by {request.direction} {request.run_id}"))
     elif decision.action == decisions.SETTLE:
         _set_to_work(ctx)
     else:
@@ -124,7 +124,7 @@ def _open(ports: Ports, app: Application, request: RunRequest, only: str) -> Run
         if not _is_ours(ctx):
             ctx.lock.release()
             raise
-        raise_undone(ctx, error)
+        raise_aborted(ctx, error)
 
 
 def _open_again(ports: Ports, app: Application, request: RunRequest, error: Exception) -> RunContext:
@@ -188,7 +188,7 @@ def _set_to_work(ctx: RunContext) -> None:
     run, colour = ctx.journal.unfinished, ctx.stored.record.active
     with ctx.steps.step("start target"):
         if run is not None and run.source == colour:
-            put_back(ctx)
+            restore_replicas(ctx)
         elif run is not None:
             cold.begin(ctx, colour)
         wait_started(ctx, colour, 1)
@@ -226,7 +226,7 @@ def _move(ctx: RunContext, until: str) -> Handoff | None:
         # Another run took over and commands the pods now: hands off.
         raise
     except Exception as error:  # noqa: BLE001  whatever interrupts it, the source must not be left paused
-        raise_undone(ctx, error)
+        raise_aborted(ctx, error)
     if UNTIL.index(until) < UNTIL.index(FLIPPED):
         if reached(ctx) < UNTIL.index(until):
             ctx.write_journal(replace(ctx.run, reached=until))

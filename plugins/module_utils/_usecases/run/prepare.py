@@ -24,7 +24,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.hand
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.write_offsets import write_offsets
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.abort import raise_undone
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.abort import raise_aborted
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import (
     RunContext,
     RunRequest,
@@ -65,7 +65,7 @@ def prepare(ports: Ports, app: Application, request: RunRequest, check: bool = F
     except LockedError:
         raise  # another run took over: hands off
     except Exception as error:  # noqa: BLE001  whatever it is, what this run began is put back
-        raise_undone(ctx, error)
+        raise_aborted(ctx, error)
     ctx.write_journal(ctx.run)
     return _result(ctx, decision)
 
