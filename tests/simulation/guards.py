@@ -114,19 +114,19 @@ GUARDS = (
     # --- hot: the source is quiet
     Guard(
         "Every pod says that it is drained",
-        f"{CORE}/run/handoff.py",
+        f"{CORE}/run/quiet.py",
         "        if not status.drained:",
         "        if False:",
     ),
     Guard(
         "Pods and broker agree on who owns what",
-        f"{CORE}/run/handoff.py",
+        f"{CORE}/run/quiet.py",
         "    reasons += _ownership(statuses, group, partitions)",
         "",
     ),
     Guard(
         "A pod that does not answer is not quiet",
-        f"{CORE}/run/handoff.py",
+        f"{CORE}/run/quiet.py",
         'reasons = [f"pod {pod.name} has not answered since it was paused" for pod in pods if pod.name not in statuses]',
         "reasons: list[str] = []",
     ),

@@ -24,7 +24,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import changed_topics
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff, not_drained
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.quiet import not_drained
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.drive import drive, pause
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import partitions_of

@@ -21,7 +21,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import Reply
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus, parse_status
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import not_drained
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.quiet import not_drained
 
 TP = TopicPartition("orders", 0)
 PARTITION = {
