@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""kafka_group_offsets_info of several groups, of what is lost and of what will expire; and the rule of expiry."""
+"""kafka_group_offsets_info of one and of several groups, of what is lost and of what will expire; and the rule of expiry."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 from ansible_collections.streamops.bluegreen.plugins.modules import kafka_group_offsets_info as module
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
 T0, T1, U0 = TopicPartition("t", 0), TopicPartition("t", 1), TopicPartition("u", 0)
 
@@ -35,6 +36,33 @@ def groups() -> OffsetsWorld:
     world.kafka.seed("order-b", {U0: CommittedOffset(10, 2, "m")}, kind="consumer")
     world.kafka.seed("other", {T0: CommittedOffset(1)})
     return world
+
+
+@pytest.fixture
+def behind(world: World) -> World:
+    """A group with one member that is 30 records behind."""
+    world.kafka.logs = {T0: LogRange(0, 100)}
+    world.kafka.offsets["g"] = {T0: CommittedOffset(70)}
+    world.kafka.join("g", "c1", kind="consumer")
+    return world
+
+
+def test_info(behind: World, run_module: RunModule) -> None:
+    for check in (True, False):
+        seen = run_module(module, behind.ports, check=check, group_id="g")
+        assert (seen["changed"], seen["type"], seen["state"], seen["empty"]) == (False, "consumer", "Stable", False)
+        assert (seen["total_lag"], seen["partitions"][0]["lag"]) == (30, 30)
+    assert behind.kafka.writes == 0
+
+
+def test_info_of_a_group_nobody_knows(world: World, run_module: RunModule) -> None:
+    seen = run_module(module, world.ports, group_id="g")
+    assert (seen["type"], seen["members"], seen["partitions"], seen["total_lag"]) == ("absent", [], [], None)
+
+
+def test_info_with_kafka_down(behind: World, run_module: RunModule) -> None:
+    behind.kafka.down = True
+    assert run_module(module, behind.ports, group_id="g")["failed"] is True
 
 
 def test_groups_by_pattern(groups: OffsetsWorld, run_module: RunModule) -> None:

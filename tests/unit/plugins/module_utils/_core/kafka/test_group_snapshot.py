@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The snapshot of a group as data, and times as people write them."""
+"""Snapshots of a group as data and as a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.group_snapshot import GroupSnapshot, parse
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.times import later, to_milliseconds
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     TopicPartition,
@@ -120,16 +119,3 @@ def test_every_fault_is_listed() -> None:
     with pytest.raises(InvalidSettingsError) as raised:
         parse({"format": 1, "offsets": [{**ROW, "offset": -1}, ROW, ROW], "topic_ids": {}}, "file")
     assert len(raised.value.faults) == 3
-
-
-def test_times() -> None:
-    assert to_milliseconds("2026-11-24T08:00:00Z") == to_milliseconds(" 1795507200000 ") == 1795507200000
-    assert to_milliseconds("2026-11-24T09:00:00.250+01:00") == 1795507200250
-    for text, said in (
-        ("yesterday", "neither RFC 3339"),
-        ("2026-11-24T08:00:00", "names no time zone"),
-        ("1795507200", "looks like seconds"),
-    ):
-        with pytest.raises(ValueError, match=said):
-            to_milliseconds(text)
-    assert later("2026-11-24T08:00:00.123Z", 90) == "2026-11-24T09:30:00Z"

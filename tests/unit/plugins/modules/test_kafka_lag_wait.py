@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""kafka_group_offsets_info and kafka_lag_wait through their main()."""
+"""kafka_lag_wait through its main()."""
 
 from __future__ import annotations
 
@@ -29,30 +29,12 @@ def behind(world: World) -> World:
     return world
 
 
-def test_info(behind: World, run_module: RunModule) -> None:
-    for check in (True, False):
-        seen = run_module(kafka_group_offsets_info, behind.ports, check=check, group_id="g")
-        assert (seen["changed"], seen["type"], seen["state"], seen["empty"]) == (False, "consumer", "Stable", False)
-        assert (seen["total_lag"], seen["partitions"][0]["lag"]) == (30, 30)
-    assert behind.kafka.writes == 0
-
-
 def test_the_isolation_level_chooses_the_end_of_the_log(behind: World, run_module: RunModule) -> None:
     behind.kafka.unstable = 4
     for module in (kafka_group_offsets_info, kafka_lag_wait):
         for level, lag in (("read_uncommitted", 30), ("read_committed", 26)):
             seen = run_module(module, behind.ports, check=True, group_id="g", isolation_level=level)
             assert seen["total_lag"] == lag
-
-
-def test_info_of_a_group_nobody_knows(world: World, run_module: RunModule) -> None:
-    seen = run_module(kafka_group_offsets_info, world.ports, group_id="g")
-    assert (seen["type"], seen["members"], seen["partitions"], seen["total_lag"]) == ("absent", [], [], None)
-
-
-def test_info_with_kafka_down(behind: World, run_module: RunModule) -> None:
-    behind.kafka.down = True
-    assert run_module(kafka_group_offsets_info, behind.ports, group_id="g")["failed"] is True
 
 
 def test_wait_succeeds(behind: World, run_module: RunModule) -> None:
