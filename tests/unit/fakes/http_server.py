@@ -9,10 +9,11 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-import time
 import typing as t
 from dataclasses import dataclass, field
 from email.message import Message
+
+from ansible_collections.streamops.bluegreen.tests.unit.waiting import HANG
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,15 @@ class Request:
 class HttpServer:
     """answers: per ``METHOD path`` (without query) what to answer, one after the other; the last one stays.
 
-    An answer is (code, body); a body that is not bytes is sent as JSON. delay: seconds before every answer.
+    An answer is (code, body); a body that is not bytes is sent as JSON. delay: seconds before every answer, at most until
+    the server's end. together: where requests meet before any of them is answered.
     """
 
     answers: dict[str, list[tuple[int, t.Any]]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     delay: float = 0.0
+    together: threading.Barrier | None = None
+    _over: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> HttpServer:
         script = self
@@ -47,7 +51,11 @@ class HttpServer:
                 script.requests.append(
                     Request(self.command, self.path, self.headers, json.loads(body) if body else None)
                 )
-                time.sleep(script.delay)
+                if script.together:
+                    script.together.wait(HANG)
+                if script.delay and script._over.wait(script.delay):
+                    self.close_connection = True
+                    return
                 status, answer = script.next(f"{self.command} {self.path.split('?')[0]}")
                 encoded = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
@@ -66,6 +74,7 @@ class HttpServer:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._over.set()
         self._server.shutdown()
         self._server.server_close()
 

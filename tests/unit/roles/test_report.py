@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import typing as t
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 import yaml
 
 from ansible_collections.streamops.bluegreen.plugins.action import bg_report
+from ansible_collections.streamops.bluegreen.tests.unit.waiting import finished
 
 COLLECTIONS = Path(bg_report.__file__).parents[5]
 SETTINGS = {"bg_app": "orders", "bg_namespace": "n", "bg_blue_group": "b", "bg_green_group": "g"}
@@ -73,7 +73,7 @@ def play(tmp_path: Path, playbook: str, hosts: dict[str, t.Any], *arguments: str
         "LC_ALL": "C.UTF-8",
     }
     command = [sys.executable, "-m", "ansible.cli.playbook", "-i", str(inventory), playbook, *arguments]
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    done = finished(command, env=env, cwd=tmp_path, capture_output=True, text=True)
     return Ran(done.returncode, done.stdout + done.stderr)
 
 

@@ -20,6 +20,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.streamops.bluegreen.plugins.action import bg_report
+from ansible_collections.streamops.bluegreen.tests.unit.waiting import until
 
 TEXTS = {"run.json": '{"ä": 1}\n', "run.txt": "ünï — done\n"}
 
@@ -361,9 +362,13 @@ def test_many_hosts_write_to_one_folder(tmp_path: Path) -> None:
     hosts = [threading.Thread(target=host, args=(number,)) for number in same]
     for thread in hosts:
         thread.start()
-    while any(thread.is_alive() for thread in hosts):
+
+    def at_work() -> list[str]:
         if (dest / "same").exists():
             assert (dest / "same").read_text(encoding="utf-8") in same.values()
+        return [thread.name for thread in hosts if thread.is_alive()]
+
+    until("every host has written", at_work, lambda names: not names, every=0.0)
     assert [result["msg"] for result in results if "msg" in result] == []
     assert len(results) == 40
     assert names(dest) == [*(f"{number}.txt" for number in same), "same"]

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
+from ansible_collections.streamops.bluegreen.tests.unit.waiting import HANG
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,4 +38,4 @@ def server(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[HttpServer]:
 @pytest.fixture
 def api(server: HttpServer) -> ApiServer:
     """A connection to it."""
-    return ApiServer({"host": f"http://127.0.0.1:{server.port}", "api_key": "secret"}, timeout=2.0)
+    return ApiServer({"host": f"http://127.0.0.1:{server.port}", "api_key": "secret"}, timeout=HANG)

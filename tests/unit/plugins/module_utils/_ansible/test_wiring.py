@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 import pytest
@@ -40,8 +39,11 @@ def test_only_what_is_used_is_imported(use: str, loaded: str, not_loaded: str) -
         f"if any(name in sys.modules for name in {not_loaded.split()!r}): sys.exit('too much was imported')\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    ended = finished([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+from ansible_collections.streamops.bluegreen.tests.unit.waiting import finished
 
 
 def test_a_lazy_port_is_made_once() -> None:

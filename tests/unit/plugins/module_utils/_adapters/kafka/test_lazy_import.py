@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import lazy_import
+from ansible_collections.streamops.bluegreen.tests.unit.waiting import finished
 
 BEFORE = f"""
 import importlib.util, sys
@@ -22,7 +22,7 @@ spec.loader.exec_module(lazy_import)
 
 
 def run(code: str, *flags: str) -> str:
-    done = subprocess.run([sys.executable, *flags, "-c", BEFORE + code], capture_output=True, text=True, check=False)
+    done = finished([sys.executable, *flags, "-c", BEFORE + code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -24,6 +24,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
     TokenFile,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
+from ansible_collections.streamops.bluegreen.tests.unit.waiting import joined
 
 SECRET = "s:e/c%ret"
 
@@ -86,7 +87,7 @@ def provider(authority: tuple[trustme.CA, str]) -> t.Iterator[Provider]:
     yield server
     server.shutdown()
     server.server_close()
-    thread.join()
+    joined(thread)
 
 
 @pytest.fixture
