@@ -10,12 +10,13 @@ from confluent_kafka import Producer
 
 from bgtools import audit, producer
 from bgtools.kafka import ToolError
+from tests.unit.waiting import HANG, joined
 
 
 @pytest.fixture(scope="module")
 def bootstrap():
     cluster = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "unused"})
-    broker = next(iter(cluster.list_topics(timeout=10).brokers.values()))
+    broker = next(iter(cluster.list_topics(timeout=HANG).brokers.values()))
     yield f"{broker.host}:{broker.port}"
     cluster.purge()
 
@@ -31,13 +32,13 @@ class Case:
         for partition in (0, 1):
             for _ in range(5):
                 self.producer.produce(self.name, b"x", partition=partition)
-        self.producer.flush(10)
+        self.producer.flush(HANG)
 
     def ledger(self, *rows):
         for partition, offset, colour, epoch, ns in rows:
             message = {"t": self.name, "p": partition, "o": offset, "c": colour, "pod": "pod", "e": epoch, "ns": ns}
             self.producer.produce(f"{self.name}-ledger", json.dumps(message))
-        self.producer.flush(10)
+        self.producer.flush(HANG)
 
     def file(self, offsets):
         path = self.directory / "offsets.json"
@@ -95,8 +96,8 @@ def test_waits_until_the_ledger_is_complete(case, monkeypatch):
     case.ledger(*everything(skip={(1, 4)}))
     timer = threading.Timer(1.0, case.ledger, [(1, 4, "blue", 1, 9000)])
     timer.start()
-    code, report = case.audit(monkeypatch, "--wait", "20")
-    timer.join()
+    code, report = case.audit(monkeypatch, "--wait", str(HANG))
+    joined(timer)
     assert (code, report["processed"]) == (0, 10)
 
 
@@ -110,7 +111,7 @@ def test_what_cannot_be_audited_is_no_success(case, monkeypatch, capsys):
 def test_a_foreign_message_in_the_ledger_is_no_success(case, monkeypatch, capsys):
     case.ledger(*everything())
     case.producer.produce(f"{case.name}-ledger", b"hello")
-    case.producer.flush(10)
+    case.producer.flush(HANG)
     assert case.audit(monkeypatch)[0] == 2
     assert "hello" in capsys.readouterr().err
 

@@ -1,13 +1,13 @@
 """The environment of a pod."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from bgconsumer.config import ConfigError, load
+from tests.unit.waiting import finished
 
 GOOD = {
     "KAFKA_BOOTSTRAP_SERVERS": "a:9092,b:9092",
@@ -149,12 +149,11 @@ def test_topics_of_commas_only():
 
 def test_process_exits_2_with_the_faults():
     sources = Path(__file__).parents[2] / "consumers" / "python"
-    run = subprocess.run(
+    run = finished(
         [sys.executable, "-m", "bgconsumer"],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(sources), "BG_COLOUR": "blue"},
         capture_output=True,
         text=True,
-        check=False,
     )
     assert run.returncode == 2
     assert "POD_NAME is not set" in run.stderr

@@ -3,6 +3,7 @@
 import threading
 import time
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, Uuid
@@ -11,11 +12,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
     id_text as engine_id_text,
 )
 from bgconsumer import confluent_client
-from bgconsumer.confluent_client import ConfluentMember, consumer_config, id_text
+from bgconsumer.confluent_client import KNOWN_SECONDS, ConfluentMember, consumer_config, id_text
 from bgconsumer.ledger import Entry, Ledger, producer_config
 from bgconsumer.model import Committed, TopicPartition
 from bgconsumer.ports import KafkaTemporaryError, PartitionsLostError, Record
 from bgtools.ledger_report import Row
+from tests.consumers.fakes import FakeClock
+from tests.unit.waiting import HANG, until
 
 TOPIC = "order-events"
 
@@ -23,32 +26,25 @@ TOPIC = "order-events"
 @pytest.fixture(scope="module")
 def bootstrap():
     cluster = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "unused"})
-    broker = next(iter(cluster.list_topics(timeout=10).brokers.values()))
+    broker = next(iter(cluster.list_topics(timeout=HANG).brokers.values()))
     servers = f"{broker.host}:{broker.port}"
     producer = Producer({"bootstrap.servers": servers})
     for partition in range(2):
         for number in range(10):
             producer.produce(TOPIC, str(number), partition=partition)
-    assert producer.flush(10) == 0
+    assert producer.flush(HANG) == 0
     yield servers
     cluster.purge()
-
-
-def wait_for(check, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline
 
 
 def fetch(member, count):
     records = []
 
-    def enough():
+    def so_far():
         records.extend(member.fetch(50, 0.1))
-        return len(records) >= count
+        return records
 
-    wait_for(enough)
-    return records
+    return until(f"{count} records", so_far, lambda found: len(found) >= count, every=0)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +55,9 @@ def member(bootstrap):
 
     def assigned():
         member.poll(0.05)
-        return member.assigned is not None
+        return member.assigned
 
-    wait_for(assigned)
+    until("partitions are assigned", assigned, lambda given: given is not None, every=0)
     yield member
     member.close()
 
@@ -183,45 +179,53 @@ class Client:
 
 
 @pytest.fixture
-def joining(monkeypatch):
+def clock(monkeypatch):
+    """What the member takes for the time."""
+    clock = FakeClock()
+    monkeypatch.setattr(confluent_client, "time", SimpleNamespace(monotonic=clock))
+    return clock
+
+
+@pytest.fixture
+def joining(monkeypatch, clock):
     monkeypatch.setattr(Client, "made", [], raising=False)
     monkeypatch.setattr(confluent_client, "Consumer", Client)
-    monkeypatch.setattr(confluent_client, "KNOWN_SECONDS", 0.05)
     member = ConfluentMember({"group.id": "g"}, [TOPIC])
     member.join()
     return member
 
 
-def test_a_client_that_stays_unknown_to_its_group_is_replaced(joining):
+def test_a_client_that_stays_unknown_to_its_group_is_replaced(joining, clock):
+    clock.now += KNOWN_SECONDS
     joining.poll(0)
     assert len(Client.made) == 1
-    time.sleep(0.06)
+    clock.now += KNOWN_SECONDS + 1
     joining.poll(0)
     first, second = Client.made
-    assert first.closed.wait(10)
+    assert first.closed.wait(HANG)
     assert (second.config, second.topics, second.closed.is_set()) == ({"group.id": "g"}, [TOPIC], False)
     assert "joining with a new client" in joining.last_error
     joining.poll(0)  # and that one has its time, too
     assert len(Client.made) == 2
-    time.sleep(0.06)
+    clock.now += KNOWN_SECONDS + 1
     joining.poll(0)
     assert len(Client.made) == 3
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_client_that_waits_for_its_group_or_has_left_it_is_kept(joining, known):
+def test_a_client_that_waits_for_its_group_or_has_left_it_is_kept(joining, clock, known):
     if known:
         Client.made[0].known = True
         joining.poll(0)
     else:
         joining.leave()
-    time.sleep(0.06)
+    clock.now += KNOWN_SECONDS + 1
     joining.poll(0)
     assert len(Client.made) == 1
 
 
-def test_a_client_that_was_given_up_decides_nothing_any_more(joining):
-    time.sleep(0.06)
+def test_a_client_that_was_given_up_decides_nothing_any_more(joining, clock):
+    clock.now += KNOWN_SECONDS + 1
     joining.poll(0)
     old, generation = Client.made[0], joining.generation
     old.callbacks["on_assign"](old, [])

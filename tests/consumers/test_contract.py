@@ -9,6 +9,7 @@ from bgconsumer.model import ActiveRecord, Handoff, RecordError, State
 from bgconsumer.view import STABLE, MemberView
 from tests.consumers.contract_pod import Pod, active_pod, standby_pod
 from tests.consumers.fakes import tp
+from tests.unit.waiting import joined
 
 # --- start --------------------------------------------------------------------------------------------------------
 
@@ -147,12 +148,12 @@ def test_a_failed_read_keeps_the_rest_of_the_lease():
 
 def test_wait_returns_when_the_consumer_thread_gets_there():
     pod = active_pod(6)
-    command = Command("pause", 7, wait_ms=10_000)
+    command = Command("pause", 7, wait_ms=60_000)
     pod.contract.submit(command)
     timer = threading.Timer(0.05, pod.settle)
     timer.start()
     assert pod.contract.wait(command)
-    timer.join()
+    joined(timer)
 
 
 def test_wait_gives_up_after_wait_ms():

@@ -6,13 +6,14 @@ import threading
 
 import pytest
 
-from bgconsumer import http_api
+from bgconsumer import commands, http_api
 from bgconsumer.config import load
 from bgconsumer.contract import Contract
 from bgconsumer.model import ActiveRecord, Committed, State
 from bgconsumer.view import STABLE, UNJOINED, MemberView, PartitionView
 from tests.consumers.fakes import tp
 from tests.consumers.test_config import GOOD
+from tests.unit.waiting import HANG, joined, until
 
 
 class Served:
@@ -23,13 +24,13 @@ class Served:
         self.server = http_api.serve(http_api.Api(self.config, self.contract, lambda: self.fault), 0)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
         self.thread.start()
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.server.server_address[1], timeout=10)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.server.server_address[1], timeout=HANG)
 
     def close(self):
         self.connection.close()
         self.server.shutdown()
         self.server.server_close()
-        self.thread.join()
+        joined(self.thread)
 
     def ask(self, method, path, body=None, **headers):
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
@@ -82,7 +83,7 @@ def test_status(pod):
         "assignedPartitions": ["order-events-3"],
     }
     assert {key: status[key] for key in expected} == expected
-    assert 9000 < status["leaseRemainingMs"] <= 10_000
+    assert 9000 < status["leaseRemainingMs"] <= 60_000
     assert status["partitions"] == [
         {
             "topic": "order-events",
@@ -109,20 +110,32 @@ def test_pause_is_202_until_it_is_drained_and_then_200(pod):
     assert (code, status["state"], status["drained"]) == (200, "DRAINED", True)
 
 
+def settle_when_told(pod):
+    """Play the consumer thread once the next command has come."""
+    before = pod.contract.desired
+
+    def settle():
+        until("the command has come", lambda: pod.contract.desired, lambda desired: desired is not before, every=0.005)
+        pod.settle()
+
+    thread = threading.Thread(target=settle)
+    thread.start()
+    return thread
+
+
 def test_a_waiting_command_answers_when_it_is_done(pod):
     pod.start()
-    timer = threading.Timer(0.05, pod.settle)
-    timer.start()
-    assert pod.post("pause", {"epoch": 7, "waitMs": 10_000})[0] == 200
-    timer.join()
+    settling = settle_when_told(pod)
+    assert pod.post("pause", {"epoch": 7, "waitMs": 60_000})[0] == 200
+    joined(settling)
 
 
-def test_without_wait_ms_a_command_waits_for_a_moment(pod):
+def test_without_wait_ms_a_command_waits_for_a_moment(pod, monkeypatch):
+    monkeypatch.setattr(commands, "DEFAULT_WAIT_MS", 60_000)
     pod.start()
-    timer = threading.Timer(0.05, pod.settle)
-    timer.start()
+    settling = settle_when_told(pod)
     assert pod.post("pause", {"epoch": 7})[0] == 200
-    timer.join()
+    joined(settling)
 
 
 def test_resume_wakes_the_reader_and_waits_for_what_it_brings(pod):
@@ -134,13 +147,13 @@ def test_resume_wakes_the_reader_and_waits_for_what_it_brings(pod):
     pod.contract.read_wanted.clear()
 
     def reader():
-        assert pod.contract.read_wanted.wait(10)
+        assert pod.contract.read_wanted.wait(HANG)
         pod.start()
 
     thread = threading.Thread(target=reader)
     thread.start()
-    code, status = pod.post("resume", {"epoch": 6, "waitMs": 10_000})
-    thread.join()
+    code, status = pod.post("resume", {"epoch": 6, "waitMs": 60_000})
+    joined(thread)
     assert (code, status["state"], status["active"]) == (200, "ACTIVE", True)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed import cache
+from tests.unit.waiting import joined
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +84,5 @@ def test_two_builders_at_once_build_once():
     threads = [threading.Thread(target=cache.entry, args=("thing", "k1", slow)) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(timeout=10)
+    joined(*threads)
     assert len(calls) == 1

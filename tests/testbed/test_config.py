@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tomllib
 
@@ -16,6 +15,7 @@ import pytest
 
 from testbed import bed, containers, control_plane, images, kafka, network, plan, secured, settings, supervision
 from testbed.kafka import Listener
+from tests.unit.waiting import finished
 
 CHOSEN = settings.Settings(subnet=ipaddress.IPv4Network("10.50.4.0/22"), kafka_heap="400m")
 
@@ -157,7 +157,7 @@ def test_everything_a_bed_is_made_from_counts(monkeypatch, module, function):
 def test_the_configuration_does_not_depend_on_the_checkout(tmp_path):
     shutil.copytree(bed.CHECKOUT / "testbed", tmp_path / "testbed", ignore=shutil.ignore_patterns("__pycache__"))
     program = "from testbed import bed, plan, settings; print(bed.CHECKOUT, plan.config_hash(settings.load()))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = finished([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(tmp_path), plan.config_hash(settings.load())]
 
 

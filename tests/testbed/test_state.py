@@ -11,12 +11,13 @@ import pytest
 
 from testbed import bed, processes, state, supervision
 from testbed.state import Record, Standing
+from tests.unit.waiting import NEVER
 
 
 @pytest.fixture
 def sleeper():
     """A process of our own that stands for the supervisor."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    process = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({NEVER})"])
     yield process
     process.kill()
     process.wait()

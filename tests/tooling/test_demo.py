@@ -14,6 +14,7 @@ from demo import __main__ as demo
 from demo import sandbox
 from demo.environment import Environment, Names
 from demo.playbooks import pid_file
+from tests.unit.waiting import NEVER, gone
 
 OURS = Environment("kubeconfig", "broker:9092", "image", "Never", "", own_bed=True)
 THEIRS = Environment("kubeconfig", "broker:9092", "image", "IfNotPresent", "", own_bed=False)
@@ -87,7 +88,7 @@ def test_a_producer_does_not_outlive_the_wait_for_blue(tmp_path, monkeypatch, re
 
 @pytest.mark.parametrize(("word", "ended"), [("bgtools.producer", -signal.SIGTERM), ("another program", None)])
 def test_only_a_producer_is_ended(tmp_path, word, ended):
-    program = "import time; print('started', flush=True); time.sleep(60)"
+    program = f"import time; print('started', flush=True); time.sleep({NEVER})"
     process = subprocess.Popen([sys.executable, "-c", program, word], stdout=subprocess.PIPE)
     try:
         # For a moment a new program has no command line yet.
@@ -95,7 +96,7 @@ def test_only_a_producer_is_ended(tmp_path, word, ended):
         pid_file(tmp_path).write_text(str(process.pid))
         sandbox.stop_producer(tmp_path)
         # A program that ends has no command line any more a moment before its end can be seen here.
-        assert (process.poll() if ended is None else process.wait(60)) == ended
+        assert (process.poll() if ended is None else gone(process)) == ended
     finally:
         process.kill()
         process.communicate()

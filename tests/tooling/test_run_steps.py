@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import run_steps
 import steps
 from steps import Share, Step
 from tests import conftest
+from tests.unit.waiting import NEVER, ended, until
 
 
 @pytest.fixture
@@ -49,28 +49,33 @@ def test_a_failure_shows_its_output(run_plan, command):
     assert "1 steps ok, 1 failed" in out
 
 
-def test_a_step_that_hangs_is_ended_with_its_children(run_plan, tmp_path):
-    command = f"sleep 60 & echo $! >{tmp_path}/child; wait"
-    status, out = run_plan(Step("slow", command, timeout=1))
+def test_a_step_that_hangs_is_ended_with_its_children(run_plan, tmp_path, monkeypatch):
+    file = tmp_path / "child"
+
+    class Started(subprocess.Popen):
+        """Its time begins when the child is there."""
+
+        def wait(self, timeout=None):
+            until("the child is there", lambda: file.exists() and file.read_text().endswith("\n"))
+            return super().wait(timeout)
+
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    status, out = run_plan(Step("slow", f"sleep {NEVER} & echo $! >{file}; wait", timeout=1))
     assert status == 1
     assert "stopped after 1 s" in out
-    child = Path("/proc", (tmp_path / "child").read_text().strip(), "stat")
     # Its signal was sent; on a busy machine it may take a moment to act on it.
-    deadline = time.monotonic() + 10
-    while is_alive(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not is_alive(child)
+    until("the child is ended", lambda: state_of(file.read_text().strip()), lambda state: state in ("Z", "gone"))
 
 
-def is_alive(stat):
+def state_of(pid):
     try:
-        return stat.read_text().split()[2] != "Z"
+        return Path("/proc", pid, "stat").read_text().split()[2]
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return "gone"
 
 
 def test_a_hanging_step_that_ends_in_order_when_told_to_has_failed_all_the_same(run_plan):
-    status, out = run_plan(Step("polite", "trap 'exit 0' TERM; sleep 60 & wait", timeout=1))
+    status, out = run_plan(Step("polite", f"trap 'exit 0' TERM; sleep {NEVER} & wait", timeout=1))
     assert status == 1
     assert "stopped after 1 s" in out
 
@@ -123,7 +128,7 @@ def test_the_pool_gives_way(run_plan, tmp_path):
 
 def test_a_failure_keeps_the_machine_from_the_long_steps_but_cleans_up(run_plan, tmp_path):
     status, out = run_plan(
-        Step("build", "sleep 60", share=Share.BACKGROUND),
+        Step("build", f"sleep {NEVER}", share=Share.BACKGROUND),
         Step("bad", "false"),
         Step("long", f"touch {tmp_path}/long", share=Share.ALONE),
         Step("clean", f"touch {tmp_path}/clean", share=Share.ALONE, always=True),
@@ -144,12 +149,6 @@ def test_a_failed_long_step_does_not_hide_the_next(run_plan):
     assert "2 steps ok, 1 failed" in out
 
 
-def wait_until_exists(path):
-    deadline = time.monotonic() + 30
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("again", [False, True])
 def test_a_signal_stops_what_runs_and_cleans_up(tmp_path, again):
     scripts = Path(run_steps.__file__).parent
@@ -158,18 +157,21 @@ def test_a_signal_stops_what_runs_and_cleans_up(tmp_path, again):
     (tmp_path / "scripts" / "run_steps.py").write_text((scripts / "run_steps.py").read_text())
     (tmp_path / "scripts" / "steps.py").write_text(
         (scripts / "steps.py").read_text()
-        + f'\nPLANS["trial"] = (Step("slow", "touch {tmp_path}/started; sleep 60"),'
+        + f'\nPLANS["trial"] = (Step("slow", "touch {tmp_path}/started; sleep {NEVER}"),'
         + f' Step("clean", "touch {tmp_path}/cleaning; sleep 0.3; touch {tmp_path}/clean",'
         + " share=Share.ALONE, always=True))\n"
     )
     command = [sys.executable, str(tmp_path / "scripts" / "run_steps.py"), "trial"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        wait_until_exists(tmp_path / "started")
-        os.kill(process.pid, signal.SIGTERM)
-        if again:
-            wait_until_exists(tmp_path / "cleaning")
-            os.kill(process.pid, signal.SIGINT)
-        out = process.communicate(timeout=30)[0]
+        try:
+            until("the step runs", (tmp_path / "started").exists)
+            os.kill(process.pid, signal.SIGTERM)
+            if again:
+                until("it cleans up", (tmp_path / "cleaning").exists)
+                os.kill(process.pid, signal.SIGINT)
+            out = ended("a run that was told to end", process.communicate)[0]
+        finally:
+            process.kill()
     assert process.returncode == 1
     assert "interrupted" in out
     assert "not run: slow" in out

@@ -77,11 +77,11 @@ def test_a_name_service_that_is_away_is_waited_for_but_not_to_the_end(monkeypatc
     def away(host: str, *_rest: t.Any, **_named: t.Any) -> t.Any:
         asked.append(host)
         if len(asked) > 5:
-            monkeypatch.setattr(kafka_connect, "NAME_PATIENCE", 0.0)
+            monkeypatch.setattr(bootstrap, "NAME_PATIENCE", 0.0)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", away)
-    monkeypatch.setattr(kafka_connect, "NAME_PATIENCE", NEVER)
+    monkeypatch.setattr(bootstrap, "NAME_PATIENCE", NEVER)
     adapter = KafkaAdapter({"bootstrap_servers": ["kafka.invalid:9092"]}, NEVER, NEVER)
     with pytest.raises(KafkaError, match=r"kafka.invalid cannot be resolved: Temporary failure"):
         ended("a call", lambda: adapter.groups(["g"]))
@@ -99,7 +99,7 @@ def test_one_bad_server_among_good_ones_is_no_failure() -> None:
 
 def test_a_tls_peer_that_never_answers_is_given_up_in_time_for_another_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Edge case 35: the first connections hang in the handshake; nothing waits for them longer than its share."""
-    monkeypatch.setattr(kafka_connect, "FIRST_PATIENCE", 0.3)
+    monkeypatch.setattr(bootstrap, "FIRST_PATIENCE", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as peer:
         accepted: list[socket.socket] = []
         done = threading.Event()
