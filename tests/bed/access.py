@@ -22,6 +22,8 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from tests.unit.waiting import HANG
+
 PASSWORD = "of-this-test-only"
 
 
@@ -46,7 +48,7 @@ class Access:
             name, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), PASSWORD.encode()
         )
         self._users.append(name)
-        self.admin.alter_user_scram_credentials([made])[name].result(30)
+        self.admin.alter_user_scram_credentials([made])[name].result(HANG)
         self.allow(name, *acls)
         return name
 
@@ -54,12 +56,12 @@ class Access:
         """Add permissions."""
         if acls:
             for future in self.admin.create_acls([_binding(user, acl) for acl in acls]).values():
-                future.result(30)
+                future.result(HANG)
 
     def withdraw(self, user: str, acl: Acl) -> None:
         """Take one permission away."""
         [future] = self.admin.delete_acls([_binding(user, acl, AclBindingFilter)]).values()
-        assert len(future.result(30)) == 1, f"{user} never had {acl}"
+        assert len(future.result(HANG)) == 1, f"{user} never had {acl}"
 
     def clean_up(self) -> None:
         """Remove every user with everything they may do."""
@@ -69,9 +71,9 @@ class Access:
                 AclPermissionType.ANY,
             )  # fmt: skip
             for future in self.admin.delete_acls([every]).values():
-                future.result(30)
+                future.result(HANG)
             gone = UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_512)
-            self.admin.alter_user_scram_credentials([gone])[name].result(30)
+            self.admin.alter_user_scram_credentials([gone])[name].result(HANG)
 
 
 def _binding(user: str, acl: Acl, kind: t.Any = AclBinding) -> t.Any:

@@ -10,9 +10,7 @@ import gc
 import json
 import os
 import re
-import subprocess
 import sys
-import time
 import typing as t
 import uuid
 import warnings
@@ -29,6 +27,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kube
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
 from demo.audits import JAVA, WITNESS
 from testbed import metadata
+from tests.unit.waiting import HANG, finished, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,34 +86,34 @@ class Kafka:
     def topic(self, suffix: str = "t", partitions: int = 3, records: int = 0) -> str:
         """A new topic; records per partition."""
         topic = f"{self.name}-{suffix}"
-        self.admin.create_topics([NewTopic(topic, partitions, 3)])[topic].result(30)
+        self.admin.create_topics([NewTopic(topic, partitions, 3)])[topic].result(HANG)
         self._topics.append(topic)
         self.wait_known(topic, partitions)
         producer = confluent_kafka.Producer({"bootstrap.servers": self.servers})
         for partition in range(partitions):
             for number in range(records):
                 producer.produce(topic, str(number).encode(), partition=partition)
-        if producer.flush(30):
+        if producer.flush(HANG):
             pytest.fail(f"the records of {topic} could not be written")
         return topic
 
     def wait_known(self, topic: str, partitions: int) -> None:
         """Wait until every broker has heard of a new topic, as it may be any of them that is asked next."""
-        deadline = time.monotonic() + 60
-        for server in self.servers.split(","):
-            host, port = server.rsplit(":", 1)
-            while metadata.partitions_known_to(host, int(port), topic) < partitions:
-                assert time.monotonic() < deadline, f"{server} never heard of topic {topic}"
-                time.sleep(0.05)
+        known = self.known(topic)
+        until(f"every broker knows {partitions} of {topic}", known, lambda seen: min(seen.values()) >= partitions)
 
     def wait_forgotten(self, topic: str) -> None:
         """Wait until no broker knows a topic that was deleted."""
-        deadline = time.monotonic() + 60
-        for server in self.servers.split(","):
-            host, port = server.rsplit(":", 1)
-            while metadata.partitions_known_to(host, int(port), topic):
-                assert time.monotonic() < deadline, f"{server} never forgot topic {topic}"
-                time.sleep(0.05)
+        until(f"every broker forgot {topic}", self.known(topic), lambda seen: not any(seen.values()))
+
+    def known(self, topic: str) -> t.Callable[[], dict[str, int]]:
+        """What looks how many partitions of a topic each broker knows."""
+
+        def look() -> dict[str, int]:
+            addresses = [server.rsplit(":", 1) for server in self.servers.split(",")]
+            return {host: metadata.partitions_known_to(host, int(port), topic) for host, port in addresses}
+
+        return look
 
     def commit(self, group: str, rows: list[confluent_kafka.TopicPartition]) -> None:
         """Commit from outside of the group."""
@@ -129,21 +128,18 @@ class Kafka:
         )
         self._members.append(consumer)
         consumer.subscribe([topic])
-        deadline = time.monotonic() + 30
-        while not consumer.assignment() and time.monotonic() < deadline:
+
+        def owned() -> list[confluent_kafka.TopicPartition]:
             consumer.poll(0.1)
+            return consumer.assignment()
+
+        until(f"a member of {group} has partitions", owned, every=0.0)
         return consumer
 
     def witness(self, group: str) -> dict[tuple[str, int], int | None]:
         """Committed offsets by (topic, partition), as Kafka's own tool shows them."""
         command = [*JAVA, "-cp", self.bed["KAFKA_TOOLS_CLASSPATH"], WITNESS, "--bootstrap-server", self.servers]
-        shown = subprocess.run(
-            [*command, "--describe", "--offsets", "--group", group],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        shown = finished([*command, "--describe", "--offsets", "--group", group], capture_output=True, text=True)
         rows = re.findall(rf"^{re.escape(group)}\s+(\S+)\s+(\d+)\s+(\S+)\s+", shown.stdout, re.MULTILINE)
         return {(topic, int(number)): None if offset == "-" else int(offset) for topic, number, offset in rows}
 
@@ -152,14 +148,14 @@ class Kafka:
         for consumer in self._members:
             consumer.close()
         groups = [
-            g.group_id for g in self.admin.list_consumer_groups().result(30).valid if g.group_id.startswith(self.name)
+            g.group_id for g in self.admin.list_consumer_groups().result(HANG).valid if g.group_id.startswith(self.name)
         ]
         if groups:
             for future in self.admin.delete_consumer_groups(groups).values():
-                future.exception(30)
+                future.exception(HANG)
         if self._topics:
             for future in self.admin.delete_topics(self._topics).values():
-                future.result(30)
+                future.result(HANG)
 
 
 @pytest.fixture
@@ -187,17 +183,15 @@ class Kubectl:
 
     def __call__(self, *arguments: str, manifest: t.Any = None) -> str:
         """Run it; manifest: objects for standard input."""
-        ended = subprocess.run(
+        ended = finished(
             ["kubectl", "--namespace", self.namespace, *arguments],
             env=dict(self._bed),
             input=None if manifest is None else yaml.safe_dump_all(manifest),
             capture_output=True,
             text=True,
-            timeout=120,
-            check=False,
         )
         if ended.returncode:
-            pytest.fail(f"kubectl {' '.join(arguments)}: {ended.stderr}")
+            pytest.fail(f"kubectl {' '.join(arguments)}: {ended.stdout}{ended.stderr}")
         return ended.stdout
 
     def json(self, *arguments: str) -> t.Any:
@@ -242,7 +236,7 @@ def ansible(bed: dict[str, str]) -> Ansible:
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "LC_ALL": "C.UTF-8",
         }
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        ended = finished(command, env=environment, capture_output=True, text=True)
         before, arrow, answer = ended.stdout.partition("=> {")
         if not arrow:
             pytest.fail(f"{module} gave no result: {ended.stdout}{ended.stderr}")

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import typing as t
 from pathlib import Path
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.pause_options import parse_settings
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods.pause_consumers import pause_consumers
+from tests.unit.waiting import HANG, finished
 
 
 def pause(
@@ -27,8 +27,8 @@ def pause(
         "custom_dialect": None,
         "epoch": 5,
         "standby": "hot",
-        "timeout": 30.0,
-        "request_timeout": 2.0,
+        "timeout": float(HANG),
+        "request_timeout": 10.0,
         "endpoint": {},
         "namespace": namespace,
         "name": name,
@@ -42,7 +42,7 @@ def pause(
 
 def maven(*arguments: str, directory: Path) -> None:
     """Run Maven, which the test bed needs as well."""
-    subprocess.run(["mvn", "--batch-mode", "--quiet", *arguments], cwd=directory, check=True, timeout=400)
+    finished(["mvn", "--batch-mode", "--quiet", *arguments], cwd=directory, check=True)
 
 
 def java_deployment(

@@ -9,7 +9,6 @@ The table in docs/kafka-security.md is this one.
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 import confluent_kafka
@@ -23,6 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 )
 from tests.bed.access import PASSWORD, Access, Acl
 from tests.bed.conftest import Kafka
+from tests.unit.waiting import HANG, until
 
 pytestmark = pytest.mark.bed
 
@@ -72,17 +72,15 @@ def access(bed: dict[str, str]) -> t.Iterator[Access]:
 
 def attempt(work: t.Callable[[], t.Any], fails: bool) -> str:
     """Until the change of an ACL has reached every broker; answers what the last failure said."""
-    deadline = time.monotonic() + 15
-    while True:
-        said = ""
+
+    def said() -> str:
         try:
             work()
         except KafkaError as error:
-            said = error.message
-        if bool(said) is fails:
-            return said
-        assert time.monotonic() < deadline, said or "it still works"
-        time.sleep(0.2)
+            return error.message
+        return ""
+
+    return until("it fails" if fails else "it works", said, lambda text: bool(text) is fails, every=0.2)
 
 
 def connected(bed: dict[str, str], user: str) -> KafkaAdapter:
@@ -149,10 +147,10 @@ def test_what_holds_pending_offsets_takes_more_than_looking_at_them(
     kafka.commit(name, [confluent_kafka.TopicPartition(topic, 0, 1)])
     member = kafka.join(name, topic, **{"enable.auto.commit": False})
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers, "transactional.id": name})
-    producer.init_transactions(30)
+    producer.init_transactions(HANG)
     producer.begin_transaction()
     row = confluent_kafka.TopicPartition(topic, 0, 2)
-    producer.send_offsets_to_transaction([row], member.consumer_group_metadata(), 30)
+    producer.send_offsets_to_transaction([row], member.consumer_group_metadata(), HANG)
     user = access.user(f"{name}-user", Acl("DESCRIBE", "topic", topic), Acl("DESCRIBE", "group", name))
     adapter = connected(bed, user)
 
@@ -176,4 +174,4 @@ def test_what_holds_pending_offsets_takes_more_than_looking_at_them(
         attempt(lambda: sees_which(known=True), fails=False)
     finally:
         adapter.close()
-    producer.abort_transaction(30)
+    producer.abort_transaction(HANG)

@@ -25,6 +25,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.reco
     set_active,
 )
 from tests.bed.conftest import Ansible, Kafka, Kubectl
+from tests.unit.waiting import HANG, joined
 
 pytestmark = pytest.mark.bed
 
@@ -96,12 +97,10 @@ def test_check_real_repeat_check_conflict_and_service_down(ansible: Ansible, kub
     for check in (False, True):
         refused = ansible("bg_configmap_switch", check=check, phase="switching", expected_epoch=1, **app)
         assert (refused["failed"], refused["changed"], refused["record"]["epoch"]) == (True, False, "2")
-    began = time.monotonic()
     gone = {"host": "https://10.199.0.250:443", "api_key": "x", "api_server_timeout": 2}
     lost = ansible("bg_configmap_switch", active="blue", **gone, **app)
     assert "Could not read ConfigMap" in lost["msg"]
     assert "https://10.199.0.250:443 within 2 s" in lost["msg"]
-    assert time.monotonic() - began < 20
     assert record(kubectl) == stored
 
 
@@ -143,8 +142,8 @@ def test_changed_while_waiting_for_another_run(cluster: KubernetesAdapter, kubec
     ending = threading.Timer(1.0, other_run_ends)
     ending.start()
     with pytest.raises(ConflictError, match="epoch is 7, expected 1"):
-        change(cluster, active="green", expected_epoch=1, lock_timeout=20.0)
-    ending.join()
+        change(cluster, active="green", expected_epoch=1, lock_timeout=float(HANG))
+    joined(ending)
     data = record(kubectl)["data"]
     assert (data["active"], data["epoch"]) == ("blue", "7")
 

@@ -24,6 +24,7 @@ from testbed.kafka import JAVA
 from testbed.settings import KAFKA_VERSION
 from tests.bed.conftest import Ansible, Kafka, Kubectl
 from tests.bed.pausing import java_deployment, maven, pause
+from tests.unit.waiting import HANG, until
 
 pytestmark = [pytest.mark.bed, pytest.mark.long]
 
@@ -67,30 +68,31 @@ def connect(bed: dict[str, str], kafka: Kafka, kubectl: Kubectl, name: str, tmp_
     env = {"SETTINGS": worker(name, kafka.servers), "JAVA": JAVA}
     probe = {"path": "/connectors", "port": 8083}
     kubectl("apply", "--filename=-", manifest=[java_deployment("connect", 2, START, folders, env, probe)])
-    kubectl("rollout", "status", "deployment/connect", "--timeout=110s")
+    kubectl("rollout", "status", "deployment/connect", f"--timeout={HANG}s")
     address = kubectl.json("get", "pods", "--selector=app=connect")["items"][0]["status"]["podIP"]
     config = {"connector.class": "FileStreamSink", "tasks.max": "2", "topics": topic, "file": "/tmp/sink"}
     created(f"http://{address}:8083/connectors/{name}/config", config)
     yield topic
-    kubectl("delete", "deployment/connect", "--cascade=foreground", "--timeout=60s")
+    kubectl("delete", "deployment/connect", "--cascade=foreground", f"--timeout={HANG}s")
     for future in kafka.admin.delete_consumer_groups([f"connect-{name}"]).values():
-        future.exception(30)
+        future.exception(HANG)
 
 
 def created(url: str, config: dict[str, str]) -> None:
     """Workers answer 409 while they rebalance."""
-    for _attempt in range(60):
+
+    def refusal() -> bytes:
         request = urllib.request.Request(
             url, json.dumps(config).encode(), {"Content-Type": "application/json"}, method="PUT"
         )
         try:
-            with urllib.request.urlopen(request, timeout=10):
-                return
+            with urllib.request.urlopen(request, timeout=HANG):
+                return b""
         except urllib.error.HTTPError as error:
             with error:
-                said = error.read()
-        time.sleep(1.0)
-    pytest.fail(f"the connector could not be created: {said!r}")
+                return error.read() or b"no reason given"
+
+    until("the connector is created", refusal, lambda said: not said, every=1.0)
 
 
 def produce(kafka: Kafka, topic: str) -> None:
@@ -98,7 +100,7 @@ def produce(kafka: Kafka, topic: str) -> None:
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.servers})
     for partition in range(2):
         producer.produce(topic, b"late", partition=partition)
-    assert producer.flush(30) == 0
+    assert producer.flush(HANG) == 0
 
 
 def test_pause_stop_set_offsets_and_resume(
@@ -107,14 +109,19 @@ def test_pause_stop_set_offsets_and_resume(
     group = f"connect-{name}"
 
     def go(state: str, **options: t.Any) -> dict[str, t.Any]:
-        given: dict[str, t.Any] = {"dialect": "kafka_connect", "targets": [name], "timeout": 60.0, "state": state}
+        given: dict[str, t.Any] = {
+            "dialect": "kafka_connect",
+            "targets": [name],
+            "timeout": float(HANG),
+            "state": state,
+        }
         return pause(bed, kubectl.namespace, "connect", **{**given, **options})
 
     def state() -> str:
-        return str(kafka.admin.describe_consumer_groups([group])[group].result(30).state.name)
+        return str(kafka.admin.describe_consumer_groups([group])[group].result(HANG).state.name)
 
     go("running")
-    ansible("kafka_lag_wait", group_id=group, timeout=60)
+    ansible("kafka_lag_wait", group_id=group, timeout=HANG)
 
     predicted = go("paused", check=True)
     paused = go("paused")
@@ -135,15 +142,12 @@ def test_pause_stop_set_offsets_and_resume(
     stopped = go("stopped")
     assert stopped["changed"] is True
     assert [pod["evidence"][name] for pod in stopped["pods"]] == [{"connector": "STOPPED", "tasks": []}] * 2
-    deadline = time.monotonic() + 20
-    while state() != "EMPTY":
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until("the tasks have left the group", state, lambda seen: seen == "EMPTY")
     offsets = [{"topic": connect, "partition": number, "offset": 5} for number in range(2)]
     assert ansible("kafka_group_offsets", group_id=group, offsets=offsets)["changed"] is True
 
     assert go("running")["changed"] is True
-    ansible("kafka_lag_wait", group_id=group, timeout=60)
+    ansible("kafka_lag_wait", group_id=group, timeout=HANG)
     assert set(kafka.witness(group).values()) == {11}
     with pytest.raises((NotReadyError, ConflictError), match=r"answered 404: .*nope"):
-        go("paused", targets=["nope"], timeout=3.0)
+        go("paused", targets=["nope"], timeout=10.0)

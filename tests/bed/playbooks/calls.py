@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import urllib3
 import yaml
 
+from tests.unit.waiting import joined
+
 VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 PATH = re.compile(
     r"/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)/namespaces/[^/]+/(?P<resource>[^/]+)"
@@ -86,7 +88,7 @@ class Recorder:
     def __exit__(self, *_error: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(timeout=5)
+        joined(self._thread)
 
     @property
     def env(self) -> dict[str, str]:

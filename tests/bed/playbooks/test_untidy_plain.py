@@ -12,6 +12,7 @@ import pytest
 
 from demo.environment import Environment
 from tests.bed.playbooks.untidy import PlainApplication, Repeating, World, flat, other, says, staged_world, workload
+from tests.unit.waiting import HANG
 
 pytestmark = pytest.mark.bed
 
@@ -51,7 +52,7 @@ def test_a_scaler_that_wakes_the_source(plain: World) -> None:
         source = plain.state()[0]
         plain.scale_as(SCALER, source, 1)
         plain.scale_as(SCALER, source, 2)
-        plain.sandbox.app.wait_ready(source, 60)
+        plain.sandbox.app.wait_ready(source, HANG)
         plain.wait_joined(source)
 
         def wake() -> None:
@@ -63,7 +64,7 @@ def test_a_scaler_that_wakes_the_source(plain: World) -> None:
             done = plain.attempt("switch", "-e", "bg_mode=cold", "-e", shorter, name="woken")
             says(flat(done.output), SCALER, workload(source))
             assert plain.state() == (other(source) if done.code == 0 else source, "stable")
-            plain.at_work(plain.state()[0], 60)
+            plain.at_work(plain.state()[0])
         plain.account(producer.stop(), "woken", changes=0 if done.code else 1)
 
 

@@ -21,7 +21,8 @@ from demo.application import Application
 from demo.environment import Environment
 from demo.playbooks import Finished
 from tests.bed.playbooks.untidy import World, gates_with, says, staged_world, workload
-from tests.bed.playbooks.watching import recap, wait_for
+from tests.bed.playbooks.watching import recap
+from tests.unit.waiting import HANG, until
 
 pytestmark = pytest.mark.bed
 
@@ -68,7 +69,7 @@ def world(environment: Environment, bed: Mapping[str, str]) -> Iterator[World]:
             built.kafka.commit(group, [TopicPartition(topic, number, 0) for number in range(12)])
         built.wait_joined("blue")
         # An example pod commits where it begins, so that what changes later was changed by a run.
-        wait_for("blue's commits", lambda: len(built.offsets()["blue"]) == 12 + 3 + 3, 60)
+        until("blue's commits", lambda: built.offsets()["blue"], lambda rows: len(rows) == 12 + 3 + 3)
         yield built
 
 
@@ -153,7 +154,7 @@ def test_strangers_in_the_target_group(world: World, kind: str) -> None:
     """T31."""
     strange_run(world, "target", "green", kind)
     # A KIP-848 member leaves a group of its own kind behind, which hot mode does not take.
-    world.kafka.admin.delete_consumer_groups([world.group("green")])[world.group("green")].result(30)
+    world.kafka.admin.delete_consumer_groups([world.group("green")])[world.group("green")].result(HANG)
 
 
 @pytest.mark.parametrize("kind", STRANGERS)
@@ -202,7 +203,7 @@ def test_pods_that_take_longer_to_stop_than_the_run_waits(world: World) -> None:
     container = {"name": "consumer", "lifecycle": {"preStop": {"sleep": {"seconds": 45}}}}
     patch = {"spec": {"template": {"spec": {**slow, "containers": [container]}}}}
     world.kubectl("patch", "deployment", workload("blue"), "--type=strategic", "-p", json.dumps(patch))
-    world.kubectl("rollout", "status", f"deployment/{workload('blue')}", "--timeout=90s")
+    world.kubectl("rollout", "status", f"deployment/{workload('blue')}", f"--timeout={HANG}s")
     try:
         world.wait_joined("blue")
         cases = {"slow-cold": {"bg_mode": "cold", "bg_topics": both_topics(world), "bg_timeouts": {"start": 20}}}

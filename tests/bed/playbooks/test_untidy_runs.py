@@ -20,7 +20,8 @@ from demo.playbooks import Finished, Producer
 from demo.sandbox import Sandbox
 from tests.bed.playbooks.calls import Recorder, granting, rights_of
 from tests.bed.playbooks.untidy import SNAPSHOTS, World, flat, other, says, ways_on
-from tests.bed.playbooks.watching import recap, wait_for
+from tests.bed.playbooks.watching import recap
+from tests.unit.waiting import ended, until
 
 pytestmark = pytest.mark.bed
 
@@ -88,22 +89,21 @@ def test_rights_that_are_granted_are_those_that_are_used(recorder: Recorder) -> 
 
 def typed_twice(world: World, seconds: float) -> dict[str, Finished]:
     """Two people type the README's command, one some seconds after the other."""
-    started: dict[str, tuple[subprocess.Popen[str], float]] = {}
+    started: dict[str, subprocess.Popen[str]] = {}
     for who in ("anna", "bert"):
         command = world.sandbox.operator.command("switch", "-e", f"bg_confirm={APP}", "-e", f"bg_who={who}")
         env = world.sandbox.operator.env
-        process = subprocess.Popen(
+        started[who] = subprocess.Popen(
             command, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        started[who] = (process, time.monotonic())
         if who == "anna":
             time.sleep(seconds)
-    ended = {}
-    for who, (process, since) in started.items():
-        output = process.communicate(timeout=240)[0]
+    found = {}
+    for who, process in started.items():
+        output = ended(f"the run of {who}", process.communicate)[0]
         (world.sandbox.out / f"twice-{seconds:g}-{who}.log").write_text(output, encoding="utf-8")
-        ended[who] = Finished(process.returncode, time.monotonic() - since, output, {})
-    return ended
+        found[who] = Finished(process.returncode, 0.0, output, {})
+    return found
 
 
 @pytest.mark.parametrize("seconds", [1.5, 3.0])
@@ -117,11 +117,11 @@ def test_a_command_of_the_readme_typed_twice(world: World, producer: Producer, s
     target = other(before["active"])
     # Its pods have to start first, so the one is at it for long enough to be met by the other.
     world.sandbox.app.scale(target, 0)
-    wait_for(f"{target} gone", lambda: not world.living(target), 60)
-    ended = typed_twice(world, seconds)
-    moved = [who for who, done in ended.items() if done.code == 0 and recap(done.output)["changed"]]
-    assert len(moved) == 1, {who: (done.code, done.output[-3000:]) for who, done in ended.items()}
-    [late] = [done for who, done in ended.items() if who not in moved]
+    until(f"{target} gone", lambda: world.living(target), lambda pods: not pods)
+    runs = typed_twice(world, seconds)
+    moved = [who for who, done in runs.items() if done.code == 0 and recap(done.output)["changed"]]
+    assert len(moved) == 1, {who: (done.code, done.output[-3000:]) for who, done in runs.items()}
+    [late] = [done for who, done in runs.items() if who not in moved]
     after = world.record()
     assert (after["active"], after["phase"]) == (target, "stable")
     # Armed and flipped by one run, and not written since.

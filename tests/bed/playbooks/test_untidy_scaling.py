@@ -13,7 +13,7 @@ import pytest
 
 from demo.sandbox import Sandbox
 from tests.bed.playbooks.untidy import Repeating, World, flat, other, says, workload
-from tests.bed.playbooks.watching import wait_for
+from tests.unit.waiting import HANG, until
 
 pytestmark = pytest.mark.bed
 
@@ -36,8 +36,8 @@ def test_an_autoscaler_of_the_target(world: World, mode: str) -> None:
             says(flat(done.output), "HorizontalPodAutoscaler", f"{workload(target)}-load")
             assert world.state() == (target, "stable")
             # It looks every 15 s, so this may come only now.
-            wait_for("the autoscaler's replicas", lambda: world.sandbox.app.replicas(target) == 3, 40)
-            world.sandbox.app.wait_ready(target, 60)
+            until("the autoscaler's replicas", lambda: world.sandbox.app.replicas(target), lambda number: number == 3)
+            world.sandbox.app.wait_ready(target, HANG)
             again = world.attempt("switch", "-e", f"bg_target={target}", "-e", f"bg_mode={mode}", name=f"again-{mode}")
             assert again.code == 0, again.output[-5000:]
             assert world.sandbox.app.replicas(target) == 3, "a colour at work was scaled down"
@@ -52,14 +52,14 @@ def test_replicas_applied_after_a_run_was_settled(world: World) -> None:
     idle = other(active)
     with world.producing() as producer:
         world.apply_replicas(TOOL, **{active: 0, idle: 2})
-        wait_for(f"{active} without pods", lambda: not world.living(active), 60)
+        until(f"{active} without pods", lambda: world.living(active), lambda pods: not pods)
         done = world.attempt("switch", "-e", f"bg_target={active}", name="settled-without-pods")
         said = flat(done.output)
         assert "active and settled" not in said, said[-3000:]
         if done.code:
             says(said, active, "scale")
             world.sandbox.app.scale(active, 2)
-        world.at_work(active, 60)
+        world.at_work(active)
         world.account(producer.stop(), "settled-without-pods")
 
 
@@ -74,7 +74,8 @@ def test_replicas_put_back_every_three_seconds(world: World) -> None:
             assert done.code != 0
             says(flat(done.output), TOOL, workload(target))
             assert world.state() == (source, "stable")
-            wait_for("the tool's next turn", lambda t=tool.times: tool.times > t + 1, 60)
+            until("the tool's next turn", lambda: tool.times, lambda times, before=tool.times: times > before + 1)
             world.at_work(source)
-        assert world.longest_rest(since) < 10, "the run paused the source for a target that could not start"
+        # A run that paused the source first would let it rest for the 120 s that a target has to start.
+        assert world.longest_rest(since) < 60, "the run paused the source for a target that could not start"
         world.account(producer.stop(), "put-back")

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,8 @@ from demo.environment import BUILD, Environment, Names
 from demo.playbooks import Finished, Producer
 from demo.sandbox import BOUND, LINGER, Sandbox
 from tests.bed.conftest import Kafka, Kubectl
-from tests.bed.playbooks.watching import RECORD, process_of, said_of, wait_for, written
+from tests.bed.playbooks.watching import RECORD, process_of, said_of, written
+from tests.unit.waiting import HANG, joined, until
 
 HERE = Path(__file__).parent
 SNAPSHOTS = f"{APP}-bg-snapshot-"
@@ -140,24 +142,24 @@ class World:
 
     def members(self, group: str) -> dict[str, str]:
         """Client id by member id, as the brokers tell."""
-        found = self.kafka.admin.describe_consumer_groups([group])[group].result(30)
+        found = self.kafka.admin.describe_consumer_groups([group])[group].result(HANG)
         return {member.member_id: member.client_id for member in found.members}
 
-    def wait_joined(self, colour: str, members: int = 2, seconds: float = 60) -> None:
+    def wait_joined(self, colour: str, members: int = 2) -> None:
         """Until a colour's pods are in its group and own something."""
 
-        def joined() -> bool:
+        def seen() -> tuple[str, int]:
+            """The state of the group, and how many members own something."""
             group = self.group(colour)
             try:
-                found = self.kafka.admin.describe_consumer_groups([group])[group].result(30)
+                found = self.kafka.admin.describe_consumer_groups([group])[group].result(HANG)
             except KafkaException as error:
                 if error.args[0].code() not in COORDINATOR_MOVES:
                     raise
-                return False
-            owners = [member for member in found.members if member.assignment.topic_partitions]
-            return found.state.name == "STABLE" and len(owners) == members
+                return str(error), 0
+            return found.state.name, sum(bool(member.assignment.topic_partitions) for member in found.members)
 
-        wait_for(f"{members} members of {colour}", joined, seconds)
+        until(f"{members} members of {colour}", seen, lambda found: found == ("STABLE", members))
 
     def touchable(self) -> dict[str, object]:
         """Everything that a run could change, and who is in the groups."""
@@ -189,10 +191,14 @@ class World:
         finally:
             consumer.close()
 
-    def at_work(self, colour: str, seconds: float = 20) -> None:
+    def at_work(self, colour: str) -> None:
         """A colour processes something that is written from now on."""
         since = time.time_ns()
-        wait_for(f"{colour} at work", lambda: any(r.ns > since and r.colour == colour for r in self.rows()), seconds)
+
+        def processed() -> Counter[str]:
+            return Counter(row.colour for row in self.rows() if row.ns > since)
+
+        until(f"{colour} at work", processed, lambda records: records[colour])
 
     def longest_rest(self, since: int, until: int | None = None) -> float:
         """The longest time in seconds in which nobody processed anything, between two moments (ns) or until now."""
@@ -202,7 +208,7 @@ class World:
 
     def account(self, produced: Mapping[str, Any], name: str, changes: int | None = None) -> dict[str, Any]:
         """Every record that was ever produced was processed once. changes: of the colour at work, where they are known."""
-        report = self.sandbox.audits.audit(name, None, None, wait=90)
+        report = self.sandbox.audits.audit(name, None, None, wait=HANG)
         counted = {key: report[key]["count"] for key in ("lost", "duplicated", "outOfOrder")}
         assert counted == {"lost": 0, "duplicated": 0, "outOfOrder": 0}, f"{name}: {report}"
         assert report["processed"] >= produced["records"] > 0
@@ -215,7 +221,7 @@ class World:
         """Records during a block, once the active colour keeps up with them."""
         producer = Producer(self.sandbox.environment, self.sandbox.names, self.sandbox.out, rate, BOUND, linger)
         try:
-            self.sandbox.audits.wait_caught_up(self.state()[0], 120)
+            self.sandbox.audits.wait_caught_up(self.state()[0], HANG)
             yield producer
         finally:
             producer.stop()
@@ -250,11 +256,13 @@ class World:
     def wait_quota(self, name: str) -> None:
         """Until a ResourceQuota has counted what there is; before that it refuses nothing, or everything."""
 
-        def counted() -> bool:
-            status = self.kubectl.json("get", "resourcequota", name).get("status") or {}
-            return bool(status.get("used")) and status.get("used") == status.get("hard")
+        def status() -> dict[str, Any]:
+            return self.kubectl.json("get", "resourcequota", name).get("status") or {}
 
-        wait_for(f"quota {name} in force", counted, 30)
+        def counted(seen: dict[str, Any]) -> bool:
+            return bool(seen.get("used")) and seen.get("used") == seen.get("hard")
+
+        until(f"quota {name} in force", status, counted)
 
     def apply_replicas(self, manager: str, **replicas: int) -> None:
         """Apply replicas of the colours server-side, as a tool does that keeps them in a repository."""
@@ -310,7 +318,7 @@ class World:
             "spec": {"group": "keda.sh", "scope": "Namespaced", "names": names, "versions": [version]},
         }
         with self.applied(definition):
-            self.kubectl("wait", "--for=condition=Established", "crd/scaledobjects.keda.sh", "--timeout=30s")
+            self.kubectl("wait", "--for=condition=Established", "crd/scaledobjects.keda.sh", f"--timeout={HANG}s")
             yield
 
     def scaled_object(self, colour: str) -> dict[str, Any]:
@@ -356,28 +364,26 @@ class Stranger:
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        wait_for(f"{self.client} in {self._group}", lambda: self.partitions > 0, 60)
+        until(f"{self.client} in {self._group}", lambda: self.partitions)
         admin = AdminClient({"bootstrap.servers": self._bed["KAFKA_BOOTSTRAP_SERVERS"]})
 
-        def stable() -> bool:
-            found = admin.describe_consumer_groups([self._group])[self._group].result(30)
-            mine = [member for member in found.members if member.member_id == self.member]
-            if found.state.name != "STABLE" or not mine:
-                return False
-            self.host = mine[0].host.lstrip("/")
-            return True
+        def seen() -> tuple[str, list[str]]:
+            """The state of the group, and where we are in it."""
+            found = admin.describe_consumer_groups([self._group])[self._group].result(HANG)
+            return found.state.name, [one.host.lstrip("/") for one in found.members if one.member_id == self.member]
 
-        wait_for(f"{self._group} stable with {self.client}", stable, 60)
+        what = f"{self._group} stable with {self.client}"
+        [self.host] = until(what, seen, lambda found: found[0] == "STABLE" and found[1])[1]
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._process.terminate()
         try:
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._reader.join(timeout=5)
+        joined(self._reader)
         if self._process.stdout:
             self._process.stdout.close()
 
@@ -420,7 +426,7 @@ class Repeating:
 
     def __exit__(self, *_error: object) -> None:
         self._stop.set()
-        self._thread.join(timeout=60)
+        joined(self._thread)
         if self._errors:
             raise self._errors[0]
 

@@ -10,13 +10,13 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from demo.application import APP
 from demo.environment import ROOT
 from demo.sandbox import Sandbox
+from tests.unit.waiting import gone, until
 
 RECORD = f"{APP}-active-version"
 JOURNAL = f"{APP}-bg-journal"
@@ -53,14 +53,6 @@ def recap(output: str, host: str = APP) -> dict[str, int]:
     return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
 
 
-def wait_for(what: str, condition: Callable[[], bool], seconds: float = 240) -> None:
-    """Poll quickly until the condition holds; fail with ``what`` when it never does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"never seen: {what}"
-        time.sleep(0.02)
-
-
 class PlaybookRun:
     """A playbook in the background that can be killed with everything it started."""
 
@@ -79,19 +71,21 @@ class PlaybookRun:
         self.kill()
 
     def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
-        """As the function, but a playbook that has ended will not show it any more."""
+        """Look quickly until the condition holds; a playbook that has ended will not show it any more."""
 
         def seen() -> bool:
             found = condition()
             assert found or self._process.poll() is None, f"the run ended before {what} was seen; see {self._log.name}"
             return found
 
-        wait_for(what, seen)
+        until(what, seen, every=0.02)
 
-    def wait(self, seconds: float = 300) -> tuple[int, str]:
+    def wait(self) -> tuple[int, str]:
         """Until it has ended by itself; exit code and output."""
-        code = self._process.wait(timeout=seconds)
-        return code, Path(self._log.name).read_text(encoding="utf-8")[self._begin :]
+        return gone(self._process, self._output), self._output()
+
+    def _output(self) -> str:
+        return Path(self._log.name).read_text(encoding="utf-8")[self._begin :]
 
     def kill(self) -> None:
         """SIGKILL to the playbook and to every process below it: workers put themselves into sessions of their own."""

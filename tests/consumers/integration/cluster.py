@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from tests.unit.waiting import finished
+
 MANIFESTS = Path(__file__).parents[3] / "examples" / "manifests"
 
 
@@ -47,11 +49,11 @@ class Cluster:
         account = f"system:serviceaccount:{self.namespace}:bluegreen-operator"
         identity = ["--as", account] if operator else []
         command = ["kubectl", "--namespace", self.namespace, *identity, *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=180)
+        return finished(command, input=stdin, capture_output=True, text=True)
 
     def must(self, *arguments: str, stdin: str | None = None, operator: bool = False) -> str:
         result = self.run(*arguments, stdin=stdin, operator=operator)
-        assert result.returncode == 0, f"kubectl {' '.join(arguments)}: {result.stderr}"
+        assert result.returncode == 0, f"kubectl {' '.join(arguments)}: {result.stdout}{result.stderr}"
         return result.stdout
 
     def apply(self, objects: list[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from tests.consumers.integration.harness import Application
+from tests.unit.waiting import HANG
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,7 @@ def bootstrap():
 @pytest.fixture
 def app(bootstrap, tmp_path):
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    brokers = len(admin.list_topics(timeout=10).brokers)
+    brokers = len(admin.list_topics(timeout=HANG).brokers)
     name = f"consumers-it-{uuid.uuid4().hex[:8]}"
     application = Application(bootstrap, name, tmp_path)
     application.create_topics(replicas=min(3, brokers))
@@ -30,4 +31,4 @@ def app(bootstrap, tmp_path):
     yield application
     application.stop()
     for future in admin.delete_topics([name, f"{name}-ledger"]).values():
-        future.result(timeout=30)
+        future.result(HANG)

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,21 +27,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.h
     free_slot,
     to_chunks,
 )
+from tests.unit.waiting import HANG, gone, until
 
 SOURCES = Path(__file__).parents[3] / "consumers" / "python"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCES), "PYTHONUNBUFFERED": "1"}
-HTTP = urllib3.PoolManager(maxsize=16, retries=False, timeout=30)
-
-
-def eventually(what: str, check: Callable[[], Any], seconds: float = 40.0) -> Any:
-    """Return the first true result of ``check``; fail with ``what`` after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = check()
-        if result:
-            return result
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
+HTTP = urllib3.PoolManager(maxsize=16, retries=False, timeout=HANG)
 
 
 @dataclass
@@ -63,7 +52,7 @@ class Pod:
             assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()}"
             return None
 
-        self.port = eventually(f"{self.name} serves HTTP", find)
+        self.port = until(f"{self.name} serves HTTP", find, lambda port: port is not None)
 
     def status(self) -> dict[str, Any]:
         return HTTP.request("GET", f"http://127.0.0.1:{self.port}/actuator/kafka/status").json()
@@ -78,7 +67,7 @@ class Pod:
 
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return gone(self.process, self.log.read_text)
 
 
 @dataclass
@@ -128,7 +117,7 @@ class Application:
         """From the sixteen bytes of the id: the text that librdkafka makes of them is not what Kafka's tools say."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         (future,) = admin.describe_topics(TopicCollection([topic])).values()
-        known = future.result(timeout=30).topic_id
+        known = future.result(HANG).topic_id
         halves = known.get_most_significant_bits(), known.get_least_significant_bits()
         raw = b"".join(half.to_bytes(8, "big", signed=True) for half in halves)
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
@@ -182,13 +171,12 @@ class Application:
     def wait_owned(self, colour: str) -> list[dict[str, Any]]:
         """Wait until the colour's pods own every partition exactly once, in a settled group."""
 
-        def owned() -> list[dict[str, Any]] | None:
-            states = [pod.status() for pod in self.colour(colour)]
+        def owned(states: list[dict[str, Any]]) -> bool:
             parts = sorted(part["partition"] for state in states for part in state["partitions"])
             settled = all(state["memberState"] == "stable" for state in states)
-            return states if settled and parts == list(range(self.partitions)) else None
+            return settled and parts == list(range(self.partitions))
 
-        return eventually(f"{colour} owns all partitions", owned, 90)
+        return until(f"{colour} owns all partitions", lambda: [pod.status() for pod in self.colour(colour)], owned)
 
     def tool(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -199,13 +187,13 @@ class Application:
 
     def create_topics(self, replicas: int) -> None:
         create = ["--create", "--ledger-topic", f"{self.name}-ledger", "--replicas", str(replicas)]
-        assert self.tool("bgtools.producer", *create, "--records", "0").wait(60) == 0
+        assert gone(self.tool("bgtools.producer", *create, "--records", "0")) == 0
 
-    def audit(self, wait: float = 30) -> dict[str, Any]:
+    def audit(self) -> dict[str, Any]:
         file = self.directory / "audit.json"
         file.unlink(missing_ok=True)
         ledger = ["--ledger-topic", f"{self.name}-ledger"]
-        self.tool("bgtools.audit", *ledger, "--wait", str(wait), "--json", str(file)).wait(wait + 60)
+        gone(self.tool("bgtools.audit", *ledger, "--wait", str(HANG), "--json", str(file)))
         return json.loads(file.read_text())
 
     def commit_outside(self, colour: str, offsets: dict[str, int]) -> None:
@@ -214,7 +202,7 @@ class Application:
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         group = ConsumerGroupTopicPartitions(f"{self.name}-{colour}", wanted)
         (future,) = admin.alter_consumer_group_offsets([group]).values()
-        assert all(part.error is None for part in future.result(timeout=30).topic_partitions)
+        assert all(part.error is None for part in future.result(HANG).topic_partitions)
 
     def stop(self) -> None:
         for pod in self.pods:
@@ -232,9 +220,11 @@ def pause(app: Application, colour: str, epoch: int) -> dict[str, dict[str, int]
     """Pause every pod until drained; the hand-off offsets of all partitions."""
     offsets: dict[str, int] = {}
 
-    def drained() -> bool:
+    def told() -> list[tuple[int, dict[str, Any]]]:
+        return in_parallel(app.colour(colour), lambda pod: pod.post("pause", epoch=epoch, mode="drain", waitMs=5000))
+
+    def drained(answers: list[tuple[int, dict[str, Any]]]) -> bool:
         offsets.clear()
-        answers = in_parallel(app.colour(colour), lambda pod: pod.post("pause", epoch=epoch, mode="drain", waitMs=5000))
         for code, state in answers:
             if code != 200 or not state["drained"]:
                 return False
@@ -243,7 +233,7 @@ def pause(app: Application, colour: str, epoch: int) -> dict[str, dict[str, int]
                 offsets[str(part["partition"])] = part["position"]
         return len(offsets) == app.partitions
 
-    eventually(f"{colour} is drained", drained, 90)
+    until(f"{colour} is drained", told, drained)
     return {app.name: dict(offsets)}
 
 
@@ -255,12 +245,15 @@ def flip(app: Application, target: str, epoch: int, offsets: dict[str, dict[str,
 def wake(app: Application, colour: str, epoch: int) -> None:
     """Tell the pods to read the record, until all of them are at work."""
 
-    def active() -> bool:
+    def told() -> list[tuple[int, dict[str, Any]]]:
         answers = in_parallel(app.colour(colour), lambda pod: pod.post("resume", epoch=epoch, waitMs=5000))
         assert all(code in (200, 202) for code, _ in answers), answers
+        return answers
+
+    def active(answers: list[tuple[int, dict[str, Any]]]) -> bool:
         return all(code == 200 and state["active"] for code, state in answers)
 
-    eventually(f"{colour} is active", active, 90)
+    until(f"{colour} is active", told, active)
 
 
 def switch(app: Application, source: str, target: str, epoch: int, woken: bool = True) -> dict[str, dict[str, int]]:
@@ -271,7 +264,7 @@ def switch(app: Application, source: str, target: str, epoch: int, woken: bool =
     if woken:
         wake(app, target, epoch + 2)
     else:
-        at_work = lambda: all(pod.status()["active"] for pod in app.colour(target))  # noqa: E731
-        eventually(f"{target} is active", at_work)
+        active = lambda: {pod.name: pod.status()["active"] for pod in app.colour(target)}  # noqa: E731
+        until(f"{target} is active", active, lambda seen: all(seen.values()))
     app.write_record(target, epoch + 2, "stable")
     return offsets

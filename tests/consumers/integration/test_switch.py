@@ -10,7 +10,8 @@ import time
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from tests.consumers.integration.harness import eventually, flip, in_parallel, pause, switch, wake
+from tests.consumers.integration.harness import flip, in_parallel, pause, switch, wake
+from tests.unit.waiting import HANG, gone, until
 
 pytestmark = pytest.mark.bed
 RATE = "300"
@@ -27,7 +28,7 @@ def traffic(app):
 
 def end_of(producer: subprocess.Popen[bytes]) -> None:
     producer.terminate()
-    assert producer.wait(30) == 0, "every record was acknowledged"
+    assert gone(producer) == 0, "every record was acknowledged"
 
 
 def proven(app, producer, changes):
@@ -47,11 +48,10 @@ def proven(app, producer, changes):
 def at_work(app, colour):
     """Wait until every partition has been worked on since the activation, so that a change of colour has two sides."""
 
-    def everywhere():
-        found = firsts(app, colour)
+    def everywhere(found):
         return len(found) == app.partitions and all(first is not None for _, first in found.values())
 
-    eventually(f"{colour} works on every partition", everywhere, 60)
+    until(f"{colour} works on every partition", lambda: firsts(app, colour), everywhere)
 
 
 def firsts(app, colour):
@@ -66,9 +66,7 @@ def test_switch_and_back_under_traffic(app, traffic):
     app.start_all()
     at_work(app, "blue")
     handoff = switch(app, "blue", "green", 1)
-    eventually(
-        "green has processed every partition", lambda: all(f is not None for _, f in firsts(app, "green").values())
-    )
+    at_work(app, "green")
     assert firsts(app, "green") == {number: (at, at) for number, at in handoff[app.name].items()}
     switch(app, "green", "blue", 3)
     at_work(app, "blue")
@@ -105,7 +103,7 @@ def test_pod_added_while_paused_stays_paused(app, traffic):
     before = pause(app, "blue", 2)
     extra = app.start("blue")
     extra.wait_started()
-    eventually("the new pod has partitions", lambda: extra.status()["partitions"])
+    until("the new pod has partitions", lambda: extra.status()["partitions"])
     assert extra.status()["state"] == "STANDBY"
     assert pause(app, "blue", 2) == before
     flip(app, "green", 3, before)
@@ -139,7 +137,7 @@ def test_target_restarted_after_a_part_was_worked_on(app, traffic):
     first, second = app.colour("green")
     assert second.post("prepare", epoch=3, standby="hot")[0] == 200  # of the flip's epoch: the record does not undo it
     flip(app, "green", 3, handoff)
-    eventually("the first works", lambda: first.status()["active"])
+    until("the first works", first.status, lambda seen: seen["active"])
     time.sleep(1)
     first.terminate()
     app.start("green").wait_started()
@@ -240,16 +238,15 @@ def test_lease_stops_a_pod_that_cannot_read_the_record(app, traffic):
     (pod,) = app.colour("blue")
     app.record_file.unlink()
 
-    def stopped_for_good():
-        status = pod.status()  # paused: the batch that was in hand when the lease ran out is committed
-        return status if not status["processing"] and all(part["paused"] for part in status["partitions"]) else None
+    def for_good(status):  # paused: the batch that was in hand when the lease ran out is committed
+        return not status["processing"] and all(part["paused"] for part in status["partitions"])
 
-    stopped = eventually("the pod has stopped", stopped_for_good, 20)
+    stopped = until("the pod has stopped", pod.status, for_good)
     time.sleep(1)
     assert [part["position"] for part in pod.status()["partitions"]] == [p["position"] for p in stopped["partitions"]]
     assert (stopped["state"], stopped["leaseRemainingMs"] <= 0) == ("ACTIVE", True)
     app.write_record("blue", 1, "stable")
-    eventually("the pod goes on", lambda: pod.status()["processing"])
+    until("the pod goes on", pod.status, lambda status: status["processing"])
     proven(app, traffic, [])
 
 
@@ -258,17 +255,17 @@ def test_transaction_markers_are_not_lost_records(app):
     app.start("blue").wait_started()
     app.wait_owned("blue")
     producer = Producer({"bootstrap.servers": app.bootstrap, "transactional.id": app.name})
-    producer.init_transactions(30)
+    producer.init_transactions(HANG)
     for turn in range(6):
         producer.begin_transaction()
         for partition in (0, 1):
             producer.produce(app.name, b"x", partition=partition)
-        producer.flush(10)  # an abort drops what was not sent yet
+        producer.flush(HANG)  # an abort drops what was not sent yet
         if turn % 3 == 2:
-            producer.abort_transaction(30)
+            producer.abort_transaction(HANG)
         else:
-            producer.commit_transaction(30)
-    report = app.audit(wait=30)
+            producer.commit_transaction(HANG)
+    report = app.audit()
     assert report["ok"], report
     # In each of two partitions: 4 committed records, 4 commit markers, 2 aborted records with their markers.
     assert (report["offsets"], report["processed"], report["emptyOffsets"]) == (24, 8, 16)

@@ -14,7 +14,7 @@ import typing as t
 import pytest
 from kafka import errors
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import causes
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import bootstrap, causes
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import Broker
