@@ -6,6 +6,7 @@ from bgconsumer import worker as worker_module
 from bgconsumer.model import Committed, State
 from tests.consumers.fakes import LOST, TEMPORARY, tp
 from tests.consumers.worker_pod import Pod, committed
+from tests.unit.waiting import HANG, NEVER
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -135,7 +136,7 @@ def test_flip_seen_in_the_record_stops_in_the_middle_of_a_batch_and_commits(kafk
 
 
 def test_sigterm_drains_commits_and_leaves(kafka, active):
-    active.ledger.during = lambda record: record.offset == 11 and active.worker.stop(within=5)
+    active.ledger.during = lambda record: record.offset == 11 and active.worker.stop(within=HANG)
     kafka.produce(0, 10)
     ended = [active.worker.step() for _ in range(3)]
     assert ended[-1]
@@ -195,12 +196,12 @@ def test_a_hand_over_that_began_meanwhile_keeps_it_from_starting(kafka):
 
 def test_between_batches_without_a_backlog_it_rests_until_the_next_decision(kafka, active, monkeypatch):
     rests = []
-    monkeypatch.setattr(worker_module, "BATCH_SECONDS", 5.0)
+    monkeypatch.setattr(worker_module, "BATCH_SECONDS", NEVER)
     monkeypatch.setattr(active.contract, "await_decision", lambda serial, seconds: rests.append((active.now, seconds)))
     kafka.produce(0, 3)
     active.worker.step()
     ((seen, seconds),) = rests
-    assert 4 < seconds <= 5
+    assert HANG < seconds <= NEVER, "what is left of it after the step"
     assert (seen.view.in_flight, seen.view.pending_commits) == (0, 0)
     assert committed(kafka)[tp(0)].offset == 13
 
@@ -243,7 +244,7 @@ def test_a_rebalance_at_work_waits_for_a_new_look_at_the_record(kafka, active):
 def test_sigterm_before_the_first_record(kafka):
     pod = Pod(kafka)
     pod.steps(2)
-    pod.worker.stop(within=5)
+    pod.worker.stop(within=HANG)
     pod.record("blue", 6)
     assert [pod.worker.step() for _ in range(3)][-1]
     assert pod.ledger.rows == []

@@ -5,6 +5,7 @@ import pytest
 from bgconsumer.model import Committed, State
 from tests.consumers.fakes import LOST, TEMPORARY, TOPIC, tp
 from tests.consumers.worker_pod import Pod, committed, handing
+from tests.unit.waiting import HANG
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -341,7 +342,7 @@ def test_a_run_that_was_given_up_then_one_more_pod_then_one_less(kafka):
     turns(old, new)
     assert committed(kafka, "green")[tp(1)] == Committed(12, 10)
     assert new.worker._partitions.keys() == {tp(1)}
-    new.worker.stop(within=5)
+    new.worker.stop(within=HANG)
     turns(old, new)
     old.record("green", 10, "stable", since=8, handed=handing(5, 5))
     kafka.produce(1, 2)
