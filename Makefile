@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help venv collections check format unit test test-full sanity molecule demo bench-offsets bench-pause bench-start bed-up bed-down matrix release clean
+.PHONY: help venv collections check format unit test test-full sanity molecule docs demo bench-offsets bench-pause bench-start bed-up bed-down matrix release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ sanity: collections ## ansible-test sanity; ARGS="--test pylint" narrows it down
 
 molecule: collections ## All molecule scenarios on the test bed; SCENARIO=name runs one
 	@$(IN_ENV) scripts/molecule.sh $(if $(SCENARIO),--scenario-name $(SCENARIO),--all)
+
+docs: collections ## The documentation as a site, with every option of every module and role; writes build/docs/html
+	@$(IN_ENV) scripts/docs_site.sh
 
 demo: collections ## A switch and a rollback on the test bed, with the proof that nothing was lost
 	@PATH="$$PWD/.venv/bin:$$PATH" LC_ALL=C.UTF-8 python -m demo # keeps KUBECONFIG and KAFKA_*: they choose your own cluster
