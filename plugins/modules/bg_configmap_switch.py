@@ -10,23 +10,23 @@ module: bg_configmap_switch
 short_description: Set which colour of a blue/green application is active
 version_added: 0.1.0
 description:
-  - Afterwards the ConfigMap C(<name>-active-version), the active record that the pods obey, names the wanted colour, phase
-    and rollback window. It is created when it does not exist, which is told with a warning where no workload C(<name>-blue)
-    or C(<name>-green) is found.
-  - The change is a compare-and-swap, made while holding the lock of the application. When somebody else changed the record
-    in between, the module fails and nothing is lost of either change.
-  - The epoch grows by one with every change of the colour, when a hand-over begins (O(phase=switching),
-    O(phase=rolling-back)) and when one that changed nothing is given up (back to O(phase=stable)); commands of before are
-    stale for the pods then. Keys, binary data, labels and annotations of others in the ConfigMap are kept.
+  - Afterwards the ConfigMap C(<name>-active-version), the active record that the pods follow, has the requested colour, phase
+    and rollback window. It is created if it does not exist, with a warning if no workload C(<name>-blue) or C(<name>-green) is
+    found.
+  - The change is a compare-and-swap, made while holding the lock of the application. If somebody else changes the record in
+    between, the module fails and overwrites nothing.
+  - The epoch increases by one with every change of the colour, when a hand-over begins (O(phase=switching),
+    O(phase=rolling-back)) and when one is aborted (back to O(phase=stable)); pods then refuse earlier commands. Keys, binary
+    data, labels and annotations of others in the ConfigMap are kept.
   - A rollback is refused when the record does not allow it, because C(rollback-allowed) is false or C(rollback-window) has
     passed since C(switch-timestamp). A rollback is O(phase=rolling-back), and a change of O(active) back to the
-    C(previous-version) that was not begun with O(phase=switching). A switch that is not settled yet may always be taken
-    back, and a rollback that was begun in time is always finished.
-  - Who writes O(active) again and again, to create the record, changes nothing of one that is there; a record that names the
-    other colour by now makes such a task fail, and so does one in a hand-over that a run has begun. A change of O(active) needs
-    a hand-over that was begun (O(phase=switching)) and comes with O(phase=verifying); or it needs O(expected_epoch), or O(force).
-  - This module moves no offsets and pauses no consumer. M(streamops.bluegreen.bg_run) does all of it, in the right
-    order and in one process; use this module to create the record, and in hand-overs of your own.
+    C(previous-version) that was not begun with O(phase=switching). A switch that is not settled yet can always be
+    undone, and a rollback that was begun in time can always be finished.
+  - A task that sets O(active) repeatedly, to create the record, does not change an existing one. It fails if the record names the
+    other colour by now, or if a run has begun a hand-over. A change of O(active) needs a hand-over that was begun
+    (O(phase=switching)) and has to set O(phase=verifying); otherwise it needs O(expected_epoch) or O(force).
+  - This module moves no offsets and pauses no consumers. M(streamops.bluegreen.bg_run) does all of that, in the right order and in
+    one process; use this module to create the record, and in your own hand-over procedures.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
@@ -46,7 +46,7 @@ attributes:
   idempotent:
     support: full
     details:
-      - When the record is as wanted already, nothing is written, not even the lock, and the expectations are not checked.
+      - If the record is already as requested, nothing is written, not even the lock, and the expectations are not checked.
 options:
   name:
     description: Name of the application.
@@ -54,42 +54,39 @@ options:
     required: true
   active:
     description:
-      - Colour that shall be active. Needed to create the record.
+      - Colour to make active. Needed to create the record.
       - At least one of O(active), O(phase) and O(rollback_window) is needed.
-      - A change ends a hand-over that was begun, so it is made together with O(phase=verifying).
+      - A change completes a hand-over that was begun, so it is made together with O(phase=verifying).
     type: str
     choices: [blue, green]
   phase:
     description:
-      - Phase the record shall be in. By default it stays as it is.
+      - Phase of the record. By default it stays as it is.
       - Pods that start are active only in V(stable) and V(verifying). The phase never stops a running pod.
     type: str
     choices: [stable, switching, rolling-back, verifying]
   rollback_window:
     description:
-      - Seconds after a switch within which a rollback is allowed. By default as it is, or 3600 in a new record.
-      - A new window counts from the next change on, it does not allow the change it comes with.
+      - Seconds after a switch within which a rollback is allowed. By default unchanged, or 3600 in a new record.
+      - A new window applies from the next change on, not to the change it is set with.
     type: int
   force:
     description:
       - Roll back although the record does not allow it, or change O(active) although no hand-over was begun (the record is not
         in phase V(switching) or V(rolling-back)) or O(phase) is not V(verifying); naming O(expected_epoch) allows the latter, too.
-      - Also creates a record that was there once and was deleted, where journal and snapshots say that the other colour may be
-        active.
-      - O(expected_active) and O(expected_epoch) count all the same.
-      - After the window the other colour may lack what was processed since, its offsets may have expired.
+      - Also recreates a deleted record although journal and snapshots say that the other colour may be active.
+      - O(expected_active) and O(expected_epoch) are still checked.
+      - After the window the other colour may lack what was processed since, and its offsets may have expired.
     type: bool
     default: false
   on_drift_owner:
     description:
-      - What to do when somebody else manages the ConfigMap and may write the record back to what it was, see
-        RV(drift_owners). Behind a switch that lets pods which start then process for the old colour, while the new one
-        works.
-      - V(warn) warns and goes on. It is the default because the ConfigMap does not tell whether its owner was told to leave
-        the data alone (Argo CD's C(ignoreDifferences) is written in the Application), and because a rollback must not be
-        stopped by it.
-      - V(fail) refuses to change the record, except to finish a hand-over that has begun. Use it where no owner is expected.
-      - V(ignore) is for owners that were told so. They are still returned.
+      - What to do if another tool manages the ConfigMap and may revert the record, see RV(drift_owners). If that happened after
+        a switch, pods that start then would process for the old colour beside the new one.
+      - V(warn) warns and continues. It is the default because the ConfigMap does not show whether its owner is configured to leave
+        the data alone (Argo CD's C(ignoreDifferences) is in the Application), and because it must not stop a rollback.
+      - V(fail) refuses to change the record, except to finish a hand-over that has begun. Use it if no owner is expected.
+      - V(ignore) is for owners that are configured to leave the data alone. They are still returned.
     type: str
     choices: [ignore, warn, fail]
     default: warn
@@ -99,16 +96,16 @@ options:
     choices: [blue, green]
   epoch:
     description:
-      - The least epoch that the record shall have, from 1 to 1,000,000,000. For a record that was deleted and created again while
-        pods had seen a newer one; they never go back.
-      - A record that is created begins after the newest epoch that the journal and the snapshots of the application know of.
+      - Minimum epoch of the record, from 1 to 1,000,000,000. For a record that was deleted and recreated although pods had seen a
+        newer one; they never go back.
+      - A new record begins after the newest epoch in the journal and the snapshots of the application.
     type: int
   expected_epoch:
     description: Fail unless the record has this epoch before the change.
     type: int
   run_id:
     description:
-      - Name of the run this change belongs to. A lock that this run holds already is no obstacle.
+      - Name of the run this change belongs to. A lock that this run already holds is not waited for.
       - By default a new name.
     type: str
   lock_timeout:
@@ -143,7 +140,7 @@ EXAMPLES = r"""
     expected_active: blue
   register: armed
 
-- name: Make green active, unless somebody was faster
+- name: Make green active, unless the record has changed since
   streamops.bluegreen.bg_configmap_switch:
     name: order-consumer
     namespace: orders
@@ -160,7 +157,7 @@ EXAMPLES = r"""
     phase: rolling-back
     expected_active: green
 
-- name: Switch only where no GitOps tool writes the record back
+- name: Begin a switch only if no GitOps tool may revert the record
   streamops.bluegreen.bg_configmap_switch:
     name: order-consumer
     namespace: orders
@@ -196,22 +193,22 @@ record:
   sample: {active: green, epoch: "3", phase: verifying, previous-version: blue}
 drift_owners:
   description:
-    - Who else manages the ConfigMap, by its C(managedFields) and by what C(kubectl apply) left in its annotations. Whoever applies
-      anything of it on the server's side counts, and whoever updates keys of the record or the label
+    - What else manages the ConfigMap, by its C(managedFields) and by the annotations of C(kubectl apply). Included is everything
+      that applies any part of it on the server side, and everything that updates keys of the record or the label
       C(app.kubernetes.io/managed-by), except C(kubectl) by hand.
-  returned: success, when the record does not allow the change, and when it is nonsense
+  returned: success, when the record does not allow the change, and when it is invalid
   type: list
   elements: dict
   contains:
-    owner: {description: Who it is., type: str, returned: always, sample: field manager argocd-controller}
+    owner: {description: The owner., type: str, returned: always, sample: field manager argocd-controller}
     evidence:
-      description: Where it is written.
+      description: Where this was found.
       type: str
       returned: always
       sample: "managedFields: Apply by argocd-controller of data.active, data.epoch"
     keys:
       description:
-        - Keys of the record it is seen to declare. Empty does not mean none, because a server-side apply leaves no trace of a
+        - Keys of the record that it is known to declare. Empty does not mean none, because a server-side apply leaves no trace of a
           value that was changed since.
       type: list
       elements: str
@@ -223,7 +220,7 @@ lock_holder:
   type: str
 faults:
   description: Every fault of the record or of the input, or every reason why the record does not allow the change.
-  returned: when the record or the input is nonsense, and when the record does not allow the change
+  returned: when the record or the input is invalid, and when the record does not allow the change
   type: list
   elements: str
 """

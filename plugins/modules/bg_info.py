@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: bg_info
-short_description: Look at a blue/green application and judge Go or No-Go
+short_description: Read the state of a blue/green application and judge Go or No-Go
 version_added: 0.1.0
 description:
   - Reads the active record, the journal, the lock, both workloads with their pods, both consumer groups with members and
-    committed offsets, and the log of every partition, all in one go and in parallel; then decides what a run would have
-    to do and judges the gates.
-  - Changes nothing. Bad settings are all listed in one message before anything is contacted.
+    committed offsets, and the log of every partition, all in parallel. Then decides what a run would have to do and judges the
+    gates.
+  - Changes nothing. All wrong settings are listed in one message before anything is contacted.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
@@ -25,7 +25,7 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
 options:
   mode:
-    description: Mode of the run that is planned; it decides which gates count. V(cold) asks nothing of the pods.
+    description: Mode of the planned run, which decides which gates apply. V(cold) sends no requests to the pods.
     type: str
     default: hot
   direction:
@@ -35,17 +35,17 @@ options:
     default: switch
   target:
     description:
-      - Colour that shall be active, C(blue) or C(green).
+      - Colour to make active, C(blue) or C(green).
       - By default a switch goes to the colour that is not active, or finishes an interrupted run.
     type: str
     default: ''
   stage:
-    description: V(preflight) judges what a run would meet; V(verify) judges the active colour after a hand-over.
+    description: V(preflight) judges whether a run may start; V(verify) judges the active colour after a hand-over.
     type: str
     choices: [preflight, verify]
     default: preflight
   wait:
-    description: Seconds to look again while a gate of O(stage=verify) says No-Go.
+    description: Seconds to retry while a gate of O(stage=verify) says No-Go.
     type: float
     default: 0
 seealso:
@@ -53,7 +53,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: What would a switch of the order consumer meet?
+- name: Could the order consumer be switched now?
   streamops.bluegreen.bg_info:
     application:
       name: order-consumer
@@ -72,7 +72,8 @@ EXAMPLES = r"""
 RETURN = r"""
 way_back:
   description:
-    - What may be typed now, derived from the stored state, the way back first. An empty C(playbook) means that there is nothing to do.
+    - Playbooks that can be run now, derived from the stored state, the way back first. An empty C(playbook) means that there is
+      nothing to do.
   returned: success
   type: list
   elements: dict
@@ -93,7 +94,7 @@ gates:
   contains:
     name: {description: What was judged., type: str, returned: always, sample: source lag}
     value: {description: What was seen., type: str, returned: always, sample: 12 records}
-    threshold: {description: What is wanted., type: str, returned: always, sample: <= 1000}
+    threshold: {description: What is required., type: str, returned: always, sample: <= 1000}
     verdict: {description: "C(GO), C(WARN) or C(NO-GO).", type: str, returned: always, sample: GO}
     advice: {description: What is wrong and what to do; empty for C(GO)., type: str, returned: always, sample: ''}
 table:
@@ -116,8 +117,8 @@ decision:
       type: str
       returned: always
       sample: start
-    source: {description: Colour that is left., type: str, returned: always, sample: blue}
-    target: {description: Colour that shall be active., type: str, returned: always, sample: green}
+    source: {description: Colour that hands over., type: str, returned: always, sample: blue}
+    target: {description: Colour to make active., type: str, returned: always, sample: green}
     reason: {description: Why., type: str, returned: always, sample: blue is active at epoch 1}
 record:
   description: Data of the active record's ConfigMap, all values strings.
@@ -126,7 +127,7 @@ record:
   sample: {active: blue, epoch: "1", phase: stable}
 colours:
   description:
-    - What was seen of each colour, by colour name.
+    - What was read about each colour, by colour name.
     - C(colours.blue.lag) is the sum over all partitions in records, V(none) when a partition has no committed offset.
   returned: success
   type: dict
@@ -135,7 +136,7 @@ lock_holder:
   returned: success
   type: str
 unfinished_run:
-  description: Run that began and did not end, or empty.
+  description: Run that was begun but not finished, or empty.
   returned: success
   type: str
 partitions:

@@ -12,17 +12,16 @@ module: bg_report
 short_description: Write the files of a report on the control node
 version_added: 0.1.0
 description:
-  - Afterwards the folder O(dest) is there, can be written, and holds O(files).
-  - Everything happens in Ansible itself, without a start of a process, which on a busy control node takes longer than the
-    rest of a report.
-  - A file is replaced in one step, so whoever reads it, and whenever the run is killed, finds the old text or the new one.
+  - Afterwards the folder O(dest) exists, is writable, and holds O(files).
+  - It runs in Ansible's own process; on a busy control node starting another one would take longer than the rest.
+  - Each file is replaced atomically. A reader always finds the old text or the new one, even if the run is killed.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
 attributes:
   check_mode:
     support: full
-    details: Writes nothing. Rights are looked at; that a disk is full shows only in a real run.
+    details: Writes nothing. Checks permissions; a full disk is noticed only in a real run.
   diff_mode:
     support: full
   idempotent:
@@ -30,32 +29,32 @@ attributes:
 options:
   dest:
     description:
-      - Folder on the control node. It is made with the mode 0755, as its parents are; one that is there stays as it is.
-      - C(~) and environment variables are expanded. A relative path begins in the working directory of the run.
+      - Folder on the control node. It and its parents are created with mode 0755; an existing one is not changed.
+      - C(~) and environment variables are expanded. A relative path starts in the working directory of the run.
     type: path
     required: true
   files:
     description:
-      - Texts to write, by the name of the file, which has no folder in it.
-      - A file is written, with the mode 0644, only when its text differs. Other files in the folder are left alone.
-      - Without files only the folder is made and proven writable, which is worth doing before a run that takes long.
+      - Texts to write, by file name without a folder.
+      - A file is written, with mode 0644, only if its text differs. Other files in the folder are left alone.
+      - Without files the folder is only created and checked, which is useful before a long run.
     type: dict
     default: {}
 notes:
   - A run that is killed while it writes may leave a hidden file C(.bg_report-*.tmp) in the folder; it can be removed.
-  - It runs as the user who runs Ansible, on the machine where Ansible runs; C(connection) and C(become) do not matter.
-  - The texts must be texts; make one of a dictionary with P(ansible.builtin.to_nice_json#filter).
+  - It runs as the user who runs Ansible, on the control node; C(connection) and C(become) have no effect.
+  - Values of O(files) must be strings; convert a dictionary with P(ansible.builtin.to_nice_json#filter).
 seealso:
   - module: ansible.builtin.copy
   - module: ansible.builtin.template
 """
 
 EXAMPLES = r"""
-- name: The folder for reports can be written
+- name: Make sure that the folder for reports is writable
   streamops.bluegreen.bg_report:
     dest: ~/reports
 
-- name: Report for machines and for people
+- name: Write reports for programs and for people
   streamops.bluegreen.bg_report:
     dest: ~/reports
     files:
@@ -70,7 +69,7 @@ dest:
   type: str
   sample: /home/operator/reports
 files:
-  description: Absolute paths of O(files), written or left as they were.
+  description: Absolute paths of O(files), whether written or unchanged.
   returned: success
   type: list
   elements: str

@@ -10,21 +10,21 @@ module: bg_run
 short_description: Switch or roll back a blue/green application, whole or up to a named step
 version_added: 0.1.0
 description:
-  - Takes a run from wherever it stands to O(until), in one process. It judges Go or No-Go, prepares the target, hands the work
-    over, verifies that the target is at work, and settles the record.
-  - Judging is done as by M(streamops.bluegreen.bg_info), and left out with O(judged). A No-Go changes nothing.
-  - Preparing takes the lock, writes the run into the journal, gives the target's empty group an explicit offset for every
-    partition, starts its pods and waits until each of them is Ready and stands by. In cold mode the target is stopped instead.
-    The active colour never stops meanwhile.
+  - Takes a run from its current step to O(until), in one process. It judges Go or No-Go, prepares the target, hands over,
+    verifies that the target processes, and settles the record.
+  - It judges as M(streamops.bluegreen.bg_info) does, unless O(judged) is set. A No-Go changes nothing.
+  - Preparing takes the lock, writes the run to the journal, gives the target's empty group an explicit offset for every
+    partition, starts its pods and waits until each of them is Ready and on standby. In cold mode the target is stopped instead.
+    The active colour keeps processing.
   - The hand-over is the critical section. The record is armed, the source is paused and proven quiet by its pods and by the
-    broker, where it stands is written to a snapshot, the record is flipped by compare-and-swap and names that snapshot, and
-    the target begins exactly there.
-  - V(hot) pauses the source and wakes the target by HTTP (contract C(bg/v1)); a target pod that nobody wakes begins at its next
-    look at the record. V(cold) stops the source, copies its committed offsets while both groups are empty, and starts the
+    broker, its offsets are written to a snapshot, the record is flipped by compare-and-swap and names that snapshot, and the
+    target begins exactly there.
+  - V(hot) pauses the source and wakes the target by HTTP (contract C(bg/v1)); a target pod that is not woken begins at its next
+    read of the record. V(cold) stops the source, copies its committed offsets while both groups are empty, and starts the
     target.
-  - An error before the flip puts back what the run did, lets the source go on and says so. An error after it, or a killed
-    process, is finished by running the same again, or undone by a rollback; what is left to do is decided from the stored state
-    alone.
+  - On an error before the flip the run restores what it changed, lets the source continue and says so. After a later error, or if
+    the process was killed, run the same again to finish, or a rollback to undo it. What remains to be done is decided from the
+    stored state alone.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
@@ -36,16 +36,16 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Reads for real, writes nothing, and predicts what a run would do.
+    details: Reads everything, writes nothing, and predicts what a run would do.
   diff_mode:
     support: full
     details: The diff is that of the active record.
   idempotent:
     support: partial
-    details: With O(target). Without it each run moves the work to the other colour.
+    details: With O(target). Without it each run switches to the other colour.
 options:
   mode:
-    description: How the work is handed over.
+    description: How to hand over, V(hot) or V(cold).
     type: str
     default: hot
   direction:
@@ -55,15 +55,15 @@ options:
     default: switch
   target:
     description:
-      - Colour that shall be active, C(blue) or C(green).
+      - Colour to make active, C(blue) or C(green).
       - By default a switch goes to the colour that is not active, or finishes an interrupted run; a rollback goes to the colour
         before the last switch.
     type: str
     default: ''
   run_id:
     description:
-      - Name of the run, at most 63 characters; made from the time and a random part when not given.
-      - With O(only=go_on) the one to go on with.
+      - Name of the run, at most 63 characters. By default made from the time and a random part.
+      - With O(only=go_on) the run to continue.
     type: str
   who:
     description: Who asked for the run, for the journal.
@@ -71,45 +71,45 @@ options:
     default: ''
   expected_epoch:
     description:
-      - The epoch of the active record on which the run was decided, as M(streamops.bluegreen.bg_info) returned it. When the
-        record has moved since, the module changes nothing and says who moved it.
-      - By default the run is bound to what was judged.
+      - The epoch of the active record on which the run was decided, as M(streamops.bluegreen.bg_info) returned it. If the record
+        has changed since, the module changes nothing and says who changed it.
+      - By default the run is bound to the epoch that was judged.
     type: int
   judged:
     description:
-      - Whether Go was said already for O(target) at O(expected_epoch), by this module with O(until=judged) or by
+      - Whether the verdict for O(target) at O(expected_epoch) was already Go, from this module with O(until=judged) or from
         M(streamops.bluegreen.bg_info). Then it is not judged again.
     type: bool
     default: false
   only:
     description:
-      - For a step of a run that is under way. Somebody else may have ended that run meanwhile, and without this the step would
-        begin another one.
-      - V(go_on) - goes on with run O(run_id) to O(target). Changes nothing and fails when it is not under way any more.
-      - V(settle) - proves and closes a hand-over that is flipped already. Never hands over and never undoes anything.
+      - For a step of a run that is under way. If another operator ended that run meanwhile, the step would begin a new run without
+        this option.
+      - V(go_on) - continues run O(run_id) to O(target). Fails and changes nothing if it is no longer under way.
+      - V(settle) - verifies and closes a hand-over that is already flipped. Never hands over and never undoes anything.
       - By default a run may be begun.
     type: str
     choices: [go_on, settle]
   wait:
     description:
-      - Seconds to look again while a gate says No-Go after the hand-over. A gate that still does after this time is no failure
-        of this module; see RV(settled) and RV(verified).
+      - Seconds to retry while a gate says No-Go after the hand-over. The module does not fail if one still does after this time,
+        see RV(settled) and RV(verified).
     type: float
     default: 60
   until:
     description:
-      - The last step to take. Called again with the same O(run_id), O(only=go_on) and a later step, the module goes on from
-        there, and proves again what it rests on. A step that fails before V(flipped) lets the source go on.
+      - The last step to take. Called again with the same O(run_id), O(only=go_on) and a later step, the module continues from
+        there, and proves again what it depends on. If a step before V(flipped) fails, the source continues.
       - V(judged) - nothing is changed; returns what M(streamops.bluegreen.bg_info) returns.
-      - V(prepared) - the target stands by, or is stopped in cold mode.
+      - V(prepared) - the target is on standby, or stopped in cold mode.
       - V(joined) - the target's pods own every partition of their group (hot mode).
       - V(armed) - the record says that a hand-over is under way; pods that start now stand by.
-      - V(quiet) - the source is paused, or stopped, and proven quiet. Nobody processes from here on until V(flipped).
+      - V(quiet) - the source is paused, or stopped, and proven quiet. Nothing is processed from here until V(flipped).
       - V(copied) - the snapshot is written, and in cold mode the target's group has its offsets.
       - V(flipped) - the record names the target and the snapshot. Its pods begin when they read that, within a second.
-      - V(active) - the target's pods were seen at work.
+      - V(active) - the target's pods were seen processing.
       - V(settled) - every gate after the hand-over said Go, the record is stable, the journal closed and the lock free. The
-        colour that was left stays as it is, ready for a rollback.
+        source stays as it is, ready for a rollback.
     type: str
     choices: [judged, prepared, joined, armed, quiet, copied, flipped, active, settled]
     default: settled
@@ -124,7 +124,7 @@ EXAMPLES = r"""
     target: green
   register: run
 
-- name: Green is proven well
+- name: Green has been verified
   ansible.builtin.assert:
     that: run.settled
     fail_msg: "{{ run.verified.table | default(run.warnings | default([])) | join(' ') }}"
@@ -143,7 +143,7 @@ EXAMPLES = r"""
     until: prepared
   register: prepared
 
-- name: Go on to the end
+- name: Continue to the end
   streamops.bluegreen.bg_run:
     application: "{{ order_consumer }}"
     target: green
@@ -154,7 +154,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 run_id:
-  description: Name of the run; give it to go on with a run that was stopped after a step.
+  description: Name of the run, needed to continue a run that was stopped after a step.
   returned: always, also on failure, once a run has begun
   type: str
   sample: 20260101T030000Z-1f2e
@@ -165,7 +165,8 @@ epoch:
   sample: 1
 way_back:
   description:
-    - What may be typed now, derived from the stored state, the way back first. An empty C(playbook) means that there is nothing to do.
+    - Playbooks that can be run now, derived from the stored state, the way back first. An empty C(playbook) means that there is
+      nothing to do.
   returned: success, with O(until=judged) and from O(until=joined) on; not in check mode
   type: list
   elements: dict
@@ -190,25 +191,25 @@ decided:
   sample: {order-events-3: "earliest: nobody ever committed it"}
 evicted:
   description:
-    - Members that were evicted from a group whose pods were gone. What such a member had processed and not committed may be
-      processed again by the target.
+    - Members that were evicted from a group whose pods were gone. The target may process again what such a member had processed
+      but not committed.
   returned: from O(until=joined) on, also on failure; not in check mode
   type: list
   elements: str
 ended:
-  description: Pods whose container did not end by itself when it was stopped, with its exit code. As for RV(evicted).
+  description: Pods whose container did not exit by itself when it was stopped, with its exit code. The same applies as to RV(evicted).
   returned: from O(until=joined) on, also on failure; not in check mode
   type: list
   elements: str
 settled:
   description:
-    - Whether O(target) is active and settled. V(false) where a run in check mode would change something, with an earlier O(until), when a
-      gate said No-Go, and when something kept the module from looking; calling it again with O(only=settle) looks again.
+    - Whether O(target) is active and settled. V(false) if a run in check mode would change something, with an earlier O(until), if a
+      gate said No-Go, and if the module could not read what it judges; call it again with O(only=settle) to retry.
   returned: success, from O(until=joined) on
   type: bool
   sample: true
 verified:
-  description: The gates after the hand-over; empty when nobody looked.
+  description: The gates after the hand-over; empty if they were not judged.
   returned: success, from O(until=joined) on
   type: dict
   contains:
@@ -217,7 +218,7 @@ verified:
     gates: {description: "As M(streamops.bluegreen.bg_info) returns them.", type: list, elements: dict, returned: when it was judged}
     table: {description: The gates as lines for a terminal., type: list, elements: str, returned: when it was judged}
 decision:
-  description: What the stored state asked for, see M(streamops.bluegreen.bg_info).
+  description: What the stored state required, see M(streamops.bluegreen.bg_info).
   returned: success
   type: dict
   sample: {action: start, source: blue, target: green, reason: blue is active at epoch 1}
@@ -232,7 +233,7 @@ steps:
   type: list
   elements: dict
   contains:
-    name: {description: What was done., type: str, returned: always, sample: quiesce source}
+    name: {description: The step., type: str, returned: always, sample: quiesce source}
     started: {description: "Begin, RFC 3339 UTC.", type: str, returned: always}
     finished: {description: "End, RFC 3339 UTC.", type: str, returned: always}
     ms: {description: "Duration in milliseconds, on a monotonic clock.", type: float, returned: always, sample: 41.2}
@@ -248,7 +249,7 @@ gates:
   type: list
   elements: dict
 table:
-  description: The same as lines for a terminal.
+  description: RV(gates) as lines for a terminal.
   returned: with O(until=judged), and when the module judged and a gate said No-Go
   type: list
   elements: str
