@@ -50,36 +50,36 @@ options:
         type: str
         default: Deployment
       replicas:
-        description: Pods a colour gets when it is prepared. By default as many as the colour that is active has.
+        description: Pods that a colour gets when it is prepared. By default as many as the active colour has.
         type: raw
       max_lag:
         description:
-          - Largest total lag of the active colour, in records, with which a hand-over may begin. Partitions that are a single offset
-            behind do not count, as that may be the marker of a transaction.
+          - Largest total lag of the active colour, in records, with which a hand-over may begin. Partitions that are only one offset
+            behind do not count, as that may be a transaction marker.
         type: raw
         default: 1000
       max_transaction_age:
         description:
-          - Seconds since the last record of a transaction that is open on the topics, with which a switch may still begin.
-          - The default is that of the brokers' C(transaction.max.timeout.ms). Who reads only what is committed stops before an
-            open transaction, so one that hangs stops both colours.
-          - It is counted from the timestamp of the record. Where producers stamp records with the time of an event, raise it
-            by how old events are.
+          - Seconds since the last record of an open transaction on the topics, up to which a switch may begin.
+          - The default is that of the brokers' C(transaction.max.timeout.ms). Consumers that read only committed records stop before
+            an open transaction, so one that hangs stops both colours.
+          - It is counted from the timestamp of the record. If producers set the time of an event as timestamp, add the age of the
+            events.
         type: raw
         default: 900
       out_of_range:
         description:
-          - What a switch does with a partition whose committed offset is not in the log any more, because retention passed it.
-          - V(fail) stops it before anything is changed. V(earliest) goes on at the first record that is still there; how many
-            were lost is counted and reported.
-          - A rollback always goes on, and reports the same. An offset in front of nothing but the marker of a transaction is no
-            loss, and stops nothing.
+          - What a switch does with a partition whose committed offset is no longer in the log, because retention passed it.
+          - V(fail) stops it before anything is changed. V(earliest) continues at the start of the log; how many records were lost is
+            counted and reported.
+          - A rollback always continues, and reports the same. An offset before only a transaction marker is not a loss and stops
+            nothing.
         type: str
         default: fail
       lock_ttl:
         description:
           - Seconds after which the lock of a run that died may be taken over, at least 5.
-          - It must be longer than O(api_server_timeout), or a lock would be lost while a renewal is still under way.
+          - It must be longer than O(api_server_timeout), or a lock could expire while its renewal is still under way.
         type: raw
         default: 15
       endpoint:
@@ -97,7 +97,7 @@ options:
           transport:
             description:
               - V(api_proxy) goes through the API server's pod proxy and works from anywhere.
-              - V(pod_ip) goes straight to the pod's address, where that is routed.
+              - V(pod_ip) goes directly to the pod's address, if that is routed.
             type: str
             default: api_proxy
           token:
@@ -109,7 +109,7 @@ options:
             type: str
             default: http
           token_secret:
-            description: Secret in the application's namespace that holds the token. It takes the right to get this Secret.
+            description: Secret in the application's namespace that holds the token. Requires the right to get this Secret.
             type: dict
             suboptions:
               name:
@@ -140,7 +140,7 @@ options:
                 description: Key in it. By default C(ca.crt).
                 type: str
           server_name:
-            description: Name the certificates of the pods are for. By default the pod's address.
+            description: Name in the certificates of the pods. By default the pod's address.
             type: str
       timeouts:
         description: How long the steps may take, in seconds.

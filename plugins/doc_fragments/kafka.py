@@ -18,7 +18,7 @@ requirements:
 options:
   bootstrap_servers:
     description:
-      - Brokers to make the first contact with, each as C(host:port).
+      - Brokers to connect to first, each as C(host:port).
       - If not set, the environment variable E(KAFKA_BOOTSTRAP_SERVERS) is used, a comma separated list.
     type: list
     elements: str
@@ -31,7 +31,7 @@ options:
     default: streamops-bluegreen
   security_protocol:
     description:
-      - How to talk to the brokers. V(PLAINTEXT) and V(SASL_PLAINTEXT) send everything readable for whoever listens.
+      - Protocol of the brokers. V(PLAINTEXT) and V(SASL_PLAINTEXT) send everything unencrypted.
       - If not set, the environment variable E(KAFKA_SECURITY_PROTOCOL) is used.
     type: str
     choices: [PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL]
@@ -43,7 +43,7 @@ options:
     type: path
   ssl_certfile:
     description:
-      - Path of the file with the client certificate and its chain, PEM, for brokers that want one (mutual TLS).
+      - Path of the file with the client certificate and its chain, PEM, for brokers that require one (mutual TLS).
       - If not set, the environment variable E(KAFKA_SSL_CERTFILE) is used.
     type: path
   ssl_keyfile:
@@ -63,7 +63,7 @@ options:
     type: path
   ssl_check_hostname:
     description:
-      - Whether the broker's certificate must be for the name it was reached by.
+      - Whether the broker's certificate has to match the name it was reached by.
       - If not set, the environment variable E(KAFKA_SSL_CHECK_HOSTNAME) is used.
     type: bool
     default: true
@@ -75,8 +75,8 @@ options:
       - V(GSSAPI) needs the Python library C(gssapi) and a Kerberos ticket. V(AWS_MSK_IAM) needs C(botocore),
         O(security_protocol=SASL_SSL), and credentials and region where C(botocore) finds them (E(AWS_DEFAULT_REGION), a
         profile, a role).
-      - These two are handed to kafka-python as they are. The tests of this collection have no Kerberos and no AWS, so
-        they are not proven; all other mechanisms are tested on real brokers.
+      - These two are passed to kafka-python unchanged and are not tested, because the tests of this collection have no Kerberos
+        and no AWS; all other mechanisms are tested on real brokers.
       - If not set, the environment variable E(KAFKA_SASL_MECHANISM) is used.
     type: str
     choices: [PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, GSSAPI, AWS_MSK_IAM]
@@ -92,14 +92,14 @@ options:
     type: str
   sasl_oauthbearer_token_file:
     description:
-      - Path of a file that holds the token for O(sasl_mechanism=OAUTHBEARER) and nothing else. It is read anew for every
+      - Path of a file that holds the token for O(sasl_mechanism=OAUTHBEARER) and nothing else. It is read again for every
         connection, so a renewed token only has to be written there.
       - If not set, the environment variable E(KAFKA_SASL_OAUTHBEARER_TOKEN_FILE) is used.
     type: path
   sasl_oauthbearer_token_endpoint_url:
     description:
-      - Where tokens for O(sasl_mechanism=OAUTHBEARER) are got from (OAuth 2.0 client credentials), C(https) only. A token
-        is used again for 80 % of its lifetime.
+      - URL to get tokens for O(sasl_mechanism=OAUTHBEARER) from (OAuth 2.0 client credentials), C(https) only. A token is used
+        for 80 % of its lifetime.
       - If not set, the environment variable E(KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL) is used.
     type: str
   sasl_oauthbearer_client_id:
@@ -114,12 +114,12 @@ options:
     type: str
   sasl_oauthbearer_scope:
     description:
-      - Scope to ask for at O(sasl_oauthbearer_token_endpoint_url).
+      - Scope to request from O(sasl_oauthbearer_token_endpoint_url).
       - If not set, the environment variable E(KAFKA_SASL_OAUTHBEARER_SCOPE) is used.
     type: str
   sasl_oauthbearer_cafile:
     description:
-      - Path of the file with the CA certificates to check O(sasl_oauthbearer_token_endpoint_url) by, PEM. By default the
+      - Path of the file with the CA certificates to check O(sasl_oauthbearer_token_endpoint_url) against, PEM. By default the
         operating system's.
       - If not set, the environment variable E(KAFKA_SASL_OAUTHBEARER_CAFILE) is used.
     type: path
@@ -136,19 +136,19 @@ options:
     type: str
   request_timeout_ms:
     description:
-      - Milliseconds a broker has to answer one request. Then the connection is given up and the request sent again.
+      - Milliseconds a broker has to answer one request. Then the connection is closed and the request sent again.
       - If not set, the environment variable E(KAFKA_REQUEST_TIMEOUT_MS) is used.
     type: int
     default: 5000
   default_api_timeout_ms:
     description:
-      - Milliseconds after which one operation fails, connecting and all attempts included, even if a broker accepts the
-        connection and then stays silent.
+      - Milliseconds after which one operation fails, including connecting and all attempts, even if a broker accepts the
+        connection and then does not respond.
       - If not set, the environment variable E(KAFKA_DEFAULT_API_TIMEOUT_MS) is used.
     type: int
     default: 15000
 notes:
-  - Refused credentials, certificates that do not fit, a wrong protocol and names that cannot be resolved fail at once and
-    say which, without waiting for O(default_api_timeout_ms).
+  - Refused credentials, certificates that do not match, a wrong protocol and names that cannot be resolved fail at once with a
+    specific message, without waiting for O(default_api_timeout_ms).
   - The guide U(https://github.com/streamops/bluegreen/blob/main/docs/kafka-security.md) lists the ACLs that are needed.
 """

@@ -17,7 +17,7 @@ options:
   api_server_timeout:
     description:
       - Seconds the Kubernetes API server has to answer one request.
-      - A read that fails for a reason that may pass is tried again within this time. A write is sent once.
+      - A read with a temporary error is retried within this time. A write is sent once.
     type: float
     default: 10.0
 """

@@ -10,12 +10,11 @@ module: consumer_pause
 short_description: Pause, stop or run the Kafka consumers of a workload, pod by pod
 version_added: 0.1.0
 description:
-  - Afterwards every pod that a Deployment or StatefulSet owns says of itself that it is paused, stopped, running, or standing
-    by.
-  - The pods are found by their owner and asked one by one and all at once, never through a Service, in every phase,
-    terminating ones included. The module is done when two equal lists of pods in a row are all in the state. A pod that
-    cannot be reached, hangs, or answers something else is not in the state, and is named when the time is over.
-  - How much the answers of a pod prove depends on its O(dialect); RV(proof) says it. Only V(bg/v1) proves that a paused pod is
+  - Afterwards every pod that a Deployment or StatefulSet owns reports that it is paused, stopped, running or on standby.
+  - The pods are found by their owner, in every phase, terminating ones included, and are all asked directly and in parallel,
+    never through a Service. The module ends when two equal lists of pods in a row are all in the state. A pod that cannot be
+    reached, hangs, or gives another answer is not in the state, and is named when the time is over.
+  - What the answers of a pod prove depends on its O(dialect), see RV(proof). Only V(bg/v1) proves that a paused pod is
     drained, which means that it takes no records, has none in flight, and has committed every position.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
@@ -28,21 +27,21 @@ attributes:
   check_mode:
     support: full
     details:
-      - Asks the pods for their state once, tells them nothing, and does not fail when they are not in the state.
+      - Asks the pods for their state once, sends no command, and does not fail if they are not in the state.
       - A pod that does not answer counts as one that would be changed.
   diff_mode:
     support: full
     details:
-      - The diff holds the state of each pod.
+      - The diff shows the state of each pod.
   idempotent:
     support: partial
     details:
-      - A pod that is in the state already, with V(bg/v1) at O(epoch) or a newer one, is not told anything.
-      - With V(shawarma), and a custom dialect without C(status), pods cannot be asked for their state, so they are told every
-        time and V(changed) is always true.
-      - With V(pause_resume) a pod that holds no partitions is told to pause every time, because it never says that it is paused.
+      - A pod that is already in the state, with V(bg/v1) at O(epoch) or a newer one, gets no command.
+      - With V(shawarma), and a custom dialect without C(status), pods cannot be asked for their state, so they get the command
+        every time and V(changed) is always true.
+      - With V(pause_resume) a pod without partitions gets the pause every time, because it never reports that it is paused.
 requirements:
-  - jmespath >= 1.0.1, for every O(dialect) but V(bg/v1)
+  - jmespath >= 1.0.1, for every O(dialect) except V(bg/v1)
 options:
   name:
     description: Name of the workload.
@@ -55,26 +54,26 @@ options:
     default: Deployment
   state:
     description:
-      - What the consumers shall do.
-      - V(paused) takes no new records, finishes and commits those in flight, and stays so over rebalances. It goes on holding
-        its partitions.
-      - V(stopped) is paused and has left its consumer group, so that its offsets can be set from outside. The process lives.
-        The dialects V(pause_resume) and V(shawarma) do not know it.
-      - V(running) processes. With V(bg/v1) the pods are told to read the active record and to follow it, so it undoes a pause,
-        at the same O(epoch), too, of the colour that is active in phase V(stable) or V(verifying). Pods of the other colour, and
-        all pods while a hand-over is armed, stay as they are, and the module fails when O(timeout) is over.
-      - V(standby) waits for its turn; pods that are running refuse it and have to be paused first. Only V(bg/v1) knows it.
+      - State to bring the consumers into.
+      - V(paused) takes no new records, finishes and commits those in flight, and stays so across rebalances. It keeps its
+        partitions.
+      - V(stopped) is paused and has left its consumer group, so that its offsets can be set from outside. The process keeps
+        running. Not available in the dialects V(pause_resume) and V(shawarma).
+      - V(running) processes. With V(bg/v1) the pods are told to read the active record and to follow it. That undoes a pause, also
+        one at the same O(epoch), of the colour that is active in phase V(stable) or V(verifying). Pods of the other colour, and
+        all pods while a hand-over is armed, stay as they are, and the module fails after O(timeout).
+      - V(standby) is ready to take over; running pods refuse it and have to be paused first. Only in V(bg/v1).
     type: str
     choices: [paused, stopped, running, standby]
     required: true
   dialect:
     description:
-      - What the pods understand. The documentation page C(docs/dialects.md) has requests, expressions and limits of each.
+      - Protocol of the pods. C(docs/dialects.md) has the requests, expressions and limits of each.
       - V(bg/v1) is the contract of this collection.
       - V(pause_resume) is C(POST /pause), C(POST /resume) and C(GET /status) with C({"paused":true}).
       - V(spring_cloud_stream) is the actuator endpoint C(bindings) of Spring Cloud Stream. O(targets) are its bindings.
       - V(kafka_connect) is the REST interface of Kafka Connect. O(targets) are the connectors. A command goes to one worker
-        and counts for all; every worker is asked what it knows.
+        and applies to all; every worker is asked for its state.
       - V(shawarma) posts to the endpoint C(/applicationstate) that a Shawarma sidecar would call. There is no way to read the
         state back.
       - V(custom) is described by O(custom_dialect).
@@ -83,42 +82,42 @@ options:
     default: bg/v1
   targets:
     description:
-      - Bindings or connectors that are meant, where the O(dialect) has such. All of them must be in the state.
+      - Bindings or connectors, if the O(dialect) has them. All of them must be in the state.
     type: list
     elements: str
     default: []
   custom_dialect:
     description:
-      - The dialect for O(dialect=custom). It is checked whole before anything is contacted.
-      - Paths are below O(endpoint.base_path). A path, and a string in a body, may hold C({target}) and C({epoch}).
+      - The dialect for O(dialect=custom). It is checked completely before anything is contacted.
+      - Paths are relative to O(endpoint.base_path). Paths, and strings in a body, may contain C({target}) and C({epoch}).
     type: dict
     suboptions:
       status:
         description:
           - The request that reads the state, a dictionary with C(path), and C(method) if it is not C(GET).
-          - Without it the pods cannot be asked, and that they took the command is all that is known.
+          - Without it the pods cannot be asked, and all that is known is that they accepted the command.
         type: dict
       states:
         description:
-          - For each of C(paused), C(stopped) and C(running) that the pods know, a dictionary of C(requests) and C(when).
+          - For each of C(paused), C(stopped) and C(running) that the pods support, a dictionary of C(requests) and C(when).
           - C(requests) are sent one after the other, each a dictionary of C(path), C(method) (by default C(POST)) and C(body)
             (sent as JSON).
-          - C(when) is a JMESPath expression over the answer to C(status). Only if it says C(true) is the pod in the state.
+          - C(when) is a JMESPath expression over the answer to C(status). The pod is in the state only if it is C(true).
         type: dict
       evidence:
-        description: JMESPath expression for what RV(pods[].evidence) shall show of the answer.
+        description: JMESPath expression for what RV(pods[].evidence) shows from the answer.
         type: str
       idle:
         description:
-          - JMESPath expression that is C(true) for a pod that holds no partitions. Such a pod counts as paused once it was told.
+          - JMESPath expression that is C(true) for a pod without partitions. Such a pod counts as paused once it got the command.
         type: str
       commands_to:
-        description: Whether a command goes to V(all) pods, or to V(one) which passes it on.
+        description: Whether a command goes to V(all) pods, or to V(one), which passes it on.
         type: str
         choices: [all, one]
         default: all
       retry_on:
-        description: HTTP codes from 400 to 499, beside 408, 425 and 429, after which a command is sent again.
+        description: HTTP codes from 400 to 499, in addition to 408, 425 and 429, after which a command is sent again.
         type: list
         elements: int
         default: []
@@ -127,8 +126,8 @@ options:
       - Epoch of the command. Required with O(dialect=bg/v1), whose pods refuse a command of an older epoch than they have seen.
       - It must be the epoch of the active record, see M(streamops.bluegreen.bg_configmap_switch). A pod that has seen a
         newer epoch than the record has stops processing when its lease ends.
-      - A pod that was paused by hand at the record's epoch stays so until it is told to be O(state=running) at this epoch, or
-        until the epoch of the record grows, which every run does that moves the work or gives a hand-over up.
+      - A pod that was paused by hand at the record's epoch stays so until O(state=running) at this epoch, or until the record's
+        epoch increases, which every hand-over and every abort does.
       - Other dialects have no epochs; a custom one may send it as C({epoch}).
     type: int
   standby:
@@ -138,13 +137,13 @@ options:
     default: hot
   timeout:
     description:
-      - Seconds after which to fail. A read of the API server that is under way may take up to O(api_server_timeout) longer.
+      - Seconds after which to fail. A request to the API server that is under way may take up to O(api_server_timeout) longer.
     type: float
     default: 60.0
   request_timeout:
     description:
       - Seconds each pod has to answer one request. All pods are asked at the same time.
-      - It is cut short by what is left of O(timeout).
+      - Limited by what is left of O(timeout).
     type: float
     default: 5.0
   endpoint:
@@ -162,14 +161,14 @@ options:
       transport:
         description:
           - V(api_proxy) goes through the API server's pod proxy and works from anywhere.
-          - V(pod_ip) goes straight to the pod's address, where that is routed.
+          - V(pod_ip) goes directly to the pod's address, if that is routed.
         type: str
         choices: [api_proxy, pod_ip]
         default: api_proxy
       scheme:
         description:
           - Whether the pods serve V(http) or V(https).
-          - With O(endpoint.transport=api_proxy) the API server does not check the certificate of a pod. Where that matters use
+          - With O(endpoint.transport=api_proxy) the API server does not check the certificate of a pod. If that matters, use
             V(pod_ip).
         type: str
         choices: [http, https]
@@ -179,7 +178,7 @@ options:
         type: str
       token_secret:
         description:
-          - Secret in O(namespace) that holds the token. It takes the right to get this Secret.
+          - Secret in O(namespace) that holds the token. Requires the right to get this Secret.
         type: dict
         suboptions:
           name:
@@ -210,7 +209,7 @@ options:
             description: Key in it. By default C(ca.crt).
             type: str
       server_name:
-        description: Name the certificates of the pods are for, with O(endpoint.scheme=https). By default the pod's address.
+        description: Name in the certificates of the pods, with O(endpoint.scheme=https). By default the pod's address.
         type: str
 seealso:
   - module: streamops.bluegreen.bg_run
@@ -257,7 +256,7 @@ EXAMPLES = r"""
       port: 8443
       token_secret: {name: order-consumer-control}
 
-- name: Pause an application that has an endpoint of its own
+- name: Pause an application with its own endpoint
   streamops.bluegreen.consumer_pause:
     namespace: orders
     name: invoice-worker
@@ -275,7 +274,7 @@ EXAMPLES = r"""
           when: hold == `false`
           requests: [{method: PUT, path: /consumer, body: {hold: false}}]
 
-- name: Let blue go on after that pause, as the record says
+- name: Let blue continue after that pause, if the record says so
   streamops.bluegreen.consumer_pause:
     namespace: orders
     name: order-consumer-blue
@@ -285,7 +284,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: The wanted state.
+  description: The requested state.
   returned: success, and when the pods refused or did not get there in time
   type: str
   sample: paused
@@ -295,22 +294,22 @@ epoch:
   type: int
   sample: 7
 dialect:
-  description: The dialect that was spoken.
+  description: The dialect that was used.
   returned: success, and when the pods refused or did not get there in time
   type: str
   sample: bg/v1
 proof:
   description:
-    - What is proven of all pods that have a process, the weakest of RV(pods[].proof).
+    - What is proven for all pods that have a process, the weakest of RV(pods[].proof).
     - V(drained), the pod's positions and commits agree and it has no records in work.
-    - V(reported), the pod says that it is in the state.
-    - V(accepted), the pod took the command and cannot be asked for more.
+    - V(reported), the pod reports that it is in the state.
+    - V(accepted), the pod accepted the command and its state cannot be read.
     - V(none), a pod is not in the state, or there are no pods.
   returned: success, and when the pods refused or did not get there in time
   type: str
   sample: drained
 pods:
-  description: Every pod of the workload at the last look, sorted by name.
+  description: Every pod of the workload as last seen, sorted by name.
   returned: success, and when the pods refused or did not get there in time
   type: list
   elements: dict
@@ -319,20 +318,20 @@ pods:
     uid: {description: Its uid., type: str, returned: always}
     phase: {description: Kubernetes' phase of the pod., type: str, returned: always, sample: Running}
     terminating: {description: Whether it is being deleted., type: bool, returned: always, sample: false}
-    state_before: {description: "State at the first look, V(none) for a pod that came later.", type: str, returned: always, sample: ACTIVE}
+    state_before: {description: "State when first asked, V(none) for a pod that came later.", type: str, returned: always, sample: ACTIVE}
     state:
       description:
-        - State as the pod says, in the words of V(bg/v1), or V(paused), V(stopped) and V(running).
-        - V(none) when it gave no answer that can be read.
+        - State that the pod reports, in the terms of V(bg/v1), or V(paused), V(stopped) and V(running).
+        - V(none) if it gave no readable answer.
       type: str
       returned: always
       sample: DRAINED
-    in_state: {description: "Whether it is in the wanted state, or has no process any more.", type: bool, returned: always, sample: true}
-    proof: {description: "What is proven of this pod, see RV(proof).", type: str, returned: always, sample: drained}
-    commanded: {description: Whether it took a command; in check mode whether it would get one., type: bool, returned: always, sample: true}
+    in_state: {description: "Whether it is in the requested state, or no longer has a process.", type: bool, returned: always, sample: true}
+    proof: {description: "What is proven for this pod, see RV(proof).", type: str, returned: always, sample: drained}
+    commanded: {description: Whether it accepted a command, or in check mode would get one., type: bool, returned: always, sample: true}
     error: {description: Why there is no state; empty when there is one., type: str, returned: always, sample: ''}
     evidence:
-      description: What the dialect's expression for evidence found in the pod's answer, for each of O(targets) where there are such.
+      description: What the dialect's expression for evidence found in the pod's answer, for each of O(targets) if there are any.
       type: raw
       returned: when the pod answered in a dialect other than V(bg/v1)
       sample: {orders-in-0: [{binding: orders-in-0, group: g, state: paused}]}
@@ -362,7 +361,7 @@ rounds:
   type: int
   sample: 2
 faults:
-  description: Everything that is wrong with the options.
+  description: All faults of the options.
   returned: when the input is wrong
   type: list
   elements: str

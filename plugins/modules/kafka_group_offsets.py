@@ -10,15 +10,15 @@ module: kafka_group_offsets
 short_description: Set or remove the committed offsets of a Kafka consumer group
 version_added: 0.1.0
 description:
-  - Afterwards the consumer group has the committed offsets that were listed, those of another group to the letter, those of
-    a snapshot, or those of a place in the log; or it has none any more. They were read back from the broker and compared.
-  - Only partitions that differ are written. Nothing is written when one partition cannot be decided, or when the group has
-    members, which are then named.
+  - Afterwards the consumer group has the listed committed offsets, exact copies of another group's, those of a snapshot, those
+    of a position in the log, or none. They were read back from the broker and compared.
+  - Only partitions that differ are written. Nothing is written if one partition cannot be decided, or if the group has members,
+    which are then named.
   - A broker accepts any number as an offset. This module checks each against the first and the end offset of the log, and
     never writes a negative one.
-  - A broker takes a commit partition by partition. When it refuses a part, the module fails and says which partitions moved;
-    running the same again finishes it.
-  - Every run returns RV(snapshot), which undoes it when it is given back as O(snapshot).
+  - A broker accepts a commit partition by partition. If it refuses some, the module fails and says which partitions moved;
+    running the same again completes the change.
+  - Every run returns RV(snapshot), which undoes the run when passed as O(snapshot).
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
@@ -37,15 +37,15 @@ attributes:
   check_mode:
     support: full
     details:
-      - Reads for real and writes nothing.
-      - When the group has members, the changes are shown with a warning that a real run would be refused, because in check
-        mode nothing has stopped the consumers. Nobody is waited for or evicted.
+      - Reads everything and writes nothing.
+      - If the group has members, the changes are shown with a warning that a real run would be refused, because in check
+        mode nothing has stopped the consumers. It does not wait for members or evict any.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details:
-      - Not with O(to=shift), which moves from wherever the group stands.
+      - Not with O(to=shift), which is relative to the group's current offsets.
       - Not with O(to=latest), O(missing=latest) or O(out_of_range=latest) while records are being produced, because the end of
         the log moves; and not with O(to=earliest) while retention deletes records.
 options:
@@ -60,7 +60,7 @@ options:
       - V(present) sets offsets from exactly one of O(offsets), O(from_group), O(snapshot), O(snapshot_file),
         O(snapshot_config_map) and O(to).
       - V(absent) removes the committed offsets of O(topics) (and O(partitions)), or the whole group when no topics are given.
-        A consumer that comes back to a group without offsets starts where its C(auto.offset.reset) says.
+        A consumer of a group without offsets starts as its C(auto.offset.reset) says.
     type: str
     choices: [present, absent]
     default: present
@@ -85,25 +85,25 @@ options:
         description:
           - Epoch of the partition's leader that wrote the record before O(offsets[].offset); lets a consumer notice a
             truncated log.
-          - By default it stays as it is when the offset does, and is unknown (V(-1)) for a new offset.
+          - By default unchanged if the offset is, and unknown (V(-1)) for a new offset.
           - An epoch above the log's own is treated as out of range, because it makes consumers distrust fresh metadata.
         type: int
       metadata:
         description:
           - Text stored with the offset, at most 4096 characters in Kafka's default configuration.
-          - By default it stays as it is when the offset does, and is empty for a new offset.
+          - By default unchanged if the offset is, and empty for a new offset.
         type: str
   from_group:
     description:
       - Consumer group whose committed offsets are copied, with leader epoch and metadata.
-      - It may have members; then its offsets as of this moment are copied, and it goes on from there.
+      - It may have members; then its current offsets are copied, and it continues from there.
     type: str
   snapshot:
     description:
       - The RV(snapshot) of an earlier run. The group gets back the offsets it had, and loses those it did not have.
-      - "The older shape is read as well and is easier to write by hand: C(format: 1), and under C(offsets) a list of
+      - "The older format is accepted too and is easier to write by hand: C(format: 1), and under C(offsets) a list of
         C({topic, partition, offset, leader_epoch, metadata}), where an C(offset) of V(none) means that there was none."
-      - Refused when a topic was deleted and created again since, told by its topic id.
+      - Refused if a topic was deleted and created again since, which its topic id shows.
     type: dict
   snapshot_file:
     description: File on the host the module runs on that holds such a snapshot as JSON.
@@ -111,7 +111,7 @@ options:
   snapshot_config_map:
     description:
       - ConfigMap that a hand-over wrote, C(<application>-bg-snapshot-a) or C(-b); further parts of it are found by their names.
-      - It holds the offsets that were handed over, so it fits the group of either colour.
+      - It holds the offsets that were handed over, so it can be used for the group of either colour.
       - Only this source needs a connection to the Kubernetes API server.
     type: str
   namespace:
@@ -119,10 +119,10 @@ options:
     type: str
   to:
     description:
-      - Place in the log to go to, the same for all chosen partitions.
+      - Position in the log to go to, the same for all chosen partitions.
       - V(earliest) and V(latest) are the first and the end offset of the log.
-      - V(timestamp) is the first record at or after O(timestamp), or the end of the log where there is none.
-      - V(shift) is O(shift) records from where each partition stands.
+      - V(timestamp) is the first record at or after O(timestamp), or the end of the log if there is none.
+      - V(shift) is O(shift) records from the committed offset of each partition.
     type: str
     choices: [earliest, latest, timestamp, shift]
   timestamp:
@@ -136,8 +136,8 @@ options:
   topics:
     description:
       - Topics to act on. Every partition of these topics gets an explicit offset.
-      - By default all topics for which the group that is gone by (O(from_group), else O(group_id)) has a committed offset, or
-        all of the snapshot. A broker is silent about topics the user may not describe; list the topics when that matters.
+      - By default all topics for which O(from_group), else O(group_id), has a committed offset, or all of the snapshot. A broker
+        leaves out topics that the user may not describe; list the topics if that matters.
       - An empty list is an error.
     type: list
     elements: str
@@ -147,39 +147,39 @@ options:
     elements: int
   missing:
     description:
-      - What to do for a partition for which there is no committed offset to go by (of O(from_group), or to shift).
-      - V(earliest) sets the first offset of the log, so that no record is skipped. It is the default because that is what
-        the standing procedure of a switch asks for; consumers of such an application have C(auto.offset.reset=earliest), so an
-        explicit first offset is what they would have done.
-      - V(latest) sets the end of the log, so that records that are there already are never read.
+      - What to do for a partition without a committed offset to start from (of O(from_group), or to shift).
+      - V(earliest) sets the first offset of the log. It is the default because no record is skipped; consumers with
+        C(auto.offset.reset=earliest) would start there too.
+      - V(latest) sets the end of the log, so that existing records are never read.
       - V(fail) writes nothing and lists these partitions.
     type: str
     choices: [fail, earliest, latest]
     default: earliest
   out_of_range:
     description:
-      - What to do for a wanted offset that is not in the log, because retention deleted it or the log was truncated.
-      - V(fail) writes nothing and lists these partitions, with the number of records that are lost at most.
+      - What to do for a requested offset that is not in the log, because retention deleted it or the log was truncated.
+      - V(fail) writes nothing and lists these partitions, with the maximum number of records that are lost.
       - V(earliest) sets the first offset of the log, V(latest) its end.
-      - An offset that was committed, and that retention passed by one while the log is empty, is no reason to fail. It may be the
-        marker of a transaction, behind which nobody commits. The first offset of the log is set, and RV(details[].reason) says so.
+      - A committed offset that retention passed by one while the log is empty does not fail. It may be a transaction marker, after
+        which nothing is committed. The first offset of the log is set, and RV(details[].reason) says so.
     type: str
     choices: [fail, earliest, latest]
     default: fail
   forward_only:
     description:
-      - Writes nothing, and lists the partitions, when one of them would go back or lose its offset.
+      - V(false) allows both directions. V(forward_only) writes nothing, and lists the partitions if one of them would go back, or
+        lose its offset.
     type: bool
     default: false
   allow_create:
     description:
-      - Whether a group the broker does not know may be made.
-      - Off by default, because a broker makes a group of any name, so a typing error would seed a group nobody reads.
+      - Whether to create a group that the broker does not know.
+      - Off by default, because a broker accepts any name, so a typo would create a group that nobody uses.
     type: bool
     default: false
   evict_static_members:
     description:
-      - Whether static members (with C(group.instance.id)) are removed from the group first, when no other members are left.
+      - Whether to remove static members (with C(group.instance.id)) from the group first, if no other members are left.
       - They do not leave when they stop but stay for their session timeout, 45 seconds by default. Evict them only when their
         processes are gone. One that is alive joins again with its next heartbeat, so the group has to stay empty for 6 seconds
         after an eviction; else the module fails and names the member.
@@ -191,8 +191,8 @@ options:
     default: 0.0
   wait_transactions_timeout:
     description:
-      - Seconds to wait for open transactions that have offsets of the group, or of O(from_group), before the module fails. Until they
-        end nobody knows these offsets. The message names what may hold them and what ends it.
+      - Seconds to wait for open transactions that have offsets of the group, or of O(from_group), before the module fails. These
+        offsets are unknown until they end. The message names what may hold them and what ends it.
       - Not used with O(state=absent), because a broker removes such an offset together with the one before it.
     type: float
     default: 15.0
@@ -224,30 +224,30 @@ EXAMPLES = r"""
     group_id: cc_order_prod_green
     snapshot: "{{ copied.snapshot }}"
 
-- name: Say what is never read because of a policy; rows of partitions that skip nothing do not have the key
+- name: Show what is never read because of a policy; rows of partitions that skip nothing do not have the key
   ansible.builtin.debug:
     msg: "{{ copied.details | selectattr('skipped', 'defined') | map(attribute='reason') }}"
 
-- name: Keep what undoes it in a file, for snapshot_file
+- name: Save what undoes it in a file, for snapshot_file
   ansible.builtin.copy:
     content: "{{ copied.snapshot | ansible.builtin.to_nice_json }}"
     dest: /var/lib/cc_order/before-the-copy.json
     mode: "0600"
 
-- name: Give the rolled back colour what was handed over at epoch 7
+- name: Give blue the offsets of a hand-over
   streamops.bluegreen.kafka_group_offsets:
     group_id: cc_order_prod_blue
     snapshot_config_map: order-consumer-bg-snapshot-a
     namespace: orders
 
-- name: Read the last hour again, once the static members of the stopped pods are out
+- name: Read the last hour again, after evicting the static members of the stopped pods
   streamops.bluegreen.kafka_group_offsets:
     group_id: cc_order_prod_green
     to: timestamp
     timestamp: "{{ '%Y-%m-%dT%H:%M:%SZ' | ansible.builtin.strftime(now().timestamp() - 3600, utc=true) }}"
     evict_static_members: true
 
-- name: Read one partition again from offset 1200, and say so when the group still has members
+- name: Read one partition again from offset 1200, and report if the group still has members
   block:
     - name: Set the offset
       streamops.bluegreen.kafka_group_offsets:
@@ -260,7 +260,7 @@ EXAMPLES = r"""
       ansible.builtin.debug:
         msg: "{{ ansible_failed_result.msg }}"
 
-- name: Forget the offsets of a topic that is no longer read
+- name: Remove the offsets of a topic that is no longer read
   streamops.bluegreen.kafka_group_offsets:
     group_id: cc_order_prod_green
     state: absent
@@ -285,27 +285,27 @@ state:
   type: str
   sample: Empty
 changed_partitions:
-  description: Number of partitions that had to be written. In check mode that would have to be.
+  description: Number of partitions that had to be written, or in check mode would have to be.
   returned: success, and on every failure after the plan
   type: int
   sample: 3
 before:
   description:
-    - Committed offset before, of every partition that was decided, by topic and by partition (a text, as keys of JSON are).
+    - Committed offset before, of every partition that was decided, by topic and partition (as a string, like all JSON keys).
     - V(none) when there was none. Source is Kafka's C(OffsetFetch).
   returned: success, and on every failure after the plan
   type: dict
   sample: {order-events: {'0': 1200, '1': 1300, '2': 1400, '3': null}}
 after:
   description:
-    - Committed offset afterwards, of the same partitions in the same shape; V(none) when it is removed. In check mode as it
+    - Committed offset afterwards, of the same partitions in the same shape; V(none) if it is removed. In check mode as it
       would be.
-    - What the broker refused did not get it, see RV(refused).
+    - Partitions that the broker refused did not get it, see RV(refused).
   returned: success, and on every failure after the plan
   type: dict
   sample: {order-events: {'0': 1234, '1': 1301, '2': 1400, '3': 0}}
 details:
-  description: Partitions of which there is more to say than the two offsets, sorted by topic and partition.
+  description: Partitions with more details than the two offsets, sorted by topic and partition.
   returned: success, and on every failure after the plan
   type: list
   elements: dict
@@ -315,15 +315,15 @@ details:
     leader_epoch:
       description:
         - Leader epoch stored with the offset in RV(after); V(-1) is unknown.
-        - It and RV(details[].metadata) are always those that were listed, copied or in the snapshot, else as O(offsets) says.
-          In diff mode both are shown for every change, and M(streamops.bluegreen.kafka_group_offsets_info) reads them.
+        - It and RV(details[].metadata) are those that were listed, copied or in the snapshot, else as described for O(offsets).
+          Diff mode shows both for every change, and M(streamops.bluegreen.kafka_group_offsets_info) reads them.
       type: int
-      returned: when the offset stays as it is and only these two change
+      returned: when only these two change and the offset does not
       sample: 5
     metadata:
       description: Text stored with the offset in RV(after).
       type: str
-      returned: when the offset stays as it is and only these two change
+      returned: when only these two change and the offset does not
       sample: pod-7
     reason:
       description: Where the offset comes from, or the policy that decided and why.
@@ -344,19 +344,19 @@ details:
       sample: 5
 lost:
   description:
-    - Sum of the offsets that retention had deleted before the group processed them, also of partitions that were faults.
+    - Sum of the offsets that retention had deleted before the group processed them, including partitions that were faults.
   returned: success, and on every failure after the plan
   type: int
   sample: 0
 snapshot:
   description:
-    - What undoes the change when it is given back as O(snapshot), the former offsets of the partitions that changed. In check
-      mode of those that would change.
+    - Undoes the change when passed as O(snapshot). Contains the former offsets of the partitions that changed, or in check mode
+      would change.
     - Written to a file as JSON (C(ansible.builtin.copy) with C(content)), it is what O(snapshot_file) reads.
   returned: success, and on every failure after the plan
   type: dict
   contains:
-    format: {description: Version of this shape., type: int, returned: always, sample: 2}
+    format: {description: Version of this format., type: int, returned: always, sample: 2}
     group_id: {description: The consumer group., type: str, returned: always, sample: cc_order_prod_green}
     topic_ids:
       description: Kafka's id of each topic.
@@ -365,7 +365,7 @@ snapshot:
       sample: {order-events: 5d7f6b1e-4a36-4bd5-a2f8-0f6bb0f5d8a1}
     offsets:
       description:
-        - Former committed offsets by topic, as a text with an entry for each partition, sorted, with a space between two.
+        - Former committed offsets by topic, as a string with a sorted entry for each partition, separated by spaces.
         - C(0:1200@5) is partition 0 with offset 1200 and leader epoch 5. An unknown epoch is left out, as in C(1:1300).
         - Metadata follows as a JSON string in ASCII, C(2:1400@5="pod-7"), in which a space is C(\u0020).
         - C(3:-) is a partition that had no committed offset.
@@ -387,7 +387,7 @@ evicted:
     client_id: {description: Name the client gave itself., type: str, returned: always, sample: order-1}
     host: {description: Address it connects from., type: str, returned: always, sample: 10.0.0.7}
 members:
-  description: Members of the group that make a change impossible.
+  description: Members of the group that prevent the change.
   returned: when the group has members and something has to change, also in check mode
   type: list
   elements: dict
@@ -395,7 +395,7 @@ members:
 moved:
   description:
     - Partitions that were written although others were not, as C(topic-partition).
-    - V(none) when the offsets could not be read back, so that nobody knows.
+    - V(none) if the offsets could not be read back, so that this is unknown.
   returned: when the broker refused a part, a part did not read back, or a topic changed meanwhile
   type: list
   elements: str
@@ -407,14 +407,14 @@ refused:
 pending_transactions:
   description:
     - Transactions that may hold the offsets, as M(streamops.bluegreen.kafka_group_offsets_info) returns them.
-    - V(none) when they could not be read, which takes C(Describe) and C(Read) on the topic C(__consumer_offsets).
+    - V(none) if they could not be read, which requires C(Describe) and C(Read) on the topic C(__consumer_offsets).
   returned: when offsets are still part of an open transaction after O(wait_transactions_timeout)
   type: list
   elements: dict
 faults:
   description:
-    - Everything that is wrong with the input (topics, partitions or groups that do not exist, a snapshot of a topic that was
-      created again), or every partition that could not be decided. Nothing was changed.
+    - All faults of the input (topics, partitions or groups that do not exist, a snapshot of a topic that was created again), or
+      every partition that could not be decided. Nothing was changed.
   returned: when the input is wrong, or a partition could not be decided
   type: list
   elements: str

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kafka_group_offsets_info
-short_description: Look at Kafka consumer groups, their members, committed offsets and lag
+short_description: Read Kafka consumer groups, their members, committed offsets and lag
 version_added: 0.1.0
 description:
   - Returns type, state and members of one or more consumer groups, and for every partition of their topics the committed
     offset, the range of the log, the lag, and the records that retention deleted before they were read.
-  - A group the broker does not know is an answer, not an error. Neither is an offset that is part of an open transaction, which
-    only Kafka's end of the transaction decides. What was committed before is returned, with a warning that names what may hold
-    it, and how to end it when its producer is gone.
+  - A group that the broker does not know is a result, not an error. An offset that is part of an open transaction is no error
+    either, but is undecided until the transaction ends. The offset committed before it is returned, with a warning that names
+    what may hold it, and how to end that if its producer is gone.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
@@ -24,23 +24,23 @@ extends_documentation_fragment:
 options:
   group_id:
     description:
-      - Consumer group to look at; its values are returned at the top.
+      - Consumer group to read; its values are returned at the top level.
       - Exactly one of O(group_id), O(group_ids) and O(pattern) is needed.
     type: str
   group_ids:
-    description: Consumer groups to look at, each an entry of RV(groups), in this order.
+    description: Consumer groups to read, each an entry of RV(groups), in this order.
     type: list
     elements: str
   pattern:
     description:
-      - Regular expression (Python's) that has to match the whole name of a group. The groups are entries of RV(groups), sorted.
-      - Groups the user may not describe are not among them.
+      - Python regular expression that has to match the whole name of a group. The groups are entries of RV(groups), sorted.
+      - Groups that the user may not describe are not included.
     type: str
   topics:
     description:
-      - Topics to look at.
-      - By default all topics for which a group has a committed offset or its members own a partition. A broker is silent about
-        topics the user may not describe; list the topics when that matters.
+      - Topics to read.
+      - By default all topics for which a group has a committed offset or its members own a partition. A broker leaves out topics
+        that the user may not describe; list the topics if that matters.
     type: list
     elements: str
   isolation_level:
@@ -56,20 +56,20 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the blue group
+- name: Read the blue group
   streamops.bluegreen.kafka_group_offsets_info:
     bootstrap_servers: [kafka-0.kafka:9092]
     group_id: cc_order_prod_blue
   register: blue
 
-- name: Groups of the order service that retention has overtaken
+- name: Fail if retention has overtaken a group of the order service
   streamops.bluegreen.kafka_group_offsets_info:
     pattern: cc_order_.*
     isolation_level: read_committed
   register: orders
   failed_when: orders.groups | selectattr('total_lost', 'gt', 0) | length > 0
 
-- name: Stop here when somebody still consumes, or the lag is unknown or above 1000 records
+- name: Stop here if the group has members, or the lag is unknown or above 1000 records
   ansible.builtin.assert:
     that:
       - blue.empty
@@ -97,12 +97,12 @@ state:
   sample: Stable
 protocol_type:
   description:
-    - C(consumer), C(connect) or what else its members are; empty for a group that nobody ever joined.
+    - C(consumer), C(connect) or another type of its members; empty for a group that never had members.
   returned: success with O(group_id)
   type: str
   sample: consumer
 protocol:
-  description: Assignor its members agreed on, as C(range) or C(uniform); empty without members.
+  description: Assignor that its members agreed on, such as C(range) or C(uniform); empty without members.
   returned: success with O(group_id)
   type: str
   sample: range
@@ -140,7 +140,7 @@ partitions:
     committed_offset:
       description:
         - Next offset to process, V(none) when the group has none.
-        - Source is Kafka's C(OffsetFetch). Of a partition in RV(pending) it is the one that was decided last.
+        - Source is Kafka's C(OffsetFetch). For a partition in RV(pending) it is the last one that was decided.
       type: int
       returned: always
       sample: 1192
@@ -150,30 +150,30 @@ partitions:
     log_end_offset: {description: "End of the log, see O(isolation_level).", type: int, returned: always, sample: 1234}
     lost:
       description:
-        - Offsets from the committed one to the first that retention left; they can never be read. V(none) when there is no
-          committed offset.
-        - Not necessarily records. One offset in front of an empty log may be the marker of a transaction.
+        - Offsets from the committed one to the start of the log, deleted by retention before they were read. V(none) if there is
+          no committed offset.
+        - Not necessarily records. A single offset before an empty log may be a transaction marker.
       type: int
       returned: always
       sample: 0
     lag:
       description:
-        - Offsets of the log from the committed one to its end. 0 where the log is empty, also without a committed offset.
-        - V(none) when it is unknown, because there is something to read and no committed offset, or the offset is in RV(pending).
+        - Offsets from the committed one to the end of the log. 0 if the log is empty, even without a committed offset.
+        - V(none) if unknown, because there is something to read and no committed offset, or the offset is in RV(pending).
       type: int
       returned: always
       sample: 42
 total_lag:
   description:
     - Sum of RV(partitions[].lag).
-    - V(none) when that of one partition is unknown; unknown is not 0.
+    - V(none) if that of one partition is unknown; unknown is not 0.
   returned: success with O(group_id)
   type: int
   sample: 42
 pending:
   description:
     - Partitions with an offset that is part of an open transaction, sorted. They have no lag until it ends.
-    - A broker lists no partition for which nothing else was ever committed; it is seen when its topic is listed in O(topics).
+    - A broker does not list a partition for which nothing else was ever committed, unless its topic is in O(topics).
   returned: success with O(group_id)
   type: list
   elements: dict
@@ -182,15 +182,15 @@ pending:
     partition: {description: Partition number., type: int, returned: always, sample: 3}
 pending_transactions:
   description:
-    - The transactions that may hold these offsets, those that are open where Kafka keeps the offsets of the group, and of other
-      groups.
-    - V(none) when they could not be read, which takes C(Describe) and C(Read) on the topic C(__consumer_offsets).
+    - The transactions that may hold these offsets. They are those open on the partition of C(__consumer_offsets) that stores the
+      group, and other groups.
+    - V(none) if they could not be read, which requires C(Describe) and C(Read) on the topic C(__consumer_offsets).
   returned: success with O(group_id), when RV(pending) is not empty
   type: list
   elements: dict
   contains:
     topic: {description: The topic C(__consumer_offsets)., type: str, returned: always, sample: __consumer_offsets}
-    partition: {description: Its partition that has the group., type: int, returned: always, sample: 17}
+    partition: {description: Its partition that stores the group., type: int, returned: always, sample: 17}
     producer_id: {description: Id of the producer., type: int, returned: always, sample: 4001}
     producer_epoch: {description: Epoch of the producer., type: int, returned: always, sample: 0}
     start_offset: {description: First offset of the transaction in this partition., type: int, returned: always, sample: 1230}
@@ -200,7 +200,7 @@ pending_transactions:
       returned: always
       sample: 1204
     transactional_id:
-      description: Transactional id of the producer. V(none) when unknown, it takes C(Describe) on the transactional id.
+      description: Transactional id of the producer. V(none) if unknown; it requires C(Describe) on the transactional id.
       type: str
       returned: always
       sample: order-1
@@ -211,13 +211,13 @@ pending_transactions:
       sample: '2026-11-24T08:00:00Z'
     ends:
       description:
-        - When Kafka aborts it by itself, give or take ten seconds, RFC 3339, UTC.
-        - V(none) when unknown, and for a transaction that its coordinator does not have, which never ends by itself.
+        - When Kafka aborts it by itself, within about ten seconds, RFC 3339, UTC.
+        - V(none) if unknown, and for a transaction that its coordinator does not know, which never ends by itself.
       type: str
       returned: always
       sample: '2026-11-24T08:15:00Z'
     abort:
-      description: Command that aborts it when its producer is gone. Prefer to start the producer again, which aborts it as well.
+      description: Command that aborts it if its producer is gone. Prefer to start the producer again, which aborts it too.
       type: str
       returned: always
       sample: >-
@@ -229,35 +229,35 @@ total_lost:
   sample: 0
 expiry:
   description:
-    - When the broker forgets the offsets of a group that nobody uses.
-    - A broker tells neither the time of a commit nor since when a group is empty, so the next expiry is known only as a bound.
+    - When the broker removes the offsets of an unused group.
+    - A broker does not return the time of a commit or since when a group is empty, so only a bound of the next expiry is known.
   returned: success with O(group_id)
   type: dict
   contains:
     retention_minutes:
-      description: C(offsets.retention.minutes) of the brokers, V(none) when the user may not read it.
+      description: C(offsets.retention.minutes) of the brokers, V(none) if the user may not read it.
       type: int
       returned: always
       sample: 10080
     clock:
       description:
-        - What it counts from. V(stopped) while the group has members, for the topics they subscribe; V(since_empty), when the
+        - What it counts from. V(stopped) while the group has members, for the topics they subscribe to; V(since_empty), when the
           last member left (classic groups); V(since_commit), each partition's last commit (KIP-848 groups, and groups that
-          only had offsets committed from outside), so that an idle partition goes first.
-        - V(none) for a group that is absent or keeps no offsets of this kind.
+          only had offsets committed from outside), so that an idle partition expires first.
+        - V(none) for a group that is absent or has no offsets of this kind.
       type: str
       returned: always
       sample: since_empty
     latest:
       description:
-        - RFC 3339, UTC. At this time every offset of the group is due for removal unless somebody commits or joins. Some may go
-          earlier; brokers look every ten minutes.
-        - V(none) when nothing expires or the retention is unknown.
+        - RFC 3339, UTC. At this time every offset of the group is due for removal unless a consumer commits or joins. Some may
+          expire earlier; brokers check every ten minutes.
+        - V(none) if nothing expires or the retention is unknown.
       type: str
       returned: always
       sample: '2026-12-01T08:00:00Z'
 groups:
-  description: Every group that was asked for, with the same values as described here for one.
+  description: Every requested group, with the values described here for one.
   returned: success with O(group_ids) or O(pattern)
   type: list
   elements: dict

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kafka_lag_wait
-short_description: Wait until a Kafka consumer group has caught up, passed a mark, stands still or is empty
+short_description: Wait until a Kafka consumer group has caught up, passed a mark, stopped committing or is empty
 version_added: 0.1.0
 description:
-  - Afterwards the consumer group is as O(until) says. Until then the module looks again and again; it changes nothing.
-  - While it waits, a line every O(progress) seconds tells lag, rate and the estimated time left, also without a terminal
-    and in AWX. Lag and rates of the whole wait are returned for a plot.
-  - A lag that is unknown is never small enough. It is unknown when a partition has something to read and no committed offset,
-    when Kafka does not know the group (a typo, or its offsets expired), and when there is no partition at all. A partition
-    whose log is empty has no lag, whether the group committed anything there or not.
-  - Offsets that are part of an open transaction are not known until it ends. They are waited for within O(timeout), named in
-    the lines of progress, and when the time is over with what may hold them and what ends it.
-  - Records of aborted transactions and markers take offsets that no consumer is given. A wait that times out before offsets that
-    may be such, because neither the log nor the group moved, says how one can tell and what to set.
-  - A small lag does not prove that a group is drained, under production it may never be 0. Use
-    M(streamops.bluegreen.consumer_pause) for that; this module is for waiting until a hand-over is worth beginning, and
-    with O(until=barrier) for waiting until what was there at a certain time is processed.
+  - Afterwards the consumer group is as O(until) says. The module polls until then; it changes nothing.
+  - While waiting it prints lag, rate and the estimated time left every O(progress) seconds, also without a terminal and in AWX.
+    Lag and rates of the whole wait are returned for a plot.
+  - An unknown lag is never small enough. It is unknown if a partition has something to read and no committed offset, if Kafka
+    does not know the group (a typo, or its offsets expired), and if there is no partition at all. A partition whose log is empty
+    has no lag, whether or not the group committed anything there.
+  - Offsets that are part of an open transaction are unknown until it ends. They are waited for within O(timeout) and named in the
+    progress lines, and after a timeout with what may hold them and what ends it.
+  - Records of aborted transactions and markers take offsets that no consumer receives. If a wait times out and neither the log nor
+    the group moved, the message says how to recognise such offsets and what to set.
+  - A small lag does not prove that a group is drained, and may never be 0 while producers write. Use
+    M(streamops.bluegreen.consumer_pause) for that. Use this module to wait until a hand-over is worth beginning, and with
+    O(until=barrier) until everything that existed at a certain time is processed.
 author: [streamops.bluegreen authors (@streamops)]
 extends_documentation_fragment:
   - streamops.bluegreen.attributes
@@ -32,7 +32,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Looks once, and neither waits nor fails, because in check mode nothing before it has been changed.
+      - Polls once, and neither waits nor fails, because in check mode nothing before it has been changed.
   diff_mode:
     support: N/A
     details:
@@ -50,34 +50,33 @@ options:
     description:
       - What to wait for.
       - V(lag) is a lag of at most O(max_lag) in total and at most O(max_partition_lag) in each partition, measured to the
-        end of the log, which moves under production.
-      - V(barrier) freezes the end of every log at the first look, and waits until the committed offsets have reached these
-        marks; so it ends also under production. O(max_lag) and O(max_partition_lag) are then records before the marks.
-        Partitions that are added later are not waited for and returned in RV(not_in_barrier).
-      - V(stable) is the same committed offset in every partition for O(polls) looks. Unlike a lag it needs no end, so it is
-        right for a group that was paused, and where transactions or compaction leave a lag that never becomes 0.
-      - V(empty) is a group without members, whose offsets can be set from outside. A group that the broker does not know, and
-        did not know at any look, is not taken for empty but for misspelt; the module fails after 5 seconds at most.
+        current end of the log.
+      - V(barrier) takes the end of every log at the first poll as a mark, and waits until the committed offsets have reached the
+        marks; so it ends even while producers write. O(max_lag) and O(max_partition_lag) are then records before the marks.
+        Partitions that are added later are not waited for and are returned in RV(not_in_barrier).
+      - V(stable) is the same committed offset in every partition for O(polls) polls. It does not depend on the end of the log, so it
+        suits a group that was paused, and topics where transactions or compaction leave a lag that never becomes 0.
+      - V(empty) is a group without members, whose offsets can be set from outside. A group that the broker did not know at any poll
+        counts as misspelt, not as empty; the module fails after 5 seconds at most.
       - A share group has no committed offsets; it is refused except with V(empty).
     type: str
     choices: [lag, barrier, stable, empty]
     default: lag
   max_lag:
     description:
-      - Largest total lag, in records, to be satisfied with. Only with O(until=lag) and O(until=barrier).
-      - 0 when neither it nor O(max_partition_lag) is set.
+      - Largest acceptable total lag, in records. Only with O(until=lag) and O(until=barrier).
+      - 0 if neither this nor O(max_partition_lag) is set.
     type: int
   max_partition_lag:
     description:
       - Largest lag of each single partition, in records. Only with O(until=lag) and O(until=barrier).
-      - V(1) is the right value for a topic that is written by transactions and then rests, when the application commits the
-        offset after its last record. The marker behind a transaction takes an offset, and no record ever carries the commit
-        beyond it.
+      - Use V(1) for a topic that is written by transactions and then idle, if the application commits the offset after its last
+        record. The marker after a transaction takes an offset, and no record ever moves the commit beyond it.
     type: int
   barrier:
     description:
-      - Marks to reach, for example RV(barrier) of an earlier look in check mode. Only with O(until=barrier).
-      - By default the ends of the logs at the first look.
+      - Marks to reach, for example RV(barrier) of an earlier run in check mode. Only with O(until=barrier).
+      - By default the ends of the logs at the first poll.
     type: list
     elements: dict
     suboptions:
@@ -95,10 +94,10 @@ options:
         required: true
   polls:
     description:
-      - Looks in a row that must show the same committed offsets, after the one that showed them first. Used with
+      - Polls in a row that must show the same committed offsets, after the one that showed them first. Used with
         O(until=stable).
       - O(polls) times O(sleep) must be longer than the consumers' commit interval (C(auto.commit.interval.ms), 5 seconds by
-        default), or a group at work looks as if it stood still.
+        default), or an active group seems to have stopped.
     type: int
     default: 10
   topics:
@@ -119,27 +118,26 @@ options:
   timeout:
     description:
       - Seconds after which to fail.
-      - A look that Kafka does not answer may end up to O(default_api_timeout_ms) later.
+      - A poll that Kafka does not answer may end up to O(default_api_timeout_ms) later.
     type: float
     default: 300.0
   sleep:
-    description: Seconds between two looks.
+    description: Seconds between two polls.
     type: float
     default: 1.0
   progress:
     description:
-      - Seconds between two lines of progress, the first one comes after at most 3 seconds. 0 for none.
-      - Each line costs about 0.1 seconds of a processor, and half a second where Ansible has to pack and start the module
-        anew. The outcome does not depend on it.
+      - Seconds between two progress lines; the first one comes after at most 3 seconds. 0 for none.
+      - Each line costs about 0.1 seconds of a processor, and half a second if Ansible has to pack and start the module again. It
+        does not affect the result.
     type: float
     default: 10.0
   _slice:
     description:
-      - Internal. How long this process shall wait, and where the one before it ended; set by the action plugin.
+      - Internal. How long this process waits, and where the previous one ended; set by the action plugin.
     type: dict
 notes:
-  - The lines of progress come from an action plugin of the same name. With C(async) the module waits in one go and without
-    them.
+  - The progress lines come from an action plugin of the same name. With C(async) the module waits in one go, without them.
 seealso:
   - module: streamops.bluegreen.kafka_group_offsets_info
   - module: streamops.bluegreen.consumer_pause
@@ -154,19 +152,19 @@ EXAMPLES = r"""
     max_partition_lag: 200
     timeout: 600
 
-- name: Wait until blue has processed everything that is there now, while producers go on
+- name: Wait until blue has processed everything that exists now, while producers keep writing
   streamops.bluegreen.kafka_lag_wait:
     group_id: cc_order_prod_blue
     until: barrier
 
-- name: Remember the ends of the logs before a maintenance
+- name: Record the ends of the logs before maintenance
   streamops.bluegreen.kafka_lag_wait:
     group_id: cc_order_prod_blue
     until: barrier
   check_mode: true
   register: before
 
-- name: Wait until the paused group commits no more
+- name: Wait until the paused group no longer commits
   streamops.bluegreen.kafka_lag_wait:
     group_id: cc_order_prod_blue
     until: stable
@@ -178,7 +176,7 @@ EXAMPLES = r"""
     until: empty
     timeout: 60
 
-- name: Has blue reached what was there before the maintenance?
+- name: Wait until blue has processed what existed before the maintenance
   streamops.bluegreen.kafka_lag_wait:
     group_id: cc_order_prod_blue
     until: barrier
@@ -190,37 +188,37 @@ EXAMPLES = r"""
 
 RETURN = r"""
 satisfied:
-  description: Whether the last look showed what was waited for. V(false) only in check mode or on a failure.
+  description: Whether the last poll showed what was waited for. V(false) only in check mode or on a failure.
   returned: always, also when the module fails on a timeout
   type: bool
   sample: true
 elapsed:
-  description: Seconds from the first look to the last, on a monotonic clock.
+  description: Seconds from the first poll to the last, on a monotonic clock.
   returned: always, also when the module fails on a timeout
   type: float
   sample: 12.048
 remaining:
   description:
-    - Records until satisfied, V(none) where that is unknown or, with O(until=stable) and O(until=empty), not counted so.
+    - Records until satisfied, V(none) if unknown, and with O(until=stable) and O(until=empty).
   returned: always, also when the module fails on a timeout; as last seen
   type: int
   sample: 0
 rate:
   description:
     - Records the group processed per second over the last 30 seconds, by its committed offsets; never negative.
-    - V(none) after a single look, and when no committed offset is known.
+    - V(none) after a single poll, and if no committed offset is known.
   returned: always, also when the module fails on a timeout
   type: float
   sample: 1204.3
 estimated_seconds:
   description:
-    - Seconds until satisfied if it goes on as in the last 30 seconds.
-    - V(none) when that is unknown, or when the group does not come nearer.
+    - Seconds until satisfied at the rate of the last 30 seconds.
+    - V(none) if unknown, or if the group makes no progress.
   returned: always, also when the module fails on a timeout
   type: float
   sample: 0.0
 unchanged_polls:
-  description: Looks in a row, up to the last one, that showed the committed offsets of the look before.
+  description: Polls in a row, up to the last one, that showed the committed offsets of the poll before.
   returned: always, also when the module fails on a timeout
   type: int
   sample: 0
@@ -234,7 +232,7 @@ barrier:
     partition: {description: Partition number., type: int, returned: always, sample: 0}
     offset: {description: The mark., type: int, returned: always, sample: 1234}
 not_in_barrier:
-  description: Partitions seen by the last look that have no mark because they were added after it was set, sorted.
+  description: Partitions seen by the last poll that have no mark because they were added after the marks were set, sorted.
   returned: always, also when the module fails on a timeout
   type: list
   elements: dict
@@ -243,28 +241,28 @@ not_in_barrier:
     partition: {description: Partition number., type: int, returned: always, sample: 12}
 history:
   description:
-    - What the looks showed, oldest first, for a plot. At most 200; of a longer wait the older ones are thinned out.
-    - A plot of one C(processed) minus another over C(elapsed) is the rate.
+    - What the polls showed, oldest first, for a plot. At most 200; in a longer wait the older ones are thinned out.
+    - The difference of two C(processed) divided by that of C(elapsed) is the rate.
   returned: always, also when the module fails on a timeout
   type: list
   elements: dict
   contains:
-    elapsed: {description: Seconds since the first look., type: float, returned: always, sample: 1.004}
+    elapsed: {description: Seconds since the first poll., type: float, returned: always, sample: 1.004}
     members: {description: Members of the group., type: int, returned: always, sample: 4}
     lag: {description: "Total lag to the end of the log, V(none) when unknown.", type: int, returned: always, sample: 1250}
-    remaining: {description: As RV(remaining) at that look., type: int, returned: always, sample: 250}
+    remaining: {description: As RV(remaining) at that poll., type: int, returned: always, sample: 250}
     processed:
-      description: Records by which the committed offsets grew since the first look.
+      description: Records by which the committed offsets grew since the first poll.
       type: int
       returned: always
       sample: 1204
     produced:
-      description: Offsets by which the logs grew since the first look.
+      description: Offsets by which the logs grew since the first poll.
       type: int
       returned: always
       sample: 998
 attempts:
-  description: Number of looks.
+  description: Number of polls.
   returned: always, also when the module fails on a timeout
   type: int
   sample: 13
@@ -319,7 +317,7 @@ partitions:
     committed_offset:
       description:
         - Next offset to process, V(none) when the group has none.
-        - Source is Kafka's C(OffsetFetch). Of a partition in RV(pending) it is the one that was decided last.
+        - Source is Kafka's C(OffsetFetch). For a partition in RV(pending) it is the last one that was decided.
       type: int
       returned: always
       sample: 1192
@@ -329,15 +327,15 @@ partitions:
     log_end_offset: {description: "End of the log, see O(isolation_level).", type: int, returned: always, sample: 1234}
     lag:
       description:
-        - Offsets of the log from the committed one to its end. 0 where the log is empty, also without a committed offset.
-        - V(none) when it is unknown, because there is something to read and no committed offset, or the offset is in RV(pending).
+        - Offsets from the committed one to the end of the log. 0 if the log is empty, even without a committed offset.
+        - V(none) if unknown, because there is something to read and no committed offset, or the offset is in RV(pending).
       type: int
       returned: always
       sample: 42
 total_lag:
   description:
     - Sum of RV(partitions[].lag).
-    - V(none) when that of one partition is unknown; unknown is not 0.
+    - V(none) if that of one partition is unknown; unknown is not 0.
   returned: always, also when the module fails on a timeout; as last seen
   type: int
   sample: 42
@@ -352,15 +350,15 @@ pending:
 pending_transactions:
   description:
     - The transactions that may hold these offsets, as M(streamops.bluegreen.kafka_group_offsets_info) returns them.
-    - V(none) when they could not be read, which takes C(Describe) and C(Read) on the topic C(__consumer_offsets).
-  returned: when the module fails on a timeout while RV(pending) is not empty, and the last look did not fail
+    - V(none) if they could not be read, which requires C(Describe) and C(Read) on the topic C(__consumer_offsets).
+  returned: when the module fails on a timeout while RV(pending) is not empty, and the last poll did not fail
   type: list
   elements: dict
 open_transactions:
   description:
-    - Transactions that are open on the partitions, before which O(isolation_level=read_committed) sees the end of the log.
-    - V(none) when they could not be read, which takes C(Read) on the topics.
-  returned: when the module fails on a timeout with O(isolation_level=read_committed), and the last look did not fail
+    - Transactions that are open on the partitions. With O(isolation_level=read_committed) the end of the log is before them.
+    - V(none) if they could not be read, which requires C(Read) on the topics.
+  returned: when the module fails on a timeout with O(isolation_level=read_committed), and the last poll did not fail
   type: list
   elements: dict
   contains:
@@ -376,7 +374,7 @@ open_transactions:
       sample: 1204
 faults:
   description: Every fault of the input.
-  returned: when the input is nonsense
+  returned: when the input is invalid
   type: list
   elements: str
 """
