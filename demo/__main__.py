@@ -45,7 +45,7 @@ def say(text: str) -> None:
 
 
 def perform(sandbox: Sandbox) -> dict[str, Any]:
-    """Play every run under load and audit each; answers the content of demo.json."""
+    """Play every run under load and audit each; returns the content of demo.json."""
     say(f"application deployed, {RATE} records a second on the way")
     producer, started = sandbox.produce(RATE, linger=50), time.monotonic()
     done: list[Done] = []

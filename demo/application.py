@@ -104,7 +104,7 @@ class Application:
         return sorted(item["name"] for item in mine if not item.get("deletionTimestamp"))
 
     def set_image(self, colour: str, image: str) -> str:
-        """Give a colour another image; answers the one it had."""
+        """Give a colour another image; returns the one it had."""
         deployments = self._kind("apps/v1", "Deployment")
         name, namespace = f"{APP}-{colour}", self._names.namespace
         container = deployments.get(name=name, namespace=namespace).to_dict()["spec"]["template"]["spec"]["containers"][

@@ -68,7 +68,7 @@ class Audits:
             time.sleep(0.5)
 
     def audit(self, name: str, start: Offsets | None, end: Offsets | None, wait: int) -> dict[str, Any]:
-        """Audit the records from ``start`` to ``end`` (all of the log where not given); answers the audit's report."""
+        """Audit the records from ``start`` to ``end`` (all of the log where not given); returns the audit's report."""
         out = self._out / f"audit-{name}.json"
         command = [sys.executable, "-m", "bgtools.audit", "--topic", self._names.topic]
         command += ["--ledger-topic", self._names.ledger, "--wait", str(wait), "--json", str(out)]

@@ -21,7 +21,7 @@ PROBE_PORT = 8080
 CGROUP = "streamops-testbed"
 CNI_NETWORK = "streamops-testbed"
 
-# One bed a machine: the bridge, the addresses and the memory are machine-wide, so is the record of who owns them.
+# One bed per machine: the bridge, the addresses and the memory are machine-wide, so is the record of who owns them.
 STATE_DIR = Path("/var/lib/streamops-testbed")
 RUN_DIR = Path("/run/streamops-testbed")
 LOCK_FILE = Path("/run/lock/streamops-testbed.lock")

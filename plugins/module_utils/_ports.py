@@ -41,7 +41,7 @@ class Kafka(t.Protocol):
         """The named topics; a name that does not exist, or may not be described, is missing from the answer."""
 
     def groups(self, group_ids: t.Collection[str]) -> dict[str, Group]:
-        """Type, state and members of each group; an unknown one answers kind ``absent``."""
+        """Type, state and members of each group; an unknown one has kind ``absent``."""
 
     def committed(
         self, group_id: str, partitions: t.Collection[TopicPartition]
@@ -88,13 +88,13 @@ class Kafka(t.Protocol):
         """Open transactions that may hold offsets of the group: those on the partition where Kafka keeps them, sorted."""
 
     def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
-        """Write offsets as an outsider. Answers the partitions that were refused with Kafka's error name.
+        """Write offsets as an outsider. Returns the partitions that were refused with Kafka's error name.
 
         Raises ``GroupNotEmptyError`` when the group has members. May be repeated.
         """
 
     def delete_offsets(self, group_id: str, partitions: t.Collection[TopicPartition]) -> dict[TopicPartition, str]:
-        """Remove committed offsets of an empty group. Answers refused partitions. May be repeated.
+        """Remove committed offsets of an empty group. Returns refused partitions. May be repeated.
 
         Raises ``GroupNotEmptyError`` when the group has members.
         """

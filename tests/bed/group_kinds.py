@@ -40,7 +40,7 @@ def _message(classpath: str, name: str, borrowed: str) -> t.Any:
 
 
 def join(bed: t.Mapping[str, str], group_id: str, kind: str, topic: str) -> t.Callable[[], None]:
-    """Make a member of a ``share`` or ``streams`` group, and thereby the group; answers how to leave it."""
+    """Make a member of a ``share`` or ``streams`` group, and thereby the group; returns how to leave it."""
     connection = KafkaConnection({"bootstrap_servers": bed["KAFKA_BOOTSTRAP_SERVERS"].split(",")}, 15.0, 5.0)
     api = {"share": "ShareGroupHeartbeat", "streams": "StreamsGroupHeartbeat"}[kind]
     request = _message(bed["KAFKA_TOOLS_CLASSPATH"], f"{api}Request", "HeartbeatRequest")

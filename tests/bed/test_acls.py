@@ -71,7 +71,7 @@ def access(bed: dict[str, str]) -> t.Iterator[Access]:
 
 
 def attempt(work: t.Callable[[], t.Any], fails: bool) -> str:
-    """Until the change of an ACL has reached every broker; answers what the last failure said."""
+    """Until the change of an ACL has reached every broker; returns what the last failure said."""
 
     def said() -> str:
         try:

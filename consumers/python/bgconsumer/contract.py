@@ -116,9 +116,9 @@ class Contract:
             self._set(State.STANDBY, joined=self._desired.joined and self._hot_standby, by_record=True)
 
     def _take_up(self, record: ActiveRecord, woken: bool) -> None:
-        # The record and the snapshot that it names say everything that there is to know, so whoever stands by or was paused
-        # goes to work when it reads them: nobody has to come and wake a colour whose operator died. A newer command stands,
-        # and so does one of the same epoch until somebody wakes the pod.
+        # The record and the snapshot that it names are all a pod needs, so one that stands by or was paused becomes active when
+        # it reads them: a colour does not stay idle because the operator died. A newer command stays in effect, and so does one
+        # of the same epoch until the pod is woken.
         target, newer = self._desired.target, record.epoch > self._desired.epoch
         waiting = target is State.STANDBY and (newer or woken or self._desired.by_record)
         paused = target is State.DRAINED and (newer or woken)

@@ -144,7 +144,7 @@ def recover(world: World, run: Play, tries: int = 1, name: str = "recovery") -> 
 def recover_and_judge(
     world: World, scenario: Scenario, first: Outcome, recovery: str, tries: int = 1, calm: float = 1.5
 ) -> list[str]:
-    """Finish or undo whatever ``first`` left, where it left something; answers everything that is wrong at the end.
+    """Finish or undo whatever ``first`` left, where it left something; returns everything that is wrong at the end.
 
     calm: seconds until the last of the troubles has passed.
     """

@@ -210,7 +210,7 @@ class World:
         assert done, f"{[task.name for task in tasks if not task.done]} did not end within {limit:.0f} s"
 
     def run(self, operator: Operator, run: t.Callable[[], t.Any]) -> t.Any:
-        """Let the operator run to its end; answers its result or raises what ended it (Killed when it died)."""
+        """Let the operator run to its end; returns its result or raises what ended it (Killed when it died)."""
         task = self.start(operator, run)
         self.finish(task)
         if task.error is not None:

@@ -88,7 +88,7 @@ class KafkaAdapter:
         return self._kafka.call(f"describe the topics {', '.join(sorted(names))}", work)
 
     def groups(self, group_ids: t.Collection[str]) -> dict[str, Group]:
-        """Type, state and members of each group; an unknown one answers kind ``absent``."""
+        """Type, state and members of each group; an unknown one has kind ``absent``."""
 
         if not group_ids:
             return {}
@@ -205,7 +205,7 @@ class KafkaAdapter:
         )
 
     def commit(self, group_id: str, offsets: Offsets) -> dict[TopicPartition, str]:
-        """Write offsets as an outsider. Answers the partitions that were refused with Kafka's error name.
+        """Write offsets as an outsider. Returns the partitions that were refused with Kafka's error name.
 
         Raises ``GroupNotEmptyError`` when the group has members. May be repeated.
         """
@@ -220,7 +220,7 @@ class KafkaAdapter:
         return {tp: error_name(code) for tp, code in codes.items() if code}
 
     def delete_offsets(self, group_id: str, partitions: t.Collection[TopicPartition]) -> dict[TopicPartition, str]:
-        """Remove committed offsets of an empty group. Answers refused partitions. May be repeated."""
+        """Remove committed offsets of an empty group. Returns refused partitions. May be repeated."""
         if not partitions:
             return {}
         code, codes = commits.delete(self._kafka, group_id, partitions)

@@ -4,7 +4,7 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Kafka protocol messages: builders for those kafka-python has, and ConsumerGroupDescribe (KIP-848), which it has not."""
+"""Kafka protocol messages: builders for those kafka-python has, and ConsumerGroupDescribe (KIP-848), which it lacks."""
 
 from __future__ import annotations
 

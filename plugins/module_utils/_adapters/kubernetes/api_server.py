@@ -76,7 +76,7 @@ class ApiServer:
         headers: t.Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> tuple[int, bytes]:
-        """One request, no second attempt. Answers HTTP code and body; raises urllib3's HTTPError when none came."""
+        """One request, no second attempt. Returns HTTP code and body; raises urllib3's HTTPError when none came."""
         pool = self._connected()
         # One header for each group that is impersonated: the API server takes a list for the name of one.
         sent = urllib3.HTTPHeaderDict(self._headers)

@@ -46,7 +46,7 @@ class Desired(t.NamedTuple):
 
     @classmethod
     def copy_of(cls, committed: CommittedOffset | None) -> Desired:
-        """The same as another group has, to the letter."""
+        """An exact copy of what another group has."""
         if committed is None:
             return cls(None)
         return cls(committed.offset, committed.leader_epoch, committed.metadata, committed=True)

@@ -142,7 +142,7 @@ def lag_gate(
     max_lag: int,
     closed: bool | None = None,
 ) -> Gate:
-    """The target is not born behind. A partition without a commit counts whole, from the start of its log.
+    """The target does not begin with a backlog. A partition without a commit counts whole, from the start of its log.
 
     closed: no transaction is open on the input; None where that is not known.
     """
@@ -485,7 +485,7 @@ def running_target_gate(pods: t.Sequence[Pod], statuses: t.Mapping[str, PodStatu
 
 
 def parallelism_gate(partitions: int, consumers: int) -> Gate:
-    """Room for both colours (a seed's rule; more consumers than partitions only idle)."""
+    """Rule of thumb: at least two partitions per consumer. Surplus consumers idle."""
     return gate(
         "partitions per consumer",
         f"{partitions}/{consumers}",

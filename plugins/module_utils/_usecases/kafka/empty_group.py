@@ -35,7 +35,7 @@ def wait_empty(
     hold: t.Callable[[], None],
     refusal: t.Callable[[Group], str] = lambda group: members_refusal(group, "changed"),
 ) -> list[Member]:
-    """Until the group is empty; answers the members that were evicted. deadline: on the clock's monotonic time.
+    """Until the group is empty; returns the members that were evicted. deadline: on the clock's monotonic time.
 
     may_evict is asked at every look, of every member; they are evicted once it says so of all that are left, as one that stays
     keeps the group all the same. A group that was empty by itself is so at once; after an eviction it must have been empty for

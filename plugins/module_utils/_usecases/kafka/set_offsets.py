@@ -81,7 +81,7 @@ def set_offsets(ports: Ports, request: OffsetRequest, check: bool = False) -> di
 def empty_out(
     ports: Ports, request: OffsetRequest, group: Group, verb: str, result: t.Mapping[str, t.Any]
 ) -> list[dict[str, t.Any]]:
-    """The group without members; answers who was evicted. Raises GroupNotEmptyError or NoGoError with the result."""
+    """The group without members; returns who was evicted. Raises GroupNotEmptyError or NoGoError with the result."""
     try:
         gone = empty_group(ports, group, verb, request.wait_empty, request.evict_static)
     except (GroupNotEmptyError, NoGoError) as error:

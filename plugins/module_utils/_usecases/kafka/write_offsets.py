@@ -44,7 +44,7 @@ class Written:
 
 
 def write_offsets(ports: Ports, group: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> int:
-    """Make the group's commits equal to ``offsets``, read them back, and answer how many changed.
+    """Make the group's commits equal to ``offsets``, read them back, and return how many changed.
 
     Raises GroupNotEmptyError when the group has members, PendingOffsetsError when some of its offsets are part of an open
     transaction, KafkaError, and OffsetsError when a partition was refused, reads back differently or cannot be read back.

@@ -37,7 +37,7 @@ POLL = 0.1
 AGAIN = 1.0
 """Seconds a pod has to show what it was told, before it is told again."""
 LEAST = 0.5
-"""Seconds a request may take even when the time is almost over: the last one shall say what is wrong, not that it was cut off."""
+"""Seconds a request may take even when the time is almost over: the last one should say what is wrong, not that it was cut off."""
 
 
 @dataclass(frozen=True)

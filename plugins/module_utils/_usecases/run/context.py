@@ -172,7 +172,7 @@ class RunContext:
     def call(
         self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any], timeout: float
     ) -> tuple[dict[str, PodStatus], dict[str, str], dict[str, int | None]]:
-        """Send a command; answers statuses, why others gave none, and every HTTP code."""
+        """Send a command; returns statuses, why others gave none, and every HTTP code."""
         statuses: dict[str, PodStatus] = {}
         silent: dict[str, str] = {}
         codes: dict[str, int | None] = {}

@@ -312,7 +312,7 @@ def _await_target(ctx: RunContext) -> None:
 
 
 def _open_connections(ctx: RunContext) -> dict[str, list[Pod]]:
-    """Open every connection the critical section uses, look at what it will look at, and make the room for its snapshot."""
+    """Open every connection the critical section uses, read what it will read, and create the objects for its snapshot."""
     with ctx.steps.step("warm"):
         partitions = partitions_of(ctx.topics)
         chunks = 1 + len(partitions) // snapshots.PARTITIONS_PER_CHUNK

@@ -46,7 +46,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.
 def prepare(ports: Ports, app: Application, request: RunRequest, check: bool = False) -> dict[str, t.Any]:
     """Bring the application to where a hand-over to ``request.target`` may begin.
 
-    Answers changed, decision, run_id, epoch and steps. When the target can't be brought up, what this run did is put
+    Returns changed, decision, run_id, epoch and steps. When the target can't be brought up, what this run did is put
     back, the source never having stopped, and the error says so.
     """
     if check:

@@ -4,7 +4,7 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""What a hand-over answers: what it did, or would do, in the shape of a module's result."""
+"""What a hand-over returns: what it did, or would do, in the shape of a module's result."""
 
 from __future__ import annotations
 
