@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
 
 def _checked_name(name: t.Any) -> str:
     if not isinstance(name, str) or name in {"", ".", ".."} or "/" in name or "\0" in name:
-        raise ReportError(f"files names {name!r}, which is no name of a file in dest. Use one without a folder.")
+        raise ReportError(f"files names {name!r}, which is not the name of a file in dest. Use one without a folder.")
     return str(name)
 
 
@@ -118,7 +118,7 @@ def _missing_folders(folder: Path) -> list[Path]:
             missing.insert(0, nearest)
             nearest = nearest.parent
         if not nearest.is_dir():
-            raise ReportError(f"Can't use {folder}: {nearest} is no folder. Remove it, or choose another folder.")
+            raise ReportError(f"Can't use {folder}: {nearest} is not a folder. Remove it, or choose another folder.")
     return missing
 
 
@@ -126,7 +126,7 @@ def _compare(path: Path, after: bytes) -> Change | None:
     with _named("read", path):
         # Anything else than a file can't be replaced, and to read it might never end.
         if path.exists() and not path.is_file():
-            raise ReportError(f"Can't write {path}: it is there and no file. Remove it, or choose another folder.")
+            raise ReportError(f"Can't write {path}: it exists and is not a file. Remove it, or choose another folder.")
         try:
             before = path.read_bytes()
         except FileNotFoundError:

@@ -221,7 +221,7 @@ def test_a_manifest_that_was_applied_is_found_and_does_revert(cluster: Kubernete
     assert record(kubectl)["data"]["active"] == "blue", "that is what the warning is about"
     with pytest.raises(InvalidSettingsError) as raised:
         change(cluster, active="green")
-    assert "epoch 1 is older than activated-epoch 2, so somebody wrote the record back" in raised.value.faults[0]
+    assert "epoch 1 is older than activated-epoch 2, so the record was reverted" in raised.value.faults[0]
     assert "managed by kubectl apply too" in raised.value.faults[1], "the first suspect is named"
     kubectl("annotate", "configmap", NAME, f"{LAST_APPLIED}-")
     kubectl("patch", "configmap", NAME, '--patch={"data":{"epoch":"3"}}')

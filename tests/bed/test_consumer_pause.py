@@ -373,7 +373,7 @@ def test_the_missing_right_is_named(pods: Pods, secured: str) -> None:
     config = yaml.safe_load(Path(pods.bed["KUBECONFIG"]).read_text(encoding="utf-8"))
     config["users"][0]["user"] = {"token": kubectl("create", "token", "operator").strip()}
     endpoint = {"scheme": "https", "token_secret": {"name": "control"}}
-    with pytest.raises(ClusterError, match="It takes the right get secrets on control"):
+    with pytest.raises(ClusterError, match="It needs the right get secrets on control"):
         pods.pause(secured, endpoint=endpoint, kubeconfig=config)
     kubectl("create", "role", "secret", "--verb=get", "--resource=secrets", "--resource-name=control")
     kubectl("create", "rolebinding", "secret", "--role=secret", f"--serviceaccount={pods.namespace}:operator")

@@ -56,7 +56,7 @@ def test_what_kept_a_run_from_being_closed_is_said(monkeypatch):
     handed = world.run(operator, lambda: hand_over(operator.ports, world.app, request, close_within=10.0))
     assert (handed["settled"], handed["verified"]["verdict"]) == (False, "GO")
     (warning,) = handed["warnings"]
-    assert warning.startswith("green is active, and the run is not proven and closed yet")
+    assert warning.startswith("green is active, and the run is not verified and closed yet")
     assert warning.endswith("Seen: Could not replace ConfigMap app/record: no answer")
 
 

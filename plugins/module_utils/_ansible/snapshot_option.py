@@ -40,7 +40,7 @@ def _from_file(path: str) -> t.Any:
     except OSError as error:
         raise InvalidSettingsError([f"snapshot_file {path} cannot be read: {error.strerror}"]) from error
     except ValueError as error:
-        raise InvalidSettingsError([f"snapshot_file {path} is no JSON: {error}"]) from error
+        raise InvalidSettingsError([f"snapshot_file {path} is not JSON: {error}"]) from error
 
 
 def _from_config_map(ports: Ports, name: str, namespace: str) -> GroupSnapshot:

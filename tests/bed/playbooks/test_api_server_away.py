@@ -68,7 +68,7 @@ def test_the_api_server_away_inside_the_hand_over(world: World, mode: str) -> No
             assert found == (other(source), "stable")
         else:
             assert found[1] == "stable", f"given up half-way: {found}\n{output[-4000:]}"
-            says(flat(output), f"{found[0]} goes on" if found[0] == source else found[0])
+            says(flat(output), f"{found[0]} continues" if found[0] == source else found[0])
         world.at_work(found[0])
         assert world.longest_rest(back) <= IDLE
         done = world.attempt("switch", "-e", "bg_target=green", "-e", f"bg_mode={mode}", name="afterwards")

@@ -130,7 +130,7 @@ def test_target_that_cannot_start(sandbox: Sandbox) -> None:
     assert done.code != 0
     assert "order-consumer-green-" in flat
     assert "ErrImageNeverPull" in flat
-    assert "Nothing was switched; blue goes on" in flat
+    assert "Nothing was switched; blue continues" in flat
     assert record(sandbox) == before
     assert recap(done.output)["failed"] == 1
     assert sandbox.app.replicas("green") == 0

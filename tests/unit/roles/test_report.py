@@ -116,7 +116,7 @@ def test_the_playbooks(tmp_path: Path, playbook: str) -> None:
     assert done.code == 2
     lost, stopped = done.recap("lost"), done.recap("stopped")
     assert (lost["failed"], lost["rescued"], lost["changed"]) == (1, 0, 0), done.output
-    assert f"Can't use {tmp_path / 'file/below'}: {tmp_path / 'file'} is no folder" in done.last_said("lost")
+    assert f"Can't use {tmp_path / 'file/below'}: {tmp_path / 'file'} is not a folder" in done.last_said("lost")
     assert "included: streamops.bluegreen.preflight for stopped\n" in done.output
     assert done.output.count("FAILED! => ") == 3, "one message for the folder; for the other its failure and the end"
     assert (stopped["failed"], stopped["rescued"]) == (1, 1), done.output

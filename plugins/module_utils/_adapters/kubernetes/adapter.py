@@ -152,7 +152,7 @@ class KubernetesAdapter:
                 # Not found: nobody installed that kind, so nothing of it scales anything.
                 return list((self._api.read(what, path) or {}).get("items", []))
             except ClusterError as error:
-                raise ClusterError(f"{error.message}. It takes the right list {resource}.{group}") from error
+                raise ClusterError(f"{error.message}. It needs the right list {resource}.{group}") from error
 
         return listed
 
@@ -190,7 +190,7 @@ class KubernetesAdapter:
         try:
             found = self._api.read(what, self._core("secrets", name))
         except ClusterError as error:
-            raise ClusterError(f"{error.message}. It takes the right get secrets on {name}") from error
+            raise ClusterError(f"{error.message}. It needs the right get secrets on {name}") from error
         if found is None:
             raise ClusterError(f"Could not read {what}: it does not exist")
         data = found.get("data") or {}

@@ -116,12 +116,12 @@ def _texts(offsets: t.Any, where: str, faults: list[str]) -> list[Entry]:
     found: list[Entry] = []
     for topic, text in offsets.items() if isinstance(offsets, dict) else ():
         if not str(text).split():
-            faults.append(f"{where}: topic {topic} has no entries; leave out a topic that shall stay as it is")
+            faults.append(f"{where}: topic {topic} has no entries; leave out a topic that should stay as it is")
         for entry in str(text).split():
             try:
                 number, committed = _read(entry)
             except ValueError as error:
-                faults.append(f"{where}: entry {entry} of topic {topic} is not as it should be: {error}")
+                faults.append(f"{where}: entry {entry} of topic {topic} is not valid: {error}")
                 continue
             found.append((TopicPartition(str(topic), number), committed))
     return found
@@ -144,7 +144,7 @@ def _rows(offsets: t.Any, where: str, faults: list[str]) -> list[Entry]:
         try:
             found.append(_row(row))
         except (KeyError, TypeError, ValueError) as error:
-            faults.append(f"{where}: entry {number} is not as it should be: {error!r}")
+            faults.append(f"{where}: entry {number} is not valid: {error!r}")
     return found
 
 

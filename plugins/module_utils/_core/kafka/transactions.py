@@ -122,8 +122,8 @@ def pending_words(group_id: str, partitions: t.Collection[TopicPartition], seen:
         return f"{said}, which is ending just now"
     which = "It is" if len(seen.found) == 1 else f"It is one of {len(seen.found)}"
     return (
-        f"{said}. {which}: {seen.named(seen.by_age)}. Its producer ends it, also by starting anew with the same transactional "
-        f"id; where that is gone for good, end it with: {abort_command(seen.by_age[0])}"
+        f"{said}. {which}: {seen.named(seen.by_age)}. Its producer ends it, also by starting again with the same transactional "
+        f"id; if that is gone for good, end it with: {abort_command(seen.by_age[0])}"
     )
 
 

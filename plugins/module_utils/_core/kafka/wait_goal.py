@@ -102,7 +102,7 @@ class Progress:
     why: str = ""
     """What is still missing, for a message."""
     trouble: str = ""
-    """Why the last look failed, or empty."""
+    """Why the last poll failed, or empty."""
 
     def failed(self, now: float, trouble: str) -> Progress:
         """A look that showed nothing."""
@@ -222,7 +222,7 @@ def _why(
     if unknown:
         return f"{who} has no committed offset for {len(unknown)} partitions ({named(unknown)}), so its lag is unknown,"
     if goal.until == "stable":
-        return f"{who} still moves: its committed offsets were unchanged for {unchanged} of {goal.polls} looks"
+        return f"{who} still moves: its committed offsets were unchanged for {unchanged} of {goal.polls} polls"
     lags = {tp: distance or 0 for tp, distance in distances.items()}
     if goal.until == "barrier":
         what = f"{who} is still {sum(lags.values())} records before the barrier"

@@ -52,7 +52,7 @@ def line(goal: Goal, group_id: str, timeout: float, progress: Progress, now: flo
     if goal.until == "empty":
         parts = [f"{last.members} members left"]
     elif goal.until == "stable":
-        parts.append(f"unchanged for {progress.unchanged} of {goal.polls} looks")
+        parts.append(f"unchanged for {progress.unchanged} of {goal.polls} polls")
     elif goal.until == "barrier":
         parts.append(f"{_records(last.remaining)} before the barrier")
     speed, left = _speed(progress), estimate(progress.history)
@@ -63,7 +63,7 @@ def line(goal: Goal, group_id: str, timeout: float, progress: Progress, now: flo
     if progress.pending:
         parts.append(f"{progress.pending} pending in an open transaction")
     parts.append(f"waited {now - progress.began:.0f} of {timeout:g} s")
-    trouble = f"; the last look failed: {progress.trouble}" if progress.trouble else ""
+    trouble = f"; the last poll failed: {progress.trouble}" if progress.trouble else ""
     return f"group {group_id}: {', '.join(parts)}{trouble}"
 
 

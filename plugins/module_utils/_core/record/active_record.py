@@ -193,8 +193,8 @@ def _faults(name: str, data: t.Mapping[str, str]) -> list[str]:
         elif int(activated) > int(data["epoch"]):
             # What a manifest leaves that is applied again: it knows active and epoch, and nothing of activated-epoch.
             faults.append(
-                f"{where}: epoch {data['epoch']} is older than activated-epoch {activated}, so somebody wrote the record back "
-                "to what it was. Stop whoever did it, then set active to the colour that really processes, and epoch to "
+                f"{where}: epoch {data['epoch']} is older than activated-epoch {activated}, so the record was reverted "
+                "to an earlier state. Stop what did it, then set active to the colour that really processes, and epoch to "
                 f"{int(activated) + 1}"
             )
     if data.get("phase", "stable") not in PHASES:

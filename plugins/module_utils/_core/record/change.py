@@ -84,8 +84,8 @@ def flip_refusal(record: ActiveRecord, changed: ActiveRecord, phase: str | None)
     if phase != "verifying":
         return (
             f"run {record.run_id or '(unnamed)'} has begun a hand-over from {record.active} ({record.phase}, epoch {record.epoch}), and "
-            f"{record.active} may still be at work. Finish it with the switch or the rollback playbook; who flips by hand names the phase "
-            "(verifying), or expected_epoch, or sets force"
+            f"{record.active} may still be at work. Finish it with the switch or the rollback playbook; to flip by hand, set the phase "
+            "(verifying), or expected_epoch, or force"
         )
     return ""
 
@@ -101,7 +101,7 @@ def check_expected(name: str, record: ActiveRecord | None, active: str | None, e
     ]
     if wrong:
         raise ConflictError(
-            f"ConfigMap {name} was not changed: {' and '.join(wrong)}. Somebody else changed it; look at it again before you decide",
+            f"ConfigMap {name} was not changed: {' and '.join(wrong)}. Somebody else changed it; check it before you decide",
             {"record": record.to_data() if record else None},
         )
 

@@ -38,7 +38,7 @@ class DriftOwner:
         """For a person."""
         which = f" (it declares {', '.join(self.keys)})" if self.keys else ""
         return (
-            f"ConfigMap {name} is managed by {self.owner} too{which}: {self.evidence}. It may write the record back, and then pods "
+            f"ConfigMap {name} is managed by {self.owner} too{which}: {self.evidence}. It may revert the record, and then pods "
             "of both colours can process. Let it declare the ConfigMap without the keys of the record, or not at all; if it was "
             "told to leave them alone, say so with on_drift_owner: ignore"
         )

@@ -197,10 +197,10 @@ def range_gate(faults: t.Sequence[str], notes: t.Sequence[str] = ()) -> Gate:
             _some(faults),
             wanted,
             False,
-            "set bg_out_of_range to earliest to go on at the start of the log, or decide with kafka_group_offsets",
+            "set bg_out_of_range to earliest to continue at the start of the log, or decide with kafka_group_offsets",
         )
     return gate(
-        name, _some(notes), wanted, not notes, "the run goes on at the start of the log, and reports it", warn=True
+        name, _some(notes), wanted, not notes, "the run continues at the start of the log, and reports it", warn=True
     )
 
 
@@ -257,7 +257,7 @@ def members_gate(
     advice = []
     if strangers:
         advice.append(
-            f"group {group.group_id} has members that are none of the pods: {'; '.join(m.identity for m in strangers[:3])}. Stop "
+            f"group {group.group_id} has members that are not its pods: {'; '.join(m.identity for m in strangers[:3])}. Stop "
             "them or give them a group of their own; one whose pod died goes with its session (45 s by default)"
         )
     if extra:
@@ -320,7 +320,7 @@ def active_gate(statuses: t.Mapping[str, PodStatus], role: str) -> Gate:
         if not status.active
     ]
     drained = any(status.state == "DRAINED" for status in statuses.values())
-    paused = ". Who was paused by hand goes on with consumer_pause, state: running" if drained else ""
+    paused = ". A pod that was paused by hand continues with consumer_pause, state: running" if drained else ""
     return gate(
         f"{role} pods processing",
         f"{len(statuses) - len(idle)} of {len(statuses)}",
@@ -338,7 +338,7 @@ def quiet_gate(
     ready = {pod.name for pod in pods if pod.ready and not pod.terminating}
     unknown = [why for pod, why in sorted(silent.items()) if pod in ready]
     seen = f"{len(busy)}" + (f", {len(unknown)} unknown" if unknown else "")
-    advice = ["two colours at work: " + "; ".join(busy[:5])] if busy else []
+    advice = ["both colours are active: " + "; ".join(busy[:5])] if busy else []
     return gate(f"{role} pods processing", seen, "0", not busy and not unknown, ". ".join([*advice, *unknown[:3]]))
 
 
@@ -386,7 +386,7 @@ def scaled_by_gate(mode: str, workloads: t.Iterable[Workload | None]) -> Gate:
     """Who else writes the replicas, and so may put them back."""
     seen = [workload for workload in workloads if workload and workload.scaled_by]
     wakes = mode == "cold" and any(name.startswith(KEDA) for workload in seen for name in workload.scaled_by)
-    advice = "whoever applies spec.replicas again undoes what a run scaled: leave it out of the manifests, or let the tool ignore it"
+    advice = "applying spec.replicas again undoes what a run scaled: leave it out of the manifests, or let the tool ignore it"
     if wakes:
         advice += ". KEDA starts a stopped colour, whose lag grows: pause its ScaledObject, then scale the colour once with kubectl"
     owned = [f"{workload.name} by {', '.join(workload.scaled_by)}" for workload in seen]
@@ -454,7 +454,7 @@ def epoch_gate(record: int, statuses: t.Iterable[PodStatus]) -> Gate:
         f"{record}, pods have seen {newest}",
         ">= that of every pod",
         newest <= record,
-        f"the record was put back or created again; pods stop rather than follow it. Write it with epoch {newest + 1} "
+        f"the record was reverted or created again; pods stop rather than follow it. Write it with epoch {newest + 1} "
         f"(bg_configmap_switch, force: true, epoch: {newest + 1}) and the colour that really is active",
     )
 

@@ -74,7 +74,7 @@ def _ownership(
     for member in group.members:
         status = by_member.get(member.member_id)
         if status is None:
-            reasons.append(f"group {group.group_id} has a member that is none of the pods: {member}")
+            reasons.append(f"group {group.group_id} has a member that is not one of the pods: {member}")
         elif frozenset(status.partitions) != member.assignment:
             reasons.append(f"pod {status.pod} and the broker disagree on its partitions")
     owned = [tp for member in group.members for tp in member.assignment]

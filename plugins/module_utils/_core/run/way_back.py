@@ -43,9 +43,9 @@ def way_back(record: ActiveRecord, journal: Journal, now: str) -> list[Way]:
             finishes = "finishes the rollback to" if _rolls_back(record, journal) else "goes back to"
             ways.append(Way("rollback", "", f"{finishes} {back.colour}{_until(record)}"))
         elif decision.action in (ABORT, CLEAN_UP):
-            ways.append(Way("rollback", "", f"undoes what was begun; {back.colour} goes on"))
+            ways.append(Way("rollback", "", f"undoes what was begun; {back.colour} continues"))
         elif decision.action == SETTLE:
-            ways.append(Way("rollback", "", f"proves {back.colour} at work and closes the run"))
+            ways.append(Way("rollback", "", f"verifies {back.colour} and closes the run"))
     if record.armed or journal.unfinished or record.phase == "verifying":
         wanted = (
             journal.unfinished.target if journal.unfinished else (record.standby if record.armed else record.active)
@@ -54,9 +54,7 @@ def way_back(record: ActiveRecord, journal: Journal, now: str) -> list[Way]:
             ways.append(Way("switch", wanted, f"finishes the run: {wanted} is active after it"))
     aborted = aborted_run(record, journal)
     if aborted is not None:
-        ways.insert(
-            0, Way("", "", f"nothing is to be undone: run {aborted.run_id} was given up, {record.active} goes on")
-        )
+        ways.insert(0, Way("", "", f"nothing to undo: run {aborted.run_id} was aborted, {record.active} continues"))
     if decide(record, journal.unfinished, record.active).action == NOTHING and not any(way.playbook for way in ways):
         ways.append(Way("switch", record.standby, f"goes to {record.standby}"))
     return ways

@@ -45,7 +45,7 @@ def matching(kafka: Kafka, pattern: str) -> list[str]:
     try:
         wanted = re.compile(pattern)
     except re.error as error:
-        raise InvalidSettingsError([f"pattern {pattern!r} is no regular expression: {error}"]) from error
+        raise InvalidSettingsError([f"pattern {pattern!r} is not a regular expression: {error}"]) from error
     return [group.group_id for group in kafka.list_groups() if wanted.fullmatch(group.group_id)]
 
 

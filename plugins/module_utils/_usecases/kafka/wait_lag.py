@@ -184,7 +184,7 @@ def _timed_out(
 ) -> WaitTimeoutError:
     said = f"{progress.why} after {_limit(request, progress):g} s"
     if progress.trouble:  # asking more of these brokers would only take longer
-        return WaitTimeoutError(f"{said} (the last look failed: {progress.trouble})", result)
+        return WaitTimeoutError(f"{said} (the last poll failed: {progress.trouble})", result)
     seen: Transactions | None = None
     if request.read_committed and progress.ends:
         seen = open_transactions(kafka, clock, list(progress.ends))

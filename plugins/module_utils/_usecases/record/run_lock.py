@@ -62,7 +62,7 @@ class RunLock:
             if clock.monotonic() >= deadline:
                 raise LockedError(
                     f"Run {lease.holder} holds the lock {self._name} and still renews it; nothing was changed. "
-                    "Wait for it to end, or look at it with the status playbook",
+                    "Wait for it to end, or check it with the status playbook",
                     {"lock_holder": lease.holder},
                 )
             clock.sleep(POLL)

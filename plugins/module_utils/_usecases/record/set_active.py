@@ -263,7 +263,7 @@ def _of_the_creation(ports: Ports, request: RecordRequest, wanted: ActiveRecord)
     if wanted.snapshot:
         said.append(
             f"Pods of {wanted.active} begin where ConfigMap {wanted.snapshot} says, unless they have committed since epoch "
-            f"{wanted.activated_epoch}; if they shall not, delete that ConfigMap and the record, and make it again"
+            f"{wanted.activated_epoch}; if they should not, delete that ConfigMap and the record, and create the record again"
         )
     names = [f"{request.app}-{colour}" for colour in COLOURS]
     try:
@@ -273,7 +273,7 @@ def _of_the_creation(ports: Ports, request: RecordRequest, wanted: ActiveRecord)
         return said  # it takes a right that this module does not need
     said.append(
         f"ConfigMap {name} is created for an application {request.app}, and there is neither a Deployment nor a StatefulSet "
-        f"{' or '.join(names)} in its namespace. If its workloads have other names, all is well; else delete the ConfigMap and the "
+        f"{' or '.join(names)} in its namespace. If its workloads have other names, this is fine; otherwise delete the ConfigMap and the "
         f"Lease {lock_name(request.app)}, and check the name"
     )
     return said

@@ -36,7 +36,7 @@ def raise_aborted(ctx: RunContext, error: Exception) -> t.NoReturn:
     while True:
         try:
             doubt = abort_run(ctx, f"given up: {said}")
-            end = f"Nothing was switched; {ctx.source} goes on at epoch {ctx.stored.record.epoch}"
+            end = f"Nothing was switched; {ctx.source} continues at epoch {ctx.stored.record.epoch}"
             end += f". {doubt}" if doubt else ""
             break
         except LockedError as taken:
@@ -46,7 +46,7 @@ def raise_aborted(ctx: RunContext, error: Exception) -> t.NoReturn:
             # Waiting brings no record back, and whoever makes it again needs the lock.
             ctx.lock.release()
             end = (
-                f"{gone.message}. While there is no record that can be read {ctx.source} stands still: make it again with "
+                f"{gone.message}. Without a readable record {ctx.source} stands still: create it again with "
                 f"bg_configmap_switch, active: {ctx.source}, force: true, and run the rollback playbook"
             )
             break
@@ -83,9 +83,7 @@ def abort_run(ctx: RunContext, note: str) -> str:
     ctx.refresh()
     record, run_id = ctx.stored.record, ctx.request.run_id
     if record.active != ctx.source:
-        raise LockedError(
-            f"Run {record.run_id} made {record.active} active meanwhile; there is nothing left to give up"
-        )
+        raise LockedError(f"Run {record.run_id} made {record.active} active meanwhile; there is nothing left to abort")
     if record.armed:
         with ctx.steps.step("disarm"):
             ctx.stored = ctx.store.swap_record(ctx.stored, record.abort(run_id, ctx.run.proven))
@@ -101,7 +99,7 @@ def abort_run(ctx: RunContext, note: str) -> str:
     ctx.event(
         ctx.source,
         "BlueGreenAborted",
-        f"run {run.run_id}: {ctx.source} goes on at epoch {ctx.stored.record.epoch}. {note}"[:1000],
+        f"run {run.run_id}: {ctx.source} continues at epoch {ctx.stored.record.epoch}. {note}"[:1000],
     )
     ctx.lock.release()
     return doubt

@@ -217,8 +217,8 @@ class RunContext:
         inside = inside_log(found.offsets, ranges, self.app.out_of_range_in(self.request.direction))
         if inside.faults:
             raise OffsetsError(
-                f"Group {self.group(colour)} stands outside its log: {'; '.join(inside.faults[:5])}. Set bg_out_of_range to earliest "
-                "to go on at the start of the log, which is counted and reported",
+                f"Group {self.group(colour)} is outside its log: {'; '.join(inside.faults[:5])}. Set bg_out_of_range to earliest "
+                "to continue at the start of the log; what is lost is counted and reported",
                 {"faults": inside.faults},
             )
         return replace(found, offsets=inside.offsets, decided={**found.decided, **inside.notes})
@@ -244,5 +244,5 @@ def _moved(ctx: RunContext) -> str:
     when = (run.finished or run.started) if run else record.switch_timestamp
     return (
         f"Nothing was changed: this run was decided at epoch {expected}, and since then {who} moved the active record to epoch "
-        f"{record.epoch} ({record.active} active, {record.phase}) at {when or 'an unknown time'}. Look again before you decide"
+        f"{record.epoch} ({record.active} active, {record.phase}) at {when or 'an unknown time'}. Check the status before you decide"
     )

@@ -148,7 +148,7 @@ def _refuse_others(ctx: RunContext, decision: Decision, only: str) -> None:
     raise ConflictError(
         f"{ctx.stored.record.active} is active at epoch {ctx.stored.record.epoch}, and run {ctx.request.run_id} of "
         f"{ctx.app.name} is not under way to {ctx.request.target}: there is nothing to "
-        f"{'settle' if only == SETTLE_ONLY else 'go on with'}. Run the switch or the rollback again",
+        f"{'settle' if only == SETTLE_ONLY else 'continue'}. Run the switch or the rollback again",
         {"record": ctx.stored.record.to_data()},
     )
 

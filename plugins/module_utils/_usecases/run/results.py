@@ -74,9 +74,7 @@ def as_result(
 def _warning(decision: Decision, active: str, trouble: str) -> str:
     if decision.action in (decisions.ABORT, decisions.CLEAN_UP):
         return trouble
-    return (
-        f"{active} is active, and the run is not proven and closed yet; running the same again does it. Seen: {trouble}"
-    )
+    return f"{active} is active, and the run is not verified and closed yet; run the same again to do that. Seen: {trouble}"
 
 
 def by_topic(offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[str, dict[str, int]]:

@@ -67,8 +67,8 @@ def wait_started(
         pods = ctx.ports.cluster.pods(workload)
         if workload.replicas < least:
             raise NotReadyError(
-                f"{workload.kind} {workload.name} was set back to {workload.replicas} replicas, {least} are needed"
-                f"{ctx.whose_scale(colour)}: stop whoever does that, then run again"
+                f"{workload.kind} {workload.name} was scaled back to {workload.replicas} replicas, {least} are needed"
+                f"{ctx.whose_scale(colour)}: stop that, then run again"
             )
         hopeless = [pod for pod in pods if (pod.problem or pod.trouble).split(":")[0] in HOPELESS]
         if hopeless:
@@ -176,7 +176,7 @@ def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, s
             return
         if ctx.ports.clock.monotonic() >= deadline:
             wanted = ctx.workload(colour).replicas
-            back = f"; it was set back to {wanted} replicas{ctx.whose_scale(colour)}" if wanted else ""
+            back = f"; it was scaled back to {wanted} replicas{ctx.whose_scale(colour)}" if wanted else ""
             left = ", ".join(f"pod {pod.name} ({'terminating' if pod.terminating else pod.phase})" for pod in pods[:8])
             raise NotReadyError(f"{colour} did not stop within {ctx.app.timeouts.start:.0f} s{back}; left: {left}")
         ctx.ports.clock.sleep(POLL)

@@ -203,7 +203,7 @@ def test_something_else_is_in_the_place_of_the_folder(tmp_path: Path, dest: str,
     before = listing(tmp_path)
     done = run(check=check, dest=str(tmp_path / dest), files=TEXTS)
     assert done["failed"]
-    for said in (str(tmp_path / dest), f"{tmp_path / dest.split('/', maxsplit=1)[0]} is no folder", "Remove it"):
+    for said in (str(tmp_path / dest), f"{tmp_path / dest.split('/', maxsplit=1)[0]} is not a folder", "Remove it"):
         assert said in done["msg"]
     assert listing(tmp_path) == before
 
@@ -219,7 +219,7 @@ def test_something_else_is_in_the_place_of_a_file(dest: Path, device: bool, chec
     before = listing(dest)
     done = run(check=check, dest=str(dest), files=TEXTS)
     assert done["failed"]
-    assert f"Can't write {dest / 'run.txt'}: it is there and no file" in done["msg"]
+    assert f"Can't write {dest / 'run.txt'}: it exists and is not a file" in done["msg"]
     assert listing(dest) == before, "nothing is written when it is known that not all can be"
 
 

@@ -54,7 +54,7 @@ class Action:
 def test_the_state_goes_from_slice_to_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [
         {"satisfied": False, "total_lag": 9, "resume": {"n": 1}, "line": "group g: lag 9"},
-        {"satisfied": False, "resume": {"n": 2}, "line": "group g: lag 9; the last look failed"},
+        {"satisfied": False, "resume": {"n": 2}, "line": "group g: lag 9; the last poll failed"},
         {"satisfied": False, "failed": True, "msg": "too late", "invocation": INVOCATION},
     ]
     action = Action(monkeypatch, answers)
@@ -64,7 +64,7 @@ def test_the_state_goes_from_slice_to_slice(monkeypatch: pytest.MonkeyPatch) -> 
         {"seconds": 10.0, "resume": {"n": 1}},
         {"seconds": 10.0, "resume": {"n": 2}},
     ]
-    assert action.said == ["orders: group g: lag 9", "orders: group g: lag 9; the last look failed"]
+    assert action.said == ["orders: group g: lag 9", "orders: group g: lag 9; the last poll failed"]
     # What was last seen is there, what was between the slices is not.
     assert result == {
         "satisfied": False,

@@ -146,7 +146,7 @@ def test_a_snapshot_as_data_and_as_file(seeded: OffsetsWorld, run_module: RunMod
     missing = run_module(module, seeded.ports, group_id="blue", snapshot_file=str(kept), topics=["u"])
     assert missing["faults"] == ["the snapshot holds nothing of topic u"]
     kept.write_text("{", encoding="utf-8")
-    assert "is no JSON" in run_module(module, seeded.ports, group_id="blue", snapshot_file=str(kept))["msg"]
+    assert "is not JSON" in run_module(module, seeded.ports, group_id="blue", snapshot_file=str(kept))["msg"]
 
 
 def test_the_snapshot_of_a_hand_over(seeded: OffsetsWorld, run_module: RunModule) -> None:

@@ -117,7 +117,7 @@ def test_topics_of_members_that_have_committed_nothing(groups: OffsetsWorld, run
     [
         ({}, "one of the following is required: group_id, group_ids, pattern"),
         ({"group_id": "g", "pattern": "g"}, "mutually exclusive"),
-        ({"pattern": "("}, "is no regular expression"),
+        ({"pattern": "("}, "is not a regular expression"),
         ({"group_id": "order-a", "topics": ["nope"]}, "topic nope does not exist"),
     ],
 )

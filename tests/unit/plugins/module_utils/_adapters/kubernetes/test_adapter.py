@@ -301,7 +301,7 @@ def test_scalers_that_may_not_be_listed_are_unknown(cluster: KubernetesAdapter, 
     server.answers[HPAS] = [(200, {"items": []})]
     server.answers[SCALED_OBJECTS] = [(403, {"message": "forbidden"})]
     with pytest.raises(
-        ClusterError, match=r"answered 403: forbidden\. It takes the right list scaledobjects\.keda\.sh"
+        ClusterError, match=r"answered 403: forbidden\. It needs the right list scaledobjects\.keda\.sh"
     ):
         cluster.scalers(["w"])
 
@@ -400,7 +400,7 @@ def test_a_secret(cluster: KubernetesAdapter, server: HttpServer) -> None:
         cluster.secret("other", "token")
     message = 'secrets "mine" is forbidden: User "u" cannot get resource "secrets"'
     server.answers[f"{path}/mine"] = [(403, {"kind": "Status", "message": message})]
-    with pytest.raises(ClusterError, match=r"answered 403: secrets .*It takes the right get secrets on mine"):
+    with pytest.raises(ClusterError, match=r"answered 403: secrets .*It needs the right get secrets on mine"):
         cluster.secret("mine", "token")
 
 

@@ -85,7 +85,7 @@ PART = A.partitions[TP]
             replace(A, partitions={TP: replace(PART, position=51, committed=51)}),
             "stands at 51, the group has committed 50",
         ),
-        (replace(A, member_id="stranger"), "has a member that is none of the pods"),
+        (replace(A, member_id="stranger"), "has a member that is not one of the pods"),
         (replace(A, partitions={}), "disagree on its partitions"),
         (replace(A, state="PAUSING", last_error="REBALANCE"), "last error: REBALANCE"),
     ],

@@ -35,7 +35,7 @@ def run(source: str = "blue", direction: str = "switch", status: str = "running"
         (
             replace(SWITCHED, epoch=9),
             Journal(run("green", status="aborted"), (run(status="done"),)),
-            ("", "", "nothing is to be undone: run r-1 was given up, green goes on"),
+            ("", "", "nothing to undo: run r-1 was aborted, green continues"),
         ),
         (
             replace(SWITCHED, active="blue", previous="green", rollback_allowed=False),
@@ -45,9 +45,9 @@ def run(source: str = "blue", direction: str = "switch", status: str = "running"
         (
             ActiveRecord("blue", 6, 5, "switching"),
             Journal(run()),
-            ("rollback", "", "undoes what was begun; blue goes on"),
+            ("rollback", "", "undoes what was begun; blue continues"),
         ),
-        (ActiveRecord("blue", 5, 5), Journal(run()), ("rollback", "", "undoes what was begun; blue goes on")),
+        (ActiveRecord("blue", 5, 5), Journal(run()), ("rollback", "", "undoes what was begun; blue continues")),
         (
             ActiveRecord("green", 8, 7, "rolling-back", "blue"),
             Journal(run("green", "rollback")),

@@ -148,7 +148,7 @@ def test_nobody_asks_for_transactions_who_waits_for_members_or_has_lost_kafka(be
     behind.clock.sleep = lose_kafka  # type: ignore[method-assign]
     result, said = timed_out(behind, read_committed=True)
     assert "asked" not in said
-    assert "the last look failed" in said
+    assert "the last poll failed" in said
     assert "open_transactions" not in result
 
 
@@ -300,7 +300,7 @@ def test_the_first_look_must_work_and_later_ones_may_fail(behind: World) -> None
     behind.kafka.offsets["g"][T0] = CommittedOffset(0)
     behind.kafka.on_read = lambda: setattr(behind.kafka, "down", behind.clock.time > 5)
     behind.clock.time = 4.0
-    with pytest.raises(WaitTimeoutError, match="the last look failed: Kafka at fake:9092"):
+    with pytest.raises(WaitTimeoutError, match="the last poll failed: Kafka at fake:9092"):
         call(behind, timeout=4.0)
 
 
@@ -395,7 +395,7 @@ def test_stable_is_the_same_offsets_look_after_look(behind: World) -> None:
     assert (done["satisfied"], done["attempts"], done["unchanged_polls"]) == (True, 7, 3)
     assert done["remaining"] is None
     behind.kafka.offsets["g"][T0] = CommittedOffset(0)
-    with pytest.raises(WaitTimeoutError, match="unchanged for 0 of 3 looks"):
+    with pytest.raises(WaitTimeoutError, match="unchanged for 0 of 3 polls"):
         call(behind, until="stable", polls=3, timeout=5.0)
     behind.kafka.logs[T1] = LogRange(0, 1)
     del behind.kafka.offsets["g"][T1]
@@ -453,7 +453,7 @@ def test_lines_between_slices_tell_where_the_wait_stands(behind: World) -> None:
         "group g: lag 90 records, 90 records before the barrier, 10/s processed, about 9 s left, waited 1 of 300 s"
     )
     done, lines = in_slices(behind, 1.0, until="stable", polls=3)
-    assert lines[0] == "group g: lag 0 records, unchanged for 1 of 3 looks, 0/s processed, waited 1 of 300 s"
+    assert lines[0] == "group g: lag 0 records, unchanged for 1 of 3 polls, 0/s processed, waited 1 of 300 s"
     behind.clock.time = 0.0
     behind.kafka.on_read = lambda: behind.kafka.join("g") if behind.clock.time > 3 else None
     assert in_slices(behind, 2.0, until="empty")[1] == ["group g: 1 members left, waited 2 of 300 s"]
@@ -500,10 +500,10 @@ def test_a_slice_in_which_kafka_is_away_keeps_what_was_seen(behind: World) -> No
     progress(behind, 2)
     done, lines = in_slices(behind, 2.0, timeout=60.0)
     assert (done["satisfied"], done["total_lag"]) == (True, 0)
-    assert "; the last look failed: Kafka at fake:9092 does not answer" in lines[1]
+    assert "; the last poll failed: Kafka at fake:9092 does not answer" in lines[1]
     assert lines[1].startswith("group g: lag 28 records")
     behind.clock.time = 0.0
     behind.kafka.offsets["g"][T0] = CommittedOffset(0)
     behind.kafka.on_read = lambda: setattr(behind.kafka, "down", behind.clock.time > 1.5)
-    with pytest.raises(WaitTimeoutError, match=r"lag of 98 records .* after 9 s \(the last look failed: Kafka at fake"):
+    with pytest.raises(WaitTimeoutError, match=r"lag of 98 records .* after 9 s \(the last poll failed: Kafka at fake"):
         in_slices(behind, 2.0, timeout=9.0)

@@ -359,7 +359,7 @@ def test_owners_are_named_and_warned_of(world: World) -> None:
     for check in (True, False, False):
         result = call(world, check, phase="switching")
         assert [owner["owner"] for owner in result["drift_owners"]] == ["field manager kustomize-controller"]
-        assert "It may write the record back" in result["warnings"][0]
+        assert "It may revert the record" in result["warnings"][0]
     assert call(world, phase="verifying", on_drift_owner="ignore")["warnings"] == []
 
 
