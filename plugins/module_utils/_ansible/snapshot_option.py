@@ -23,7 +23,7 @@ ENGINE_SNAPSHOT = re.compile(r"(?P<app>.+)-bg-snapshot-[ab]")
 def given_snapshot(params: t.Mapping[str, t.Any], ports: Ports) -> GroupSnapshot | None:
     """The snapshot of the options ``snapshot``, ``snapshot_file`` or ``snapshot_config_map``, or None.
 
-    Raises InvalidSettingsError when there is none where it shall be, or when it is not whole.
+    Raises InvalidSettingsError when it is missing or incomplete.
     """
     if params["snapshot"] is not None:
         return parse(params["snapshot"], "snapshot")

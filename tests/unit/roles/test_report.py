@@ -102,7 +102,7 @@ def test_the_role(tmp_path: Path) -> None:
     assert f"  way back   {command}   goes back to blue\n" in summary
     assert done.output.count(summary.splitlines()[0]) == 5, "the summary is said whatever becomes of the files"
     assert "the switch FAILED" not in done.output
-    assert "itself is over, and the summary above says how; only its report is missing" in done.last_said("bad")
+    assert "itself has ended, see the summary above; only its report is missing" in done.last_said("bad")
     assert str(tmp_path / "taken/orders-r1.txt") in done.last_said("bad")
 
 
@@ -121,7 +121,7 @@ def test_the_playbooks(tmp_path: Path, playbook: str) -> None:
     assert done.output.count("FAILED! => ") == 3, "one message for the folder; for the other its failure and the end"
     assert (stopped["failed"], stopped["rescued"]) == (1, 1), done.output
     assert f"orders: the {playbook} FAILED" in done.output
-    assert f"The {playbook} of orders itself is over" in done.output
+    assert f"The {playbook} of orders itself has ended" in done.output
     assert "only its report is missing" in done.output
     assert done.last_said("stopped").startswith(f"Nothing was changed. A real {playbook} of orders needs")
 
@@ -131,7 +131,7 @@ def test_a_variable_that_nobody_knows_ends_a_run_before_it_begins(tmp_path: Path
     done = play(tmp_path, "streamops.bluegreen.switch", hosts, "-e", "bg_hosts=all", "-e", "bg_confirm=orders")
     assert done.code == 2
     assert done.last_said("misspelt").startswith(
-        "Nothing was changed. bg_maxlag, bg_topic: no variable of this collection"
+        "Nothing was changed. bg_maxlag, bg_topic: not a variable of this collection"
     )
     assert "bg_max_lag" in done.last_said("misspelt")
 

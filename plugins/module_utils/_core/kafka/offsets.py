@@ -28,7 +28,7 @@ MEMBERS_NAMED = 10
 
 
 class Desired(t.NamedTuple):
-    """What a partition's committed offset shall be.
+    """What a partition's committed offset should be.
 
     offset None: nobody knows, a policy decides. leader_epoch and metadata None: whatever they are now, as long as the
     offset stays the same. removed: no committed offset at all. reason: where the offset comes from, for people.

@@ -4,7 +4,7 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""From what the active record is to what it shall be, one legal transition at a time. No I/O."""
+"""From the active record as it is to the requested one, one legal transition at a time. No I/O."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def rollback_refusal(record: ActiveRecord, changed: ActiveRecord, now: str) -> s
 def flip_refusal(record: ActiveRecord, changed: ActiveRecord, phase: str | None) -> str:
     """Why the colour may not change in this way, or empty. phase: what was asked for, None where nothing was.
 
-    Pods of the new colour go to work when they read such a record, from commits that are the whole truth only after a hand-over.
-    Who says which colour shall be active and stable, as the play does that makes the record, does not know that one is under way.
+    Pods of the new colour become active when they read such a record, from commits that are the whole truth only after a hand-over.
+    A task that sets colour and phase, as the play does that creates the record, does not know that one is under way.
     """
     if changed.active == record.active:
         return ""

@@ -4,7 +4,7 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Give a consumer group the committed offsets it shall have, or none, and prove that it has them."""
+"""Give a consumer group the requested committed offsets, or none, and prove that it has them."""
 
 from __future__ import annotations
 

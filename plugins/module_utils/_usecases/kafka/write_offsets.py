@@ -31,7 +31,7 @@ Changes = t.Mapping[TopicPartition, "CommittedOffset | None"]
 
 @dataclass(frozen=True)
 class Written:
-    """What became of the changes. wrong: why a partition does not have what it shall have. beside: what was read with it.
+    """What became of the changes. wrong: why a partition does not have its requested offset. beside: what was read with it.
 
     trouble: what stopped the write; some of it may have been done before. unread: why nobody knows what became of it, then
     wrong is empty.

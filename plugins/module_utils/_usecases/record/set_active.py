@@ -48,9 +48,9 @@ _LONGEST_NAME = 253 - len(record_name(""))
 
 @dataclass(frozen=True)
 class RecordRequest:
-    """What the record of ``app`` shall be; None leaves a value as it is. expected_*: what it must be to be changed.
+    """What the record of ``app`` should be; None leaves a value as it is. expected_*: what it must be to be changed.
 
-    epoch: the least that the record's shall be. force: roll back, or flip without a hand-over, although the record does not
+    epoch: the minimum epoch. force: roll back, or flip without a hand-over, although the record does not
     allow it. on_drift_owner: ignore, warn or fail.
     """
 

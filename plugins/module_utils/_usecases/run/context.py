@@ -225,7 +225,7 @@ class RunContext:
 
 
 def replicas_of(ctx: RunContext, colour: str) -> int:
-    """How many pods the colour that works shall have: as configured, else as many as the source had."""
+    """How many pods ``colour`` should have: as configured, else as many as the source had."""
     wanted = ctx.app.replicas or ctx.run.saved.get(ctx.source, 0) or ctx.run.saved.get(colour, 0)
     if wanted < 1:
         raise NotReadyError(f"Cannot determine the replicas of {colour}: {ctx.source} has none; set bg_replicas")

@@ -84,7 +84,7 @@ def _overtaken(ports: Ports, app: Application, seen: Observation) -> bool:
 
 
 def choose_target(seen: Observation, direction: str, target: str, now: str) -> str:
-    """The colour that shall be active. Raises InvalidSettingsError when a rollback is not possible."""
+    """The colour to make active. Raises InvalidSettingsError when a rollback is not possible."""
     record, unfinished = seen.stored.record, seen.journal.unfinished
     if direction == "rollback":
         wanted = rollback_target(record, seen.journal, now)
