@@ -328,7 +328,7 @@ pods:
       sample: DRAINED
     in_state: {description: "Whether it is in the requested state, or no longer has a process.", type: bool, returned: always, sample: true}
     proof: {description: "What is proven for this pod, see RV(proof).", type: str, returned: always, sample: drained}
-    commanded: {description: Whether it accepted a command, or in check mode would get one., type: bool, returned: always, sample: true}
+    commanded: {description: "Whether it accepted a command, or in check mode would get one.", type: bool, returned: always, sample: true}
     error: {description: Why there is no state; empty when there is one., type: str, returned: always, sample: ''}
     evidence:
       description: What the dialect's expression for evidence found in the pod's answer, for each of O(targets) if there are any.
