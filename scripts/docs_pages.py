@@ -116,7 +116,7 @@ def main() -> int:
     broken = broken_links(directory)
     for line in broken:
         print(f"docs_pages.py: broken link in {line}", file=sys.stderr)
-    print(f"{len(list(directory.rglob('*.html')))} pages, {len(broken)} broken links: {directory / 'index.html'}")
+    print(f"{len(list(directory.rglob('*.html')))} pages, {len(broken)} broken links: {sys.argv[2]}/index.html")
     return 1 if broken else 0
 
 

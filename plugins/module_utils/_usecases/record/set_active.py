@@ -237,7 +237,7 @@ def _doubt(name: str, active: str, handed: t.Sequence[tuple[str, HandoffSnapshot
     if known == active:
         return ""
     return (
-        f"ConfigMap {name} does not exist, and was there once: not {active} but {known} may be active, because {told}. Look at which "
+        f"ConfigMap {name} does not exist, and was there once: not {active} but {known} may be active, because {told}. Check which "
         f"colour processes; name {known}, or set force if it is {active}"
     )
 
