@@ -167,8 +167,7 @@ options:
     default: fail
   forward_only:
     description:
-      - V(false) allows both directions. V(forward_only) writes nothing, and lists the partitions if one of them would go back, or
-        lose its offset.
+      - Writes nothing, and lists the partitions, if one of them would go back or lose its offset.
     type: bool
     default: false
   allow_create:

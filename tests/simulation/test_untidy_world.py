@@ -448,7 +448,7 @@ def test_m4_a_run_that_is_given_up_does_not_cry_wolf_over_more_pods(scenario):
     operator = world.operator("run")
     operator.faults[flip - 1] = Raise(lambda: BlueGreenError("no room"))
     outcome = attempt(world, operator, scenario.play)
-    assert "seen at work yet" at in str(outcome)
+    assert "seen at work yet" not in str(outcome)
     assert "continues" in str(outcome)
     assert without_replicas(judge(world, scenario.source, calm=6.0)) == []
 
