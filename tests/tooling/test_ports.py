@@ -12,7 +12,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kube
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import PodsAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import SystemClock, ThreadParallel
 from tests.simulation.world.ports import SimClock, SimCluster, SimConsumers, SimKafka, SimParallel
-from tests.unit.fakes.kafka import OffsetsKafka
+from tests.unit.fakes.kafka import FakeKafka
 
 IMPLEMENTED = [
     (_ports.Kafka, KafkaAdapter, ()),
@@ -26,7 +26,7 @@ IMPLEMENTED = [
     (_ports.Consumers, SimConsumers, ()),
     (_ports.Clock, SimClock, ()),
     (_ports.Parallel, SimParallel, ()),
-    (_ports.Kafka, OffsetsKafka, ("min_insync_replicas",)),
+    (_ports.Kafka, FakeKafka, ("min_insync_replicas",)),
 ]
 
 

@@ -2,29 +2,58 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""FakeKafka with what only setting offsets needs: times, removal, eviction, topics that change under way."""
+"""Kafka in memory. It counts reads and writes, and can fail or be changed under way."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import GroupNotEmptyError, KafkaError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    GroupNotEmptyError,
+    KafkaError,
+    PendingOffsetsError,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     LogRange,
     Member,
+    PartitionInfo,
     Topic,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import FakeKafka, World, nothing
+
+
+def nothing() -> None:
+    """Default of the hooks."""
 
 
 @dataclass
-class OffsetsKafka(FakeKafka):
-    """times: offset of the first record at or after any time. breaks: the answer to the next commit never comes."""
+class FakeKafka:
+    """Topics with log ranges, groups and committed offsets. before_commit, after_commit: what others do around our write.
 
+    times: offset of the first record at or after any time. breaks: the answer to the next commit never comes.
+    """
+
+    logs: dict[TopicPartition, LogRange] = field(default_factory=dict)
+    known: dict[str, Group] = field(default_factory=dict)
+    offsets: dict[str, dict[TopicPartition, CommittedOffset]] = field(default_factory=dict)
+    refuse: dict[TopicPartition, str] = field(default_factory=dict)
+    loses: set[TopicPartition] = field(default_factory=set)
+    unstable: int = 0
+    """Records at the end of every log that belong to an open transaction."""
+    transactions: list[OpenTransaction] = field(default_factory=list)
+    hides_transactions: str = ""
+    """Why nobody may see them, or empty."""
+    pending: dict[str, set[TopicPartition]] = field(default_factory=dict)
+    """Partitions of a group that have an offset in an open transaction."""
+    beside: list[OpenTransaction] = field(default_factory=list)
+    """Transactions open where the offsets of groups are kept."""
+    retention: int | None = 10080
+    down: bool = False
+    before_commit: t.Callable[[], None] = nothing
     topic_ids: dict[str, str] = field(default_factory=dict)
     times: dict[TopicPartition, int] = field(default_factory=dict)
     breaks: bool = False
@@ -33,24 +62,83 @@ class OffsetsKafka(FakeKafka):
     """Evicted members join again."""
     fetched: list[t.Any] = field(default_factory=list)
     """What the committed offsets were asked for."""
+    on_read: t.Callable[[], None] = nothing
+    reads: int = 0
+    writes: int = 0
+
+    def _read(self) -> None:
+        self.reads += 1
+        self.on_read()
+        if self.down:
+            raise KafkaError("Kafka at fake:9092 does not answer")
 
     def topics(self, names: t.Collection[str]) -> dict[str, Topic]:
-        found = super().topics(names)
+        self._read()
+        info = PartitionInfo(1, (1,), (1,))
+        numbers = {name: sorted(tp.partition for tp in self.logs if tp.topic == name) for name in names}
         return {
-            name: replace(topic, topic_id=self.topic_ids.get(name, topic.topic_id)) for name, topic in found.items()
+            name: Topic(name, self.topic_ids.get(name, f"id-{name}"), dict.fromkeys(found, info))
+            for name, found in numbers.items()
+            if found
         }
+
+    def groups(self, group_ids: t.Collection[str]) -> dict[str, Group]:
+        self._read()
+        return {group_id: self.known.get(group_id, Group(group_id)) for group_id in group_ids}
 
     def committed(
         self, group_id: str, partitions: t.Collection[TopicPartition]
     ) -> dict[TopicPartition, CommittedOffset]:
         self.fetched.append(partitions)
-        return super().committed(group_id, partitions)
+        self._read()
+        self._decided(group_id, partitions)
+        stored = self.offsets.get(group_id, {})
+        return {tp: stored[tp] for tp in partitions if tp in stored}
+
+    def committed_or_pending(
+        self, group_id: str, partitions: t.Collection[TopicPartition] | None
+    ) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
+        self._read()
+        stored = self.offsets.get(group_id, {})
+        asked = stored if partitions is None else partitions
+        found = {tp: stored[tp] for tp in asked if tp in stored}
+        return found, frozenset(self.pending.get(group_id, set()) & set(asked))
+
+    def _decided(self, group_id: str, partitions: t.Collection[TopicPartition]) -> None:
+        if pending := self.pending.get(group_id, set()) & set(partitions):
+            raise PendingOffsetsError(group_id, pending)
+
+    def committed_topics(self, group_id: str) -> set[str]:
+        self._read()
+        return {tp.topic for tp in self.offsets.get(group_id, {})}
+
+    def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
+        self._read()
+        self._decided(group_id, self.offsets.get(group_id, {}))
+        return dict(self.offsets.get(group_id, {}))
+
+    def offsets_retention(self) -> int | None:
+        self._read()
+        return self.retention
 
     def log_ranges(
         self, partitions: t.Collection[TopicPartition], read_committed: bool = False
     ) -> dict[TopicPartition, LogRange]:
-        found = super().log_ranges(partitions, read_committed)
-        return {tp: log._replace(epoch=self.logs[tp].epoch) for tp, log in found.items()}
+        self._read()
+        open_records = self.unstable if read_committed else 0
+        return {tp: self.logs[tp]._replace(end=self.logs[tp].end - open_records) for tp in partitions}
+
+    def open_transactions(self, partitions: t.Collection[TopicPartition]) -> list[OpenTransaction]:
+        self._read()
+        if self.hides_transactions:
+            raise KafkaError(self.hides_transactions)
+        return [one for one in self.transactions if one.partition in partitions]
+
+    def transactions_beside(self, group_id: str) -> list[OpenTransaction]:
+        self._read()
+        if self.hides_transactions:
+            raise KafkaError(self.hides_transactions)
+        return list(self.beside)
 
     def list_groups(self) -> list[Group]:
         self._read()
@@ -64,12 +152,16 @@ class OffsetsKafka(FakeKafka):
 
     def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
         try:
-            refused = super().commit(group_id, offsets)
+            self._vacant(group_id)
+            stored = self.offsets.setdefault(group_id, {})
+            lost = self.refuse.keys() | self.loses
+            stored.update({tp: offset for tp, offset in offsets.items() if tp not in lost})
+            self.known.setdefault(group_id, Group(group_id, "classic", "Empty"))
         finally:
             self.after_commit()
         if self.breaks:
             raise KafkaError("no usable answer from Kafka at fake:9092")
-        return refused
+        return {tp: why for tp, why in self.refuse.items() if tp in offsets}
 
     def _vacant(self, group_id: str) -> None:
         self.before_commit()
@@ -115,9 +207,7 @@ class OffsetsKafka(FakeKafka):
         self.offsets[group_id] = dict(offsets)
         self.known[group_id] = Group(group_id, kind, "Empty")
 
-
-@dataclass
-class OffsetsWorld(World):
-    """World with this Kafka."""
-
-    kafka: OffsetsKafka = field(default_factory=OffsetsKafka)
+    def join(self, group_id: str, *clients: str, kind: str = "classic") -> None:
+        """Members join."""
+        members = tuple(Member(f"{client}-1", client, "10.0.0.1") for client in clients)
+        self.known[group_id] = Group(group_id, kind, "Stable" if members else "Empty", members)

@@ -20,140 +20,14 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     ClusterError,
     ConflictError,
-    GroupNotEmptyError,
-    KafkaError,
-    PendingOffsetsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.transactions import OpenTransaction
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
-    CommittedOffset,
-    Group,
-    LogRange,
-    Member,
-    PartitionInfo,
-    Topic,
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import Endpoint
-
-
-def nothing() -> None:
-    """Default of the hooks."""
-
-
-@dataclass
-class FakeKafka:
-    """Topics with log ranges, groups and committed offsets. before_commit: what others do just before our write."""
-
-    logs: dict[TopicPartition, LogRange] = field(default_factory=dict)
-    known: dict[str, Group] = field(default_factory=dict)
-    offsets: dict[str, dict[TopicPartition, CommittedOffset]] = field(default_factory=dict)
-    refuse: dict[TopicPartition, str] = field(default_factory=dict)
-    loses: set[TopicPartition] = field(default_factory=set)
-    unstable: int = 0
-    """Records at the end of every log that belong to an open transaction."""
-    transactions: list[OpenTransaction] = field(default_factory=list)
-    hides_transactions: str = ""
-    """Why nobody may see them, or empty."""
-    pending: dict[str, set[TopicPartition]] = field(default_factory=dict)
-    """Partitions of a group that have an offset in an open transaction."""
-    beside: list[OpenTransaction] = field(default_factory=list)
-    """Transactions open where the offsets of groups are kept."""
-    retention: int | None = 10080
-    down: bool = False
-    before_commit: t.Callable[[], None] = nothing
-    on_read: t.Callable[[], None] = nothing
-    reads: int = 0
-    writes: int = 0
-
-    def _read(self) -> None:
-        self.reads += 1
-        self.on_read()
-        if self.down:
-            raise KafkaError("Kafka at fake:9092 does not answer")
-
-    def topics(self, names: t.Collection[str]) -> dict[str, Topic]:
-        self._read()
-        info = PartitionInfo(1, (1,), (1,))
-        numbers = {name: sorted(tp.partition for tp in self.logs if tp.topic == name) for name in names}
-        return {name: Topic(name, f"id-{name}", dict.fromkeys(found, info)) for name, found in numbers.items() if found}
-
-    def groups(self, group_ids: t.Collection[str]) -> dict[str, Group]:
-        self._read()
-        return {group_id: self.known.get(group_id, Group(group_id)) for group_id in group_ids}
-
-    def committed(
-        self, group_id: str, partitions: t.Collection[TopicPartition]
-    ) -> dict[TopicPartition, CommittedOffset]:
-        self._read()
-        self._decided(group_id, partitions)
-        stored = self.offsets.get(group_id, {})
-        return {tp: stored[tp] for tp in partitions if tp in stored}
-
-    def committed_or_pending(
-        self, group_id: str, partitions: t.Collection[TopicPartition] | None
-    ) -> tuple[dict[TopicPartition, CommittedOffset], frozenset[TopicPartition]]:
-        self._read()
-        stored = self.offsets.get(group_id, {})
-        asked = stored if partitions is None else partitions
-        found = {tp: stored[tp] for tp in asked if tp in stored}
-        return found, frozenset(self.pending.get(group_id, set()) & set(asked))
-
-    def _decided(self, group_id: str, partitions: t.Collection[TopicPartition]) -> None:
-        if pending := self.pending.get(group_id, set()) & set(partitions):
-            raise PendingOffsetsError(group_id, pending)
-
-    def committed_topics(self, group_id: str) -> set[str]:
-        self._read()
-        return {tp.topic for tp in self.offsets.get(group_id, {})}
-
-    def all_committed(self, group_id: str) -> dict[TopicPartition, CommittedOffset]:
-        self._read()
-        self._decided(group_id, self.offsets.get(group_id, {}))
-        return dict(self.offsets.get(group_id, {}))
-
-    def offsets_retention(self) -> int | None:
-        self._read()
-        return self.retention
-
-    def log_ranges(
-        self, partitions: t.Collection[TopicPartition], read_committed: bool = False
-    ) -> dict[TopicPartition, LogRange]:
-        self._read()
-        open_records = self.unstable if read_committed else 0
-        return {tp: LogRange(self.logs[tp].start, self.logs[tp].end - open_records) for tp in partitions}
-
-    def open_transactions(self, partitions: t.Collection[TopicPartition]) -> list[OpenTransaction]:
-        self._read()
-        if self.hides_transactions:
-            raise KafkaError(self.hides_transactions)
-        return [one for one in self.transactions if one.partition in partitions]
-
-    def transactions_beside(self, group_id: str) -> list[OpenTransaction]:
-        self._read()
-        if self.hides_transactions:
-            raise KafkaError(self.hides_transactions)
-        return list(self.beside)
-
-    def commit(self, group_id: str, offsets: t.Mapping[TopicPartition, CommittedOffset]) -> dict[TopicPartition, str]:
-        self.before_commit()
-        if self.down:
-            raise KafkaError("Kafka at fake:9092 does not answer")
-        group = self.known.get(group_id, Group(group_id))
-        if not group.is_empty:
-            raise GroupNotEmptyError(f"group {group_id} has members", {"members": [m.member_id for m in group.members]})
-        self.writes += 1
-        stored = self.offsets.setdefault(group_id, {})
-        stored.update({tp: offset for tp, offset in offsets.items() if tp not in self.refuse and tp not in self.loses})
-        self.known.setdefault(group_id, Group(group_id, "classic", "Empty"))
-        return {tp: why for tp, why in self.refuse.items() if tp in offsets}
-
-    def join(self, group_id: str, *clients: str, kind: str = "classic") -> None:
-        """Members join."""
-        members = tuple(Member(f"{client}-1", client, "10.0.0.1") for client in clients)
-        self.known[group_id] = Group(group_id, kind, "Stable" if members else "Empty", members)
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import FakeKafka, nothing
 
 
 @dataclass

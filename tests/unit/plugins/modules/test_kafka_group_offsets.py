@@ -23,23 +23,23 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.h
     to_chunks,
 )
 from ansible_collections.streamops.bluegreen.plugins.modules import kafka_group_offsets as module
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
 T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
 COPY = {"group_id": "green", "from_group": "blue", "allow_create": True}
 
 
 @pytest.fixture
-def seeded() -> OffsetsWorld:
+def seeded() -> World:
     """Blue has committed everything."""
-    world = OffsetsWorld()
+    world = World()
     world.kafka.logs = {T0: LogRange(0, 100), T1: LogRange(0, 100)}
     world.kafka.seed("blue", {T0: CommittedOffset(10, 1, "a"), T1: CommittedOffset(20, 2, "b")})
     return world
 
 
-def test_check_real_repeat_check(seeded: OffsetsWorld, run_module: RunModule) -> None:
+def test_check_real_repeat_check(seeded: World, run_module: RunModule) -> None:
     predicted = run_module(module, seeded.ports, check=True, diff=True, **COPY)
     assert (predicted["changed"], seeded.kafka.writes) == (True, 0)
     done = run_module(module, seeded.ports, diff=True, **COPY)
@@ -50,14 +50,14 @@ def test_check_real_repeat_check(seeded: OffsetsWorld, run_module: RunModule) ->
         assert (again["changed"], again["diff"]["after"], seeded.kafka.writes) == (False, {}, 1)
 
 
-def test_explicit_offsets(seeded: OffsetsWorld, run_module: RunModule) -> None:
+def test_explicit_offsets(seeded: World, run_module: RunModule) -> None:
     wanted = [{"topic": "t", "partition": 1, "offset": 30, "leader_epoch": 4}]
     result = run_module(module, seeded.ports, group_id="green", offsets=wanted, allow_create=True)
     assert (result["rc"], result["changed"]) == (0, True)
     assert seeded.kafka.offsets["green"] == {T1: CommittedOffset(30, 4, "")}
 
 
-def test_members_are_named(seeded: OffsetsWorld, run_module: RunModule) -> None:
+def test_members_are_named(seeded: World, run_module: RunModule) -> None:
     seeded.kafka.join("green", "order-1")
     result = run_module(module, seeded.ports, **COPY)
     assert (result["rc"], result["failed"], result["changed"]) == (1, True, False)
@@ -65,12 +65,12 @@ def test_members_are_named(seeded: OffsetsWorld, run_module: RunModule) -> None:
     assert "order-1" in json.dumps(run_module(module, seeded.ports, check=True, **COPY)["warnings"])
 
 
-def test_service_down(seeded: OffsetsWorld, run_module: RunModule) -> None:
+def test_service_down(seeded: World, run_module: RunModule) -> None:
     seeded.kafka.down = True
     assert "fake:9092" in run_module(module, seeded.ports, **COPY)["msg"]
 
 
-def test_bad_input_is_listed(seeded: OffsetsWorld, run_module: RunModule) -> None:
+def test_bad_input_is_listed(seeded: World, run_module: RunModule) -> None:
     wanted = [{"topic": "t", "partition": 1, "offset": 30}, {"topic": "t", "partition": 1, "offset": -1}]
     result = run_module(module, seeded.ports, group_id="green", offsets=wanted)
     assert len(result["faults"]) == 2
@@ -90,7 +90,7 @@ def test_bad_input_is_listed(seeded: OffsetsWorld, run_module: RunModule) -> Non
     ],
 )
 def test_options_that_do_not_fit(run_module: RunModule, options: dict[str, object], said: str) -> None:
-    result = run_module(module, OffsetsWorld().ports, **options)
+    result = run_module(module, World().ports, **options)
     assert said in result["msg"]
 
 
@@ -124,7 +124,7 @@ def test_options_that_do_not_fit(run_module: RunModule, options: dict[str, objec
     ],
 )
 def test_faults_before_anything_is_read(
-    seeded: OffsetsWorld, run_module: RunModule, options: dict[str, object], faults: list[str]
+    seeded: World, run_module: RunModule, options: dict[str, object], faults: list[str]
 ) -> None:
     result = run_module(module, seeded.ports, group_id="blue", **options)
     assert (result["rc"], result["changed"], len(result["faults"])) == (1, False, len(faults))
@@ -133,7 +133,7 @@ def test_faults_before_anything_is_read(
     assert (seeded.kafka.reads, seeded.kafka.writes) == (0, 0)
 
 
-def test_a_snapshot_as_data_and_as_file(seeded: OffsetsWorld, run_module: RunModule, tmp_path: Path) -> None:
+def test_a_snapshot_as_data_and_as_file(seeded: World, run_module: RunModule, tmp_path: Path) -> None:
     done = run_module(module, seeded.ports, **COPY)
     run_module(module, seeded.ports, group_id="green", snapshot=done["snapshot"])
     assert seeded.kafka.offsets["green"] == {}
@@ -149,7 +149,7 @@ def test_a_snapshot_as_data_and_as_file(seeded: OffsetsWorld, run_module: RunMod
     assert "is not JSON" in run_module(module, seeded.ports, group_id="blue", snapshot_file=str(kept))["msg"]
 
 
-def test_the_snapshot_of_a_hand_over(seeded: OffsetsWorld, run_module: RunModule) -> None:
+def test_the_snapshot_of_a_hand_over(seeded: World, run_module: RunModule) -> None:
     taken = HandoffSnapshot(7, "run", "hot", "blue", "green", "now", seeded.kafka.offsets["blue"], {}, {"t": "id-t"})
     for number, data in enumerate(to_chunks(taken)):
         seeded.cluster.put_others(chunk_name(snapshot_name("app", "a"), number), **data)
@@ -162,14 +162,14 @@ def test_the_snapshot_of_a_hand_over(seeded: OffsetsWorld, run_module: RunModule
     assert "created again" in run_module(module, seeded.ports, **restore)["faults"][0]
 
 
-def test_to_a_time(seeded: OffsetsWorld, run_module: RunModule) -> None:
+def test_to_a_time(seeded: World, run_module: RunModule) -> None:
     seeded.kafka.times = {T0: 4}
     result = run_module(module, seeded.ports, group_id="blue", to="timestamp", timestamp="2026-11-24T08:00:00+01:00")
     assert result["after"] == {"t": {"0": 4, "1": 100}}
     assert result["details"][1]["reason"] == "end of the log: no record at or after 2026-11-24T08:00:00+01:00"
 
 
-def test_a_group_is_removed(seeded: OffsetsWorld, run_module: RunModule) -> None:
+def test_a_group_is_removed(seeded: World, run_module: RunModule) -> None:
     predicted = run_module(module, seeded.ports, check=True, diff=True, group_id="blue", state="absent")
     done = run_module(module, seeded.ports, diff=True, group_id="blue", state="absent")
     assert (done["changed"], done["diff"]) == (True, predicted["diff"])

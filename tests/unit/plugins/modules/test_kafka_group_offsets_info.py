@@ -20,7 +20,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.modules import kafka_group_offsets_info as module
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
@@ -28,9 +27,9 @@ T0, T1, U0 = TopicPartition("t", 0), TopicPartition("t", 1), TopicPartition("u",
 
 
 @pytest.fixture
-def groups() -> OffsetsWorld:
+def groups() -> World:
     """order-a lags on t, order-b lost records of u, other is somebody else's."""
-    world = OffsetsWorld()
+    world = World()
     world.kafka.logs = {T0: LogRange(0, 100), T1: LogRange(5, 50), U0: LogRange(30, 40)}
     world.kafka.seed("order-a", {T0: CommittedOffset(70), T1: CommittedOffset(50)})
     world.kafka.seed("order-b", {U0: CommittedOffset(10, 2, "m")}, kind="consumer")
@@ -65,7 +64,7 @@ def test_info_with_kafka_down(behind: World, run_module: RunModule) -> None:
     assert run_module(module, behind.ports, group_id="g")["failed"] is True
 
 
-def test_groups_by_pattern(groups: OffsetsWorld, run_module: RunModule) -> None:
+def test_groups_by_pattern(groups: World, run_module: RunModule) -> None:
     seen = run_module(module, groups.ports, pattern="order-.*")
     assert [group["group_id"] for group in seen["groups"]] == ["order-a", "order-b"]
     first, second = seen["groups"]
@@ -76,7 +75,7 @@ def test_groups_by_pattern(groups: OffsetsWorld, run_module: RunModule) -> None:
     assert groups.kafka.writes == 0
 
 
-def test_groups_by_name_keep_their_order(groups: OffsetsWorld, run_module: RunModule) -> None:
+def test_groups_by_name_keep_their_order(groups: World, run_module: RunModule) -> None:
     seen = run_module(module, groups.ports, group_ids=["other", "nobody", "order-b", "other"], topics=["t"])
     assert [(group["group_id"], group["type"]) for group in seen["groups"]] == [
         ("other", "classic"),
@@ -92,7 +91,7 @@ def test_groups_by_name_keep_their_order(groups: OffsetsWorld, run_module: RunMo
     assert seen["groups"][0]["partitions"][1]["lost"] is None, "what was never committed lost nothing we know of"
 
 
-def test_more_groups_than_are_read_at_once(groups: OffsetsWorld, run_module: RunModule) -> None:
+def test_more_groups_than_are_read_at_once(groups: World, run_module: RunModule) -> None:
     names = [f"many-{number:02}" for number in range(40)]
     for name in names:
         groups.kafka.seed(name, {T0: CommittedOffset(1)})
@@ -101,7 +100,7 @@ def test_more_groups_than_are_read_at_once(groups: OffsetsWorld, run_module: Run
     assert {group["partitions"][0]["committed_offset"] for group in seen["groups"]} == {1}
 
 
-def test_topics_of_members_that_have_committed_nothing(groups: OffsetsWorld, run_module: RunModule) -> None:
+def test_topics_of_members_that_have_committed_nothing(groups: World, run_module: RunModule) -> None:
     groups.kafka.join("new", "c1")
     group = groups.kafka.known["new"]
     member = replace(group.members[0], assignment=frozenset({U0}))
@@ -121,12 +120,12 @@ def test_topics_of_members_that_have_committed_nothing(groups: OffsetsWorld, run
         ({"group_id": "order-a", "topics": ["nope"]}, "topic nope does not exist"),
     ],
 )
-def test_bad_input(groups: OffsetsWorld, run_module: RunModule, options: dict[str, t.Any], said: str) -> None:
+def test_bad_input(groups: World, run_module: RunModule, options: dict[str, t.Any], said: str) -> None:
     assert said in run_module(module, groups.ports, **options)["msg"]
 
 
 def test_what_the_retention_counts_from() -> None:
-    member = OffsetsWorld().kafka
+    member = World().kafka
     member.join("g", "c1")
     assert clock_of(member.known["g"]) == "stopped"
     assert clock_of(Group("g", "classic", "Empty", (), "consumer")) == "since_empty"
@@ -148,7 +147,7 @@ def test_an_expiry_is_a_bound() -> None:
     assert expiry(replace(empty, state="Stable"), 60, now, 1)["latest"] is None
 
 
-def test_offsets_in_an_open_transaction_are_looked_at(groups: OffsetsWorld, run_module: RunModule) -> None:
+def test_offsets_in_an_open_transaction_are_looked_at(groups: World, run_module: RunModule) -> None:
     """What was decided before is shown, and whose transaction it is; the other groups are as ever."""
     where = TopicPartition("__consumer_offsets", 3)
     groups.kafka.pending["order-a"] = {T1}
@@ -177,7 +176,7 @@ def test_offsets_in_an_open_transaction_are_looked_at(groups: OffsetsWorld, run_
     assert run_module(module, groups.ports, group_id="order-a")["pending_transactions"] is None
 
 
-def test_partitions_that_have_nothing_to_read_have_no_lag(groups: OffsetsWorld, run_module: RunModule) -> None:
+def test_partitions_that_have_nothing_to_read_have_no_lag(groups: World, run_module: RunModule) -> None:
     groups.kafka.logs |= {TopicPartition("u", number): LogRange(7, 7) for number in range(1, 12)}
     seen = run_module(module, groups.ports, group_id="order-b")
     assert (seen["total_lag"], len(seen["partitions"])) == (10, 12)

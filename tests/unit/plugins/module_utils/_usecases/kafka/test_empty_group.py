@@ -22,13 +22,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafk
     EMPTY_LASTS,
     wait_empty,
 )
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
 
 class Waiting:
     """A group of which things happen at certain times, and a wait for it. evicting: members that may be evicted, by client."""
 
-    def __init__(self, world: OffsetsWorld, *clients: str) -> None:
+    def __init__(self, world: World, *clients: str) -> None:
         self.world = world
         self.evictions: list[tuple[float, list[str]]] = []
         self.later: dict[float, t.Callable[[], None]] = {}
@@ -60,11 +60,11 @@ class Waiting:
 
 
 @pytest.fixture
-def world() -> OffsetsWorld:
-    return OffsetsWorld()
+def world() -> World:
+    return World()
 
 
-def test_a_group_that_empties_by_itself_is_believed_at_once(world: OffsetsWorld) -> None:
+def test_a_group_that_empties_by_itself_is_believed_at_once(world: World) -> None:
     waiting = Waiting(world, "a", "b")
     waiting.later[4.0] = waiting.there
     assert waiting.call() == []
@@ -74,7 +74,7 @@ def test_a_group_that_empties_by_itself_is_believed_at_once(world: OffsetsWorld)
     assert world.clock.time == 0.0
 
 
-def test_after_an_eviction_empty_has_to_last(world: OffsetsWorld) -> None:
+def test_after_an_eviction_empty_has_to_last(world: World) -> None:
     waiting = Waiting(world, "a", "b")
     assert waiting.call(timeout=0.0, evicting=("a", "b")) == ["a-1", "b-1"]
     assert waiting.evictions == [(0.0, ["a-1", "b-1"])]
@@ -82,7 +82,7 @@ def test_after_an_eviction_empty_has_to_last(world: OffsetsWorld) -> None:
 
 
 @pytest.mark.parametrize("heartbeat", [0.0, 0.1, 2.9, 5.0, 5.9])
-def test_one_that_joins_again_is_alive_and_is_not_fought(world: OffsetsWorld, heartbeat: float) -> None:
+def test_one_that_joins_again_is_alive_and_is_not_fought(world: World, heartbeat: float) -> None:
     """It hears of its eviction with its next heartbeat, and gets a new member id."""
     waiting = Waiting(world, "a")
     waiting.later[0.0 + heartbeat + 0.01] = lambda: waiting.there(Member("a-2", "a", "10.0.0.9"))
@@ -94,14 +94,14 @@ def test_one_that_joins_again_is_alive_and_is_not_fought(world: OffsetsWorld, he
     assert [row["member_id"] for row in raised.value.result["evicted"]] == ["a-1"]
 
 
-def test_a_stranger_that_comes_after_an_eviction_is_not_evicted(world: OffsetsWorld) -> None:
+def test_a_stranger_that_comes_after_an_eviction_is_not_evicted(world: World) -> None:
     waiting = Waiting(world, "a")
     waiting.later[3.0] = lambda: waiting.there(Member("x-1", "a", "10.0.0.9"))
     with pytest.raises(NoGoError, match="x-1"):
         waiting.call(evicting=("a",))
 
 
-def test_a_kip_848_member_comes_back_under_its_own_id(world: OffsetsWorld) -> None:
+def test_a_kip_848_member_comes_back_under_its_own_id(world: World) -> None:
     waiting = Waiting(world, "a")
     member = world.kafka.known["g"].members[0]
     waiting.later[4.0] = lambda: waiting.there(member)
@@ -109,7 +109,7 @@ def test_a_kip_848_member_comes_back_under_its_own_id(world: OffsetsWorld) -> No
         waiting.call(evicting=("a",))
 
 
-def test_a_member_that_does_not_go_is_not_evicted_for_ever(world: OffsetsWorld) -> None:
+def test_a_member_that_does_not_go_is_not_evicted_for_ever(world: World) -> None:
     waiting = Waiting(world, "a")
     member = world.kafka.known["g"].members[0]
     for tenth in range(60):
@@ -119,7 +119,7 @@ def test_a_member_that_does_not_go_is_not_evicted_for_ever(world: OffsetsWorld) 
     assert len(waiting.evictions) == 1
 
 
-def test_nobody_is_evicted_while_one_is_there_who_may_not_be(world: OffsetsWorld) -> None:
+def test_nobody_is_evicted_while_one_is_there_who_may_not_be(world: World) -> None:
     waiting = Waiting(world, "a", "stranger")
     with pytest.raises(GroupNotEmptyError, match=r"stranger-1 .client stranger at 10.0.0.1.") as raised:
         waiting.call(timeout=3.0, evicting=("a",))
@@ -129,7 +129,7 @@ def test_nobody_is_evicted_while_one_is_there_who_may_not_be(world: OffsetsWorld
     assert waiting.call(timeout=3.0, evicting=("a",)) == ["a-1"]
 
 
-def test_who_may_be_evicted_is_asked_at_every_look(world: OffsetsWorld) -> None:
+def test_who_may_be_evicted_is_asked_at_every_look(world: World) -> None:
     waiting = Waiting(world, "a")
     dead: list[str] = []
     waiting.later[3.0] = lambda: dead.append("a")
@@ -137,7 +137,7 @@ def test_who_may_be_evicted_is_asked_at_every_look(world: OffsetsWorld) -> None:
     assert 3.0 <= waiting.evictions[0][0] < 3.3
 
 
-def test_the_lock_is_held_and_ends_the_wait(world: OffsetsWorld) -> None:
+def test_the_lock_is_held_and_ends_the_wait(world: World) -> None:
     waiting = Waiting(world, "a")
     looks: list[float] = []
 
@@ -151,7 +151,7 @@ def test_the_lock_is_held_and_ends_the_wait(world: OffsetsWorld) -> None:
     assert max(after - before for before, after in itertools.pairwise(looks)) < 0.2
 
 
-def test_a_rebalance_without_members_is_not_empty(world: OffsetsWorld) -> None:
+def test_a_rebalance_without_members_is_not_empty(world: World) -> None:
     waiting = Waiting(world, "a")
     group = world.kafka.known["g"]
     waiting.later[1.0] = lambda: world.kafka.known.update(g=replace(group, members=(), state="PreparingRebalance"))

@@ -35,7 +35,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.remove_group import remove_group
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.set_offsets import set_offsets
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
 T0, T1, T2 = (TopicPartition("t", number) for number in range(3))
 COPY = OffsetRequest("green", from_group="blue", allow_create=True)
@@ -43,19 +43,19 @@ BLUE = {T0: CommittedOffset(10, 1, "a"), T1: CommittedOffset(20, 2, "")}
 
 
 @pytest.fixture
-def seeded() -> OffsetsWorld:
+def seeded() -> World:
     """Blue has committed two of three partitions."""
-    world = OffsetsWorld()
+    world = World()
     world.kafka.logs = {T0: LogRange(0, 100), T1: LogRange(0, 100), T2: LogRange(7, 100)}
     world.kafka.seed("blue", BLUE)
     return world
 
 
-def call(world: OffsetsWorld, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:
+def call(world: World, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:
     return shown(set_offsets(world.ports, request, check))
 
 
-def remove(world: OffsetsWorld, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:
+def remove(world: World, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:
     return shown(remove_group(world.ports, request, check))
 
 
@@ -64,7 +64,7 @@ def shown(result: dict[str, t.Any]) -> dict[str, t.Any]:
     return {**result, "diff": result["diff"]()}
 
 
-def test_check_real_repeat_check(seeded: OffsetsWorld) -> None:
+def test_check_real_repeat_check(seeded: World) -> None:
     predicted = call(seeded, COPY, check=True)
     assert predicted["changed"] is True
     assert predicted["diff"]["after"]["t-2"] == "offset 7, leader epoch -1, metadata ''"
@@ -82,7 +82,7 @@ def test_check_real_repeat_check(seeded: OffsetsWorld) -> None:
     assert seeded.kafka.writes == 1
 
 
-def test_only_what_differs_is_written(seeded: OffsetsWorld) -> None:
+def test_only_what_differs_is_written(seeded: World) -> None:
     seeded.kafka.seed("green", {T0: BLUE[T0], T1: CommittedOffset(5)})
     result = call(seeded, COPY)
     assert result["changed_partitions"] == 2
@@ -92,7 +92,7 @@ def test_only_what_differs_is_written(seeded: OffsetsWorld) -> None:
     assert result["details"] == only, "of the others the two offsets say it all"
 
 
-def test_what_there_is_to_say_of_a_partition_is_said(seeded: OffsetsWorld) -> None:
+def test_what_there_is_to_say_of_a_partition_is_said(seeded: World) -> None:
     seeded.kafka.logs[T1] = LogRange(25, 100)
     copy = replace(COPY, out_of_range="latest", missing="latest")
     done = call(seeded, copy)
@@ -117,12 +117,12 @@ def test_what_there_is_to_say_of_a_partition_is_said(seeded: OffsetsWorld) -> No
     assert gone["details"][0] == {"topic": "t", "partition": 0, "reason": "state is absent"}
 
 
-def test_explicit_offsets_leave_the_others_alone(seeded: OffsetsWorld) -> None:
+def test_explicit_offsets_leave_the_others_alone(seeded: World) -> None:
     call(seeded, OffsetRequest("green", explicit={T1: Desired(30)}, allow_create=True))
     assert seeded.kafka.offsets["green"] == {T1: CommittedOffset(30)}
 
 
-def test_topics_narrow_a_copy_down(seeded: OffsetsWorld) -> None:
+def test_topics_narrow_a_copy_down(seeded: World) -> None:
     other = TopicPartition("u", 0)
     seeded.kafka.logs[other] = LogRange(0, 5)
     seeded.kafka.offsets["blue"][other] = CommittedOffset(3)
@@ -130,7 +130,7 @@ def test_topics_narrow_a_copy_down(seeded: OffsetsWorld) -> None:
     assert seeded.kafka.offsets["green"] == {other: CommittedOffset(3)}
 
 
-def test_members_are_named_and_nothing_is_written(seeded: OffsetsWorld) -> None:
+def test_members_are_named_and_nothing_is_written(seeded: World) -> None:
     seeded.kafka.join("green", "order-1", "order-2")
     with pytest.raises(GroupNotEmptyError, match=r"order-1 .*order-2") as raised:
         call(seeded, COPY)
@@ -138,27 +138,27 @@ def test_members_are_named_and_nothing_is_written(seeded: OffsetsWorld) -> None:
     assert seeded.kafka.writes == 0
 
 
-def test_in_check_mode_members_are_a_warning(seeded: OffsetsWorld) -> None:
+def test_in_check_mode_members_are_a_warning(seeded: World) -> None:
     seeded.kafka.join("green", "order-1")
     result = call(seeded, COPY, check=True)
     assert result["changed"] is True
     assert "order-1" in result["warnings"][0]
 
 
-def test_a_group_that_needs_no_change_may_have_members(seeded: OffsetsWorld) -> None:
+def test_a_group_that_needs_no_change_may_have_members(seeded: World) -> None:
     call(seeded, COPY)
     seeded.kafka.join("green", "order-1")
     assert call(seeded, COPY)["changed"] is False
 
 
 @pytest.mark.parametrize("kind", ["share", "streams"])
-def test_other_kinds_of_groups_are_explained(seeded: OffsetsWorld, kind: str) -> None:
+def test_other_kinds_of_groups_are_explained(seeded: World, kind: str) -> None:
     seeded.kafka.known["green"] = Group("green", kind, "Empty")
     with pytest.raises(OffsetsError, match="Group green is a"):
         call(seeded, COPY)
 
 
-def test_a_member_that_joins_under_way(seeded: OffsetsWorld) -> None:
+def test_a_member_that_joins_under_way(seeded: World) -> None:
     seeded.kafka.before_commit = lambda: seeded.kafka.join("green", "late")
     with pytest.raises(GroupNotEmptyError) as raised:
         call(seeded, COPY)
@@ -166,7 +166,7 @@ def test_a_member_that_joins_under_way(seeded: OffsetsWorld) -> None:
     assert "green" not in seeded.kafka.offsets
 
 
-def test_a_partial_refusal_says_what_moved_and_a_second_run_converges(seeded: OffsetsWorld) -> None:
+def test_a_partial_refusal_says_what_moved_and_a_second_run_converges(seeded: World) -> None:
     seeded.kafka.refuse = {T1: "TOPIC_AUTHORIZATION_FAILED"}
     with pytest.raises(OffsetsError, match="t-1 \\(TOPIC_AUTHORIZATION_FAILED\\)") as raised:
         call(seeded, COPY)
@@ -180,13 +180,13 @@ def test_a_partial_refusal_says_what_moved_and_a_second_run_converges(seeded: Of
     assert call(seeded, COPY)["changed"] is False
 
 
-def test_an_offset_that_does_not_read_back_is_a_failure(seeded: OffsetsWorld) -> None:
+def test_an_offset_that_does_not_read_back_is_a_failure(seeded: World) -> None:
     seeded.kafka.loses = {T0}
     with pytest.raises(OffsetsError, match="t-0 \\(reads back as not committed\\)"):
         call(seeded, COPY)
 
 
-def test_faults_stop_everything(seeded: OffsetsWorld) -> None:
+def test_faults_stop_everything(seeded: World) -> None:
     seeded.kafka.logs[T0] = LogRange(50, 100)
     with pytest.raises(OffsetsError, match="2 fault") as raised:
         call(seeded, replace(COPY, missing="fail"))
@@ -196,7 +196,7 @@ def test_faults_stop_everything(seeded: OffsetsWorld) -> None:
     assert raised.value.result["after"] == {"t": {"1": 20}}
 
 
-def test_what_does_not_exist_is_listed(seeded: OffsetsWorld) -> None:
+def test_what_does_not_exist_is_listed(seeded: World) -> None:
     wanted = {TopicPartition("t", 9): Desired(1), TopicPartition("nope", 0): Desired(1)}
     with pytest.raises(InvalidSettingsError) as raised:
         call(seeded, OffsetRequest("gren", explicit=wanted))
@@ -215,14 +215,14 @@ def test_what_does_not_exist_is_listed(seeded: OffsetsWorld) -> None:
         call(seeded, replace(COPY, from_group="green"))
 
 
-def test_kafka_down(seeded: OffsetsWorld) -> None:
+def test_kafka_down(seeded: World) -> None:
     seeded.kafka.down = True
     with pytest.raises(KafkaError, match="fake:9092"):
         call(seeded, COPY)
     assert seeded.kafka.writes == 0
 
 
-def test_a_new_group_needs_permission(seeded: OffsetsWorld) -> None:
+def test_a_new_group_needs_permission(seeded: World) -> None:
     for check in (True, False):
         with pytest.raises(InvalidSettingsError, match="group green does not exist"):
             call(seeded, replace(COPY, allow_create=False), check)
@@ -240,7 +240,7 @@ POSITIONS = {
 
 
 @pytest.mark.parametrize("kind", POSITIONS)
-def test_places_in_the_log(seeded: OffsetsWorld, kind: str) -> None:
+def test_places_in_the_log(seeded: World, kind: str) -> None:
     to, wanted, reason = POSITIONS[kind]
     seeded.kafka.times = {T0: 40}
     request = OffsetRequest("blue", to=to, topics=("t",))
@@ -255,7 +255,7 @@ def test_places_in_the_log(seeded: OffsetsWorld, kind: str) -> None:
     assert call(seeded, request)["changed"] is (kind == "shift")
 
 
-def test_a_shift_that_leaves_the_log(seeded: OffsetsWorld) -> None:
+def test_a_shift_that_leaves_the_log(seeded: World) -> None:
     request = OffsetRequest("blue", to=Position("shift", shift=-15))
     with pytest.raises(OffsetsError, match="t-0: offset -5 lies before the beginning of the log"):
         call(seeded, request)
@@ -263,14 +263,14 @@ def test_a_shift_that_leaves_the_log(seeded: OffsetsWorld) -> None:
     assert {tp: c.offset for tp, c in seeded.kafka.offsets["blue"].items()} == {T0: 0, T1: 5, T2: 7}
 
 
-def test_a_filter_by_partition(seeded: OffsetsWorld) -> None:
+def test_a_filter_by_partition(seeded: World) -> None:
     call(seeded, replace(COPY, topics=("t",), partitions=frozenset({1})))
     assert seeded.kafka.offsets["green"] == {T1: BLUE[T1]}
     with pytest.raises(InvalidSettingsError, match="partition t-7 does not exist"):
         call(seeded, replace(COPY, topics=("t",), partitions=frozenset({7})))
 
 
-def test_forward_only(seeded: OffsetsWorld) -> None:
+def test_forward_only(seeded: World) -> None:
     seeded.kafka.seed("green", {T0: CommittedOffset(11), T1: CommittedOffset(19)})
     with pytest.raises(OffsetsError, match=r"t-0: would go back from 11 to 10 .*forward_only is set") as raised:
         call(seeded, replace(COPY, forward_only=True))
@@ -280,7 +280,7 @@ def test_forward_only(seeded: OffsetsWorld) -> None:
     assert seeded.kafka.offsets["green"][T0] == BLUE[T0]
 
 
-def test_the_returned_snapshot_undoes_a_change(seeded: OffsetsWorld) -> None:
+def test_the_returned_snapshot_undoes_a_change(seeded: World) -> None:
     before = {T0: CommittedOffset(3, 1, "mine")}
     seeded.kafka.seed("green", before)
     predicted, done = call(seeded, COPY, check=True), call(seeded, COPY)
@@ -294,7 +294,7 @@ def test_the_returned_snapshot_undoes_a_change(seeded: OffsetsWorld) -> None:
     assert seeded.kafka.offsets["green"] == {**BLUE, T2: CommittedOffset(7)}
 
 
-def test_a_snapshot_does_not_survive_its_topic(seeded: OffsetsWorld) -> None:
+def test_a_snapshot_does_not_survive_its_topic(seeded: World) -> None:
     taken = call(seeded, COPY)["snapshot"]
     seeded.kafka.topic_ids["t"] = "another"
     with pytest.raises(
@@ -303,20 +303,20 @@ def test_a_snapshot_does_not_survive_its_topic(seeded: OffsetsWorld) -> None:
         call(seeded, OffsetRequest("green").limited(parse(taken, "undo")))
 
 
-def test_an_epoch_of_a_former_topic_is_refused(seeded: OffsetsWorld) -> None:
+def test_an_epoch_of_a_former_topic_is_refused(seeded: World) -> None:
     seeded.kafka.logs[T1] = LogRange(0, 100, epoch=1)
     with pytest.raises(OffsetsError, match="t-1: offset 20 was committed in leader epoch 2, the log is in epoch 1"):
         call(seeded, COPY)
 
 
-def test_a_topic_created_again_under_way(seeded: OffsetsWorld) -> None:
+def test_a_topic_created_again_under_way(seeded: World) -> None:
     seeded.kafka.after_commit = lambda: seeded.kafka.topic_ids.update(t="another")
     with pytest.raises(OffsetsError, match="topic t was deleted and created again since it was read") as raised:
         call(seeded, COPY)
     assert (raised.value.result["changed"], len(raised.value.result["moved"])) == (True, 3)
 
 
-def test_partitions_added_under_way_are_named_and_a_second_run_converges(seeded: OffsetsWorld) -> None:
+def test_partitions_added_under_way_are_named_and_a_second_run_converges(seeded: World) -> None:
     new = TopicPartition("t", 3)
     seeded.kafka.after_commit = lambda: seeded.kafka.logs.update({new: LogRange(0, 5)})
     with pytest.raises(OffsetsError, match="topic t grew from 3 to 4 partitions"):
@@ -325,7 +325,7 @@ def test_partitions_added_under_way_are_named_and_a_second_run_converges(seeded:
     assert seeded.kafka.offsets["green"][new] == CommittedOffset(0)
 
 
-def test_members_are_waited_for_and_what_they_committed_counts(seeded: OffsetsWorld) -> None:
+def test_members_are_waited_for_and_what_they_committed_counts(seeded: World) -> None:
     kafka, clock = seeded.kafka, seeded.clock
     kafka.seed("green", {T0: CommittedOffset(1)})
     kafka.join("green", "order-1")
@@ -350,7 +350,7 @@ def test_members_are_waited_for_and_what_they_committed_counts(seeded: OffsetsWo
     assert (raised.value.result["changed"], raised.value.result["members"][0]["host"]) == (False, "10.0.0.1")
 
 
-def test_static_members_are_evicted_when_asked(seeded: OffsetsWorld) -> None:
+def test_static_members_are_evicted_when_asked(seeded: World) -> None:
     seeded.kafka.join_static("green", "pod-0", "pod-1")
     with pytest.raises(GroupNotEmptyError, match=r"2 of them are static .*set evict_static_members"):
         call(seeded, COPY)
@@ -361,7 +361,7 @@ def test_static_members_are_evicted_when_asked(seeded: OffsetsWorld) -> None:
     assert seeded.kafka.offsets["green"][T0] == BLUE[T0]
 
 
-def test_a_running_static_member_is_not_fought(seeded: OffsetsWorld) -> None:
+def test_a_running_static_member_is_not_fought(seeded: World) -> None:
     seeded.kafka.join_static("green", "pod-0")
     seeded.kafka.stubborn = True
     with pytest.raises(NoGoError, match=r"joined again after an eviction: pod-0-id-again \(client app at") as raised:
@@ -371,7 +371,7 @@ def test_a_running_static_member_is_not_fought(seeded: OffsetsWorld) -> None:
     assert "green" not in seeded.kafka.offsets
 
 
-def test_dynamic_members_are_never_evicted(seeded: OffsetsWorld) -> None:
+def test_dynamic_members_are_never_evicted(seeded: World) -> None:
     seeded.kafka.join("green", "order-1")
     seeded.kafka.join_static("green", "pod-0")
     with pytest.raises(GroupNotEmptyError):
@@ -379,7 +379,7 @@ def test_dynamic_members_are_never_evicted(seeded: OffsetsWorld) -> None:
     assert seeded.kafka.writes == 0
 
 
-def test_a_lost_answer_is_decided_by_reading_back(seeded: OffsetsWorld) -> None:
+def test_a_lost_answer_is_decided_by_reading_back(seeded: World) -> None:
     seeded.kafka.breaks = True
     with pytest.raises(KafkaError, match="3 of 3 offsets of group green had moved by then") as raised:
         call(seeded, COPY)
@@ -388,14 +388,14 @@ def test_a_lost_answer_is_decided_by_reading_back(seeded: OffsetsWorld) -> None:
     assert call(seeded, COPY)["changed"] is False
 
 
-def test_kafka_gone_after_the_commit_is_said_to_be_unknown(seeded: OffsetsWorld) -> None:
+def test_kafka_gone_after_the_commit_is_said_to_be_unknown(seeded: World) -> None:
     seeded.kafka.after_commit = lambda: setattr(seeded.kafka, "down", True)
     with pytest.raises(OffsetsError, match="is unknown, they could not be read back") as raised:
         call(seeded, COPY)
     assert (raised.value.result["changed"], raised.value.result["moved"]) == (True, None)
 
 
-def test_the_number_of_lost_records_is_told(seeded: OffsetsWorld) -> None:
+def test_the_number_of_lost_records_is_told(seeded: World) -> None:
     seeded.kafka.logs.update({T0: LogRange(15, 100), T1: LogRange(50, 100)})
     with pytest.raises(OffsetsError, match="5 records are lost") as raised:
         call(seeded, COPY)
@@ -405,7 +405,7 @@ def test_the_number_of_lost_records_is_told(seeded: OffsetsWorld) -> None:
     assert done["lost"] == 35
 
 
-def test_offsets_of_a_topic_are_removed(seeded: OffsetsWorld) -> None:
+def test_offsets_of_a_topic_are_removed(seeded: World) -> None:
     other = TopicPartition("u", 0)
     seeded.kafka.logs[other] = LogRange(0, 5)
     seeded.kafka.offsets["blue"][other] = CommittedOffset(3)
@@ -422,14 +422,14 @@ def test_offsets_of_a_topic_are_removed(seeded: OffsetsWorld) -> None:
     assert {tp: c for tp, c in seeded.kafka.offsets["blue"].items() if tp != other} == BLUE
 
 
-def test_a_removal_that_is_refused_in_part(seeded: OffsetsWorld) -> None:
+def test_a_removal_that_is_refused_in_part(seeded: World) -> None:
     seeded.kafka.refuse = {T1: "TOPIC_AUTHORIZATION_FAILED"}
     with pytest.raises(OffsetsError, match="t-1 \\(TOPIC_AUTHORIZATION_FAILED\\)") as raised:
         call(seeded, OffsetRequest("blue", remove=True, topics=("t",)))
     assert raised.value.result["moved"] == ["t-0"]
 
 
-def test_a_group_is_removed(seeded: OffsetsWorld) -> None:
+def test_a_group_is_removed(seeded: World) -> None:
     request = OffsetRequest("blue", remove=True)
     predicted = remove(seeded, request, check=True)
     assert (predicted["changed"], seeded.kafka.writes) == (True, 0)
@@ -444,7 +444,7 @@ def test_a_group_is_removed(seeded: OffsetsWorld) -> None:
     assert seeded.kafka.offsets["blue"] == BLUE
 
 
-def test_a_group_in_use_is_not_removed(seeded: OffsetsWorld) -> None:
+def test_a_group_in_use_is_not_removed(seeded: World) -> None:
     request = OffsetRequest("blue", remove=True)
     seeded.kafka.join("blue", "order-1")
     with pytest.raises(GroupNotEmptyError, match=r"order-1.* cannot be deleted"):
@@ -460,7 +460,7 @@ def test_a_group_in_use_is_not_removed(seeded: OffsetsWorld) -> None:
         remove(seeded, request)
 
 
-def test_what_is_known_already_is_not_read_again(seeded: OffsetsWorld) -> None:
+def test_what_is_known_already_is_not_read_again(seeded: World) -> None:
     call(seeded, COPY)
     assert len(seeded.kafka.fetched) == 1, "neither the new group's, nor the source's once more; only what was written"
 
@@ -469,7 +469,7 @@ HOLDER = OpenTransaction(TopicPartition("__consumer_offsets", 3), 4001, 7, 120, 
 
 
 @pytest.mark.parametrize("group", ["blue", "green"])
-def test_offsets_in_an_open_transaction_are_waited_for(seeded: OffsetsWorld, group: str) -> None:
+def test_offsets_in_an_open_transaction_are_waited_for(seeded: World, group: str) -> None:
     """Of the source, whose transaction says where it is; of the target, where it would decide what was written."""
     kafka, clock = seeded.kafka, seeded.clock
     kafka.seed("green", {T0: CommittedOffset(1)})
@@ -491,7 +491,7 @@ def test_offsets_in_an_open_transaction_are_waited_for(seeded: OffsetsWorld, gro
     assert kafka.offsets["green"][T0] == (CommittedOffset(30) if group == "blue" else BLUE[T0])
 
 
-def test_a_transaction_that_begins_under_way_leaves_it_unknown(seeded: OffsetsWorld) -> None:
+def test_a_transaction_that_begins_under_way_leaves_it_unknown(seeded: World) -> None:
     seeded.kafka.after_commit = lambda: seeded.kafka.pending.update(green={T1})
     with pytest.raises(
         OffsetsError, match="could not be read back: Offsets of group green are part of an open transaction"
@@ -499,7 +499,7 @@ def test_a_transaction_that_begins_under_way_leaves_it_unknown(seeded: OffsetsWo
         call(seeded, COPY)
 
 
-def test_a_removal_takes_what_an_open_transaction_has(seeded: OffsetsWorld) -> None:
+def test_a_removal_takes_what_an_open_transaction_has(seeded: World) -> None:
     """Kafka removes it, too; else the offset would come back when the transaction ends."""
     seeded.kafka.pending["blue"] = {T0, T2}
     request = OffsetRequest("blue", remove=True, topics=("t",))
@@ -517,7 +517,7 @@ def test_a_removal_takes_what_an_open_transaction_has(seeded: OffsetsWorld) -> N
     assert "blue" not in seeded.kafka.known
 
 
-def test_a_commit_before_a_marker_is_no_loss(seeded: OffsetsWorld) -> None:
+def test_a_commit_before_a_marker_is_no_loss(seeded: World) -> None:
     seeded.kafka.logs[T0] = LogRange(11, 11)
     done = call(seeded, COPY)
     assert seeded.kafka.offsets["green"][T0] == CommittedOffset(11)

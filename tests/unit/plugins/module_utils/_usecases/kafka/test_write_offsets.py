@@ -23,22 +23,22 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafk
     change_offsets,
     write_offsets,
 )
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
 T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
 WANTED = {T0: CommittedOffset(10, 1, "bg:3"), T1: CommittedOffset(20)}
 
 
 @pytest.fixture
-def there() -> OffsetsWorld:
+def there() -> World:
     """A group that has one of the offsets already."""
-    world = OffsetsWorld()
+    world = World()
     world.kafka.logs = {T0: LogRange(0, 100), T1: LogRange(0, 100)}
     world.kafka.seed("g", {T0: WANTED[T0]})
     return world
 
 
-def test_only_what_differs_is_written_and_counted(there: OffsetsWorld) -> None:
+def test_only_what_differs_is_written_and_counted(there: World) -> None:
     assert write_offsets(there.ports, "g", WANTED) == 1
     assert there.kafka.offsets["g"] == WANTED
     assert write_offsets(there.ports, "g", WANTED) == 0
@@ -48,7 +48,7 @@ def test_only_what_differs_is_written_and_counted(there: OffsetsWorld) -> None:
     assert write_offsets(there.ports, "new", WANTED) == 2
 
 
-def test_what_does_not_read_back_is_a_failure(there: OffsetsWorld) -> None:
+def test_what_does_not_read_back_is_a_failure(there: World) -> None:
     there.kafka.loses = {T1}
     with pytest.raises(
         OffsetsError, match=r"1 of 1 offsets of group g were not set: t-1 \(reads back as not committed\)"
@@ -63,7 +63,7 @@ def test_what_does_not_read_back_is_a_failure(there: OffsetsWorld) -> None:
         write_offsets(there.ports, "g", WANTED)
 
 
-def test_members_transactions_and_trouble_pass_through(there: OffsetsWorld) -> None:
+def test_members_transactions_and_trouble_pass_through(there: World) -> None:
     there.kafka.before_commit = lambda: there.kafka.join("g", "late")
     with pytest.raises(GroupNotEmptyError):
         write_offsets(there.ports, "g", WANTED)
@@ -80,7 +80,7 @@ def test_members_transactions_and_trouble_pass_through(there: OffsetsWorld) -> N
     assert there.kafka.offsets["g"] == WANTED, "which says nothing about the write"
 
 
-def test_after_trouble_it_is_looked_what_was_done(there: OffsetsWorld) -> None:
+def test_after_trouble_it_is_looked_what_was_done(there: World) -> None:
     there.kafka.breaks = True
     done = change_offsets(there.ports, "g", {T1: WANTED[T1]}, {"topics": lambda: there.kafka.topics(["t"])})
     assert (done.wrong, done.unread, str(done.trouble)) == ({}, None, "no usable answer from Kafka at fake:9092")
@@ -90,7 +90,7 @@ def test_after_trouble_it_is_looked_what_was_done(there: OffsetsWorld) -> None:
     assert (done.wrong, str(done.unread)) == ({}, "Kafka at fake:9092 does not answer")
 
 
-def test_removals(there: OffsetsWorld) -> None:
+def test_removals(there: World) -> None:
     done = change_offsets(there.ports, "g", {T0: None, T1: WANTED[T1]})
     assert (done.wrong, there.kafka.offsets["g"]) == ({}, {T1: WANTED[T1]})
     there.kafka.refuse = {T1: "TOPIC_AUTHORIZATION_FAILED"}
