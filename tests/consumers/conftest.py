@@ -4,7 +4,7 @@ import pytest
 
 from bgconsumer import worker as worker_module
 from bgconsumer.model import State
-from tests.consumers.fakes import FakeKafka
+from tests.consumers.fakes import GroupBroker
 from tests.consumers.worker_pod import Pod
 
 
@@ -18,7 +18,7 @@ def no_waiting(monkeypatch):
 
 @pytest.fixture
 def kafka():
-    kafka = FakeKafka(partitions=2)
+    kafka = GroupBroker(partitions=2)
     kafka.produce(0, 10)
     kafka.produce(1, 10)
     return kafka

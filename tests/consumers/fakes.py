@@ -51,7 +51,7 @@ class FakeGroup:
 
 
 @dataclass
-class FakeKafka:
+class GroupBroker:
     partitions: int = 4
     log: dict[TopicPartition, int] = field(default_factory=dict)  # log end offsets; every offset holds a record
     log_start: dict[TopicPartition, int] = field(default_factory=dict)
@@ -66,9 +66,9 @@ class FakeKafka:
 
 
 class FakeMember:
-    """`GroupMember` on `FakeKafka`."""
+    """`GroupMember` on `GroupBroker`."""
 
-    def __init__(self, kafka: FakeKafka, group: str, name: str) -> None:
+    def __init__(self, kafka: GroupBroker, group: str, name: str) -> None:
         self._kafka = kafka
         self._group = kafka.group(group)
         self.member_id = name

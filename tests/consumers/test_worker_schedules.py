@@ -15,7 +15,7 @@ from bgconsumer.commands import Command
 from bgconsumer.contract import Contract
 from bgconsumer.model import NOTHING_HANDED, ActiveRecord, ContractError, Handoff, State, counts
 from bgconsumer.worker import Worker
-from tests.consumers.fakes import TEMPORARY, FakeClock, FakeKafka, FakeLedger, FakeMember, tp
+from tests.consumers.fakes import TEMPORARY, FakeClock, FakeLedger, FakeMember, GroupBroker, tp
 
 PARTITIONS = 5
 
@@ -42,7 +42,7 @@ class World:
         self.random = random.Random(seed)
         self.crashes = crashes
         self.kills = kills
-        self.kafka = FakeKafka(PARTITIONS)
+        self.kafka = GroupBroker(PARTITIONS)
         self.rows = []
         self.forgiven = Counter()
         self.record = ActiveRecord("blue", 1, "stable", 1)

@@ -128,7 +128,7 @@ class SimMember:
 class SimGroup:
     """A classic consumer group with eager rebalances. kind: what it says of itself. evicted: who was thrown out by hand."""
 
-    broker: Broker
+    broker: SimBroker
     group_id: str
     kind: str = "classic"
     state: str = "Empty"
@@ -305,7 +305,7 @@ class SimGroup:
         return Group(self.group_id, self.kind, self.state, members)
 
 
-class Broker:
+class SimBroker:
     """The cluster."""
 
     def __init__(self, scheduler: Scheduler, rng: random.Random) -> None:

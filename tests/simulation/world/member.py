@@ -12,8 +12,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 from tests.simulation.world.broker import (
     EVICTION_NEWS,
     SESSION_TIMEOUT,
-    Broker,
     LostError,
+    SimBroker,
     SimGroup,
     TemporaryError,
 )
@@ -34,7 +34,9 @@ class Fetched:
 class GroupMember:
     """``generation`` grows at every assignment, revocation and loss; ``assigned`` is None while there is none."""
 
-    def __init__(self, broker: Broker, group_id: str, topics: tuple[str, ...], process: Process, wake: Signal) -> None:
+    def __init__(
+        self, broker: SimBroker, group_id: str, topics: tuple[str, ...], process: Process, wake: Signal
+    ) -> None:
         self.broker = broker
         self.group: SimGroup = broker.group(group_id)
         self.topics = topics

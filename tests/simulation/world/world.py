@@ -19,7 +19,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.appl
     Timeouts,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
-from tests.simulation.world.broker import Broker
+from tests.simulation.world.broker import SimBroker
 from tests.simulation.world.cluster import ApiServer, SimWorkload
 from tests.simulation.world.ledger import Entry, Ledger
 from tests.simulation.world.pods import Container, ModelPod, PlainPod
@@ -79,7 +79,7 @@ class World:
     ) -> None:
         self.rng = random.Random(seed)
         self.scheduler = Scheduler()
-        self.broker = Broker(self.scheduler, self.rng)
+        self.broker = SimBroker(self.scheduler, self.rng)
         self.ledger = Ledger()
         self.contract = contract
         self.rate = rate

@@ -60,8 +60,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
 Partition = tuple[str, int]
 
 
-class Broker:
-    """Start with ``with Broker() as broker``. errors: error codes for the next requests, by name of the request."""
+class WireBroker:
+    """Start with ``with WireBroker() as broker``. errors: error codes for the next requests, by name of the request."""
 
     def __init__(self) -> None:
         self.logs: dict[Partition, tuple[int, int]] = {}
@@ -109,7 +109,7 @@ class Broker:
         """host:port."""
         return f"127.0.0.1:{self._socket.getsockname()[1]}"
 
-    def __enter__(self) -> Broker:
+    def __enter__(self) -> WireBroker:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 

@@ -5,7 +5,7 @@
 """A stand-in for the control endpoint of a consumer, in every dialect at once, with faults on demand.
 
 It imitates requests and answers as they are documented by bg/v1, Spring Cloud Stream, Kafka Connect and Shawarma; it
-consumes nothing. Tests of the use case call ``Endpoint.handle``; on the test bed the text of this file is the program of
+consumes nothing. Tests of the use case call ``FakeEndpoint.handle``; on the test bed the text of this file is the program of
 real pods, so it needs nothing but Python's own library.
 """
 
@@ -23,7 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 Answer = tuple[int, bytes]
 
 
-class Endpoint:
+class FakeEndpoint:
     """One pod. state: running, paused or stopped. partitions: how many it owns. token: asked of whoever commands.
 
     shared: a file that holds the state for all workers of a Connect cluster. fault: 500, broken, hang, slow, refuse, die,
@@ -223,7 +223,7 @@ def _json(status: int, answer: t.Any) -> Answer:
     return status, json.dumps(answer).encode()
 
 
-def handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
+def handler(endpoint: FakeEndpoint) -> type[BaseHTTPRequestHandler]:
     """Serves the endpoint over HTTP/1.1 with keep-alive."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -257,7 +257,7 @@ def main() -> None:
     """Serve port 8080 (PORT), over TLS with the files of TLS_DIRECTORY."""
     threading.stack_size(256 * 1024)
     settings = os.environ
-    endpoint = Endpoint(
+    endpoint = FakeEndpoint(
         settings.get("HOSTNAME", "p"),
         int(settings.get("PARTITIONS", "1")),
         settings.get("TOKEN", ""),

@@ -26,7 +26,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import Endpoint
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import FakeEndpoint
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import FakeKafka, nothing
 
 
@@ -191,7 +191,7 @@ class FakeConsumers:
     """
 
     pods: dict[str, FakePod] = field(default_factory=dict)
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    endpoints: dict[str, FakeEndpoint] = field(default_factory=dict)
     sent: list[tuple[str, str, t.Any]] = field(default_factory=list)
     reads: int = 0
     timeouts: list[float] = field(default_factory=list)
@@ -289,7 +289,7 @@ class World:
             parallel=InOrder(),
         )
 
-    def add_endpoints(self, workload: str, base_path: str, **endpoints: Endpoint) -> None:
+    def add_endpoints(self, workload: str, base_path: str, **endpoints: FakeEndpoint) -> None:
         """A Deployment whose pods speak another dialect."""
         self.add_pods(workload, **{name: FakePod() for name in endpoints})
         self.consumers.endpoints.update(endpoints)

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.modules import consumer_pause as module
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import Endpoint
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import FakeEndpoint
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import FakePod, World
 
@@ -63,7 +63,7 @@ def test_stopped(running: World, run_module: RunModule) -> None:
 
 
 def test_another_dialect(world: World, run_module: RunModule) -> None:
-    world.add_endpoints("blue", "/actuator/bindings", p1=Endpoint("p1"))
+    world.add_endpoints("blue", "/actuator/bindings", p1=FakeEndpoint("p1"))
     given = {"name": "blue", "namespace": "n", "dialect": "spring_cloud_stream", "targets": ["orders-in-0"]}
     predicted = run_module(module, world.ports, check=True, diff=True, state="paused", **given)
     done = run_module(module, world.ports, diff=True, state="paused", **given)
@@ -74,7 +74,7 @@ def test_another_dialect(world: World, run_module: RunModule) -> None:
 
 
 def test_a_custom_dialect(world: World, run_module: RunModule) -> None:
-    world.add_endpoints("blue", "", p1=Endpoint("p1"))
+    world.add_endpoints("blue", "", p1=FakeEndpoint("p1"))
     requests = [{"method": "PUT", "path": "/consumer", "body": {"hold": True}}]
     custom = {"status": {"path": "/consumer"}, "states": {"paused": {"when": "consumer.hold", "requests": requests}}}
     given = {"name": "blue", "namespace": "n", "dialect": "custom", "state": "paused"}

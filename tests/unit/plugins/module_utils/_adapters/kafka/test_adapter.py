@@ -31,7 +31,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     LogRange,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import Broker
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import WireBroker
 from ansible_collections.streamops.bluegreen.tests.unit.waiting import HANG, NEVER, ended, joined
 
 # kafka-python leaves sockets of failed connections to the garbage collector.
@@ -42,9 +42,9 @@ NOT_COORDINATOR, LOADING, NOT_LEADER, UNKNOWN_MEMBER, DENIED = 16, 14, 6, 25, 29
 
 
 @pytest.fixture
-def broker() -> t.Iterator[Broker]:
+def broker() -> t.Iterator[WireBroker]:
     """A broker with one topic of two partitions."""
-    with Broker() as started:
+    with WireBroker() as started:
         started.logs = {("t", 0): (5, 100), ("t", 1): (0, 50)}
         yield started
 
@@ -73,12 +73,12 @@ def connect() -> t.Iterator[Connect]:
 
 
 @pytest.fixture
-def kafka(broker: Broker, connect: Connect) -> KafkaAdapter:
+def kafka(broker: WireBroker, connect: Connect) -> KafkaAdapter:
     """An adapter connected to the broker."""
     return connect(broker.address)
 
 
-def test_a_round_trip_of_offsets(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_a_round_trip_of_offsets(kafka: KafkaAdapter, broker: WireBroker) -> None:
     offsets = {T0: CommittedOffset(7, 3, "bg:4")}
     assert kafka.commit("g", offsets) == {}
     assert kafka.committed("g", [T0, T1]) == offsets
@@ -86,7 +86,7 @@ def test_a_round_trip_of_offsets(kafka: KafkaAdapter, broker: Broker) -> None:
     assert kafka.committed_topics("other") == set()
 
 
-def test_nothing_asked_is_nothing_sent(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_nothing_asked_is_nothing_sent(kafka: KafkaAdapter, broker: WireBroker) -> None:
     assert kafka.topics([]) == {}
     assert kafka.groups([]) == {}
     assert kafka.committed("g", []) == {}
@@ -100,7 +100,7 @@ def test_nothing_asked_is_nothing_sent(kafka: KafkaAdapter, broker: Broker) -> N
 
 
 @pytest.mark.parametrize("code", [NOT_COORDINATOR, LOADING, 15])
-def test_a_coordinator_that_moved_is_looked_up_again(kafka: KafkaAdapter, broker: Broker, code: int) -> None:
+def test_a_coordinator_that_moved_is_looked_up_again(kafka: KafkaAdapter, broker: WireBroker, code: int) -> None:
     kafka.committed("g", [T0])
     broker.errors["OffsetFetchRequest"].append(code)
     assert kafka.committed("g", [T0]) == {}
@@ -109,7 +109,7 @@ def test_a_coordinator_that_moved_is_looked_up_again(kafka: KafkaAdapter, broker
     assert broker.requests["FindCoordinatorRequest"] == 3, "once for each error, and never otherwise"
 
 
-def test_offsets_of_an_open_transaction_are_told_at_once(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_offsets_of_an_open_transaction_are_told_at_once(kafka: KafkaAdapter, broker: WireBroker) -> None:
     """Who may wait asks again; who only looks gets what was decided before, with one more request."""
     broker.offsets["g"] = {("t", 0): (7, 0, ""), ("t", 1): (8, 0, "")}
     assert kafka.committed_or_pending("g", [T0, T1]) == (kafka.committed("g", [T0, T1]), frozenset())
@@ -134,7 +134,7 @@ def test_offsets_of_an_open_transaction_are_told_at_once(kafka: KafkaAdapter, br
     assert broker.requests["OffsetFetchRequest"] == 5
 
 
-def test_transactions_that_may_hold_offsets_of_a_group(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_transactions_that_may_hold_offsets_of_a_group(kafka: KafkaAdapter, broker: WireBroker) -> None:
     """Those on the group's partition of the offsets topic; begin and timeout are their coordinators' to tell."""
     for number in range(5):
         broker.logs[(OFFSETS_TOPIC, number)] = (0, 50)
@@ -155,14 +155,14 @@ def test_transactions_that_may_hold_offsets_of_a_group(kafka: KafkaAdapter, brok
         kafka.transactions_beside("g")
 
 
-def test_a_partition_that_may_not_be_read_is_an_error(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_a_partition_that_may_not_be_read_is_an_error(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.errors["OffsetFetchRequest"].append(DENIED)
     with pytest.raises(KafkaError, match="TOPIC_AUTHORIZATION_FAILED \\(partition t-0\\)"):
         kafka.committed("g", [T0])
     assert broker.requests["OffsetFetchRequest"] == 1, "it is not tried again"
 
 
-def test_log_ranges(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_log_ranges(kafka: KafkaAdapter, broker: WireBroker) -> None:
     assert kafka.log_ranges([T0, T1]) == {T0: LogRange(5, 100, 0), T1: LogRange(0, 50, 0)}
     assert kafka.log_ranges([T0], read_committed=True) == {T0: LogRange(5, 99, 0)}
     assert kafka.offsets_for_time([T0], 1234) == {}
@@ -174,7 +174,7 @@ def test_log_ranges(kafka: KafkaAdapter, broker: Broker) -> None:
     assert broker.requests["MetadataRequest"] == asked + 1, "a known leader is not"
 
 
-def test_open_transactions(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_open_transactions(kafka: KafkaAdapter, broker: WireBroker) -> None:
     """Of everybody who writes to the partitions only those who have a transaction open; one request for a leader."""
     broker.producers = {
         ("t", 1): [(9, 0, 1700, 30), (8, 2, 1600, 0), (7, 0, 1500, -1)],
@@ -194,7 +194,7 @@ def test_open_transactions(kafka: KafkaAdapter, broker: Broker) -> None:
     assert broker.requests["MetadataRequest"] == asked + 1, "a lost leader is looked up again"
 
 
-def test_open_transactions_that_may_not_be_read(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_open_transactions_that_may_not_be_read(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.errors["DescribeProducersRequest"].append(DENIED)
     with pytest.raises(
         KafkaError, match=r"find the open transactions on t.*needs an ACL that allows READ on the topic"
@@ -203,7 +203,7 @@ def test_open_transactions_that_may_not_be_read(kafka: KafkaAdapter, broker: Bro
     assert broker.requests["DescribeProducersRequest"] == 1, "it is not tried again"
 
 
-def test_a_partition_without_leader_is_waited_for(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_a_partition_without_leader_is_waited_for(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.errors["leader"].append(1)
     assert kafka.log_ranges([T0]) == {T0: LogRange(5, 100, 0)}
 
@@ -214,7 +214,7 @@ def test_a_partition_that_does_not_exist_is_named(kafka: KafkaAdapter, monkeypat
         kafka.log_ranges([TopicPartition("t", 9)])
 
 
-def test_topics(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_topics(kafka: KafkaAdapter, broker: WireBroker) -> None:
     found = kafka.topics(["t", "nope"])
     assert list(found) == ["t"]
     assert (found["t"].partitions[0].leader, found["t"].partitions[0].isr) == (1, (1,))
@@ -222,7 +222,7 @@ def test_topics(kafka: KafkaAdapter, broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("kind", ["classic", "consumer"])
-def test_groups_with_members(kafka: KafkaAdapter, broker: Broker, kind: str) -> None:
+def test_groups_with_members(kafka: KafkaAdapter, broker: WireBroker, kind: str) -> None:
     broker.groups["g"] = (kind, "Stable")
     group = kafka.groups(["g"])["g"]
     assert (group.kind, group.state, group.is_empty) == (kind, "Stable", False)
@@ -232,7 +232,7 @@ def test_groups_with_members(kafka: KafkaAdapter, broker: Broker, kind: str) -> 
     assert broker.requests["ListGroupsRequest"] == 0
 
 
-def test_groups_without_members(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_groups_without_members(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.groups = {"c": ("classic", "Empty"), "n": ("consumer", "Empty"), "s": ("Share", "Stable")}
     found = kafka.groups(["c", "n", "s", "nobody"])
     assert {name: (g.kind, g.state, g.is_empty) for name, g in found.items()} == {
@@ -243,13 +243,13 @@ def test_groups_without_members(kafka: KafkaAdapter, broker: Broker) -> None:
     }
 
 
-def test_groups_of_a_broker_before_kip_848(broker: Broker, connect: Connect) -> None:
+def test_groups_of_a_broker_before_kip_848(broker: WireBroker, connect: Connect) -> None:
     broker.consumer_groups = False
     broker.groups["g"] = ("classic", "Stable")
     assert connect(broker.address).groups(["g"])["g"].kind == "classic"
 
 
-def test_members_refuse_a_commit_and_are_named(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_members_refuse_a_commit_and_are_named(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.groups["g"] = ("classic", "Stable")
     broker.errors["OffsetCommitRequest"].append(UNKNOWN_MEMBER)
     with pytest.raises(GroupNotEmptyError, match=r"1: m1 \(client c1 at 10.0.0.1\)") as raised:
@@ -257,20 +257,20 @@ def test_members_refuse_a_commit_and_are_named(kafka: KafkaAdapter, broker: Brok
     assert raised.value.result["members"] == ["m1"]
 
 
-def test_a_refused_partition_is_an_answer(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_a_refused_partition_is_an_answer(kafka: KafkaAdapter, broker: WireBroker) -> None:
     gone = TopicPartition("gone", 0)
     assert kafka.commit("g", {T0: CommittedOffset(7), gone: CommittedOffset(1)}) == {gone: "UNKNOWN_TOPIC_OR_PARTITION"}
     assert broker.offsets["g"] == {("t", 0): (7, -1, "")}
     assert broker.requests["OffsetCommitRequest"] == 1
 
 
-def test_a_negative_offset_is_never_sent(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_a_negative_offset_is_never_sent(kafka: KafkaAdapter, broker: WireBroker) -> None:
     with pytest.raises(OffsetsError, match="negative offset for t-1"):
         kafka.commit("g", {T0: CommittedOffset(7), T1: CommittedOffset(-1)})
     assert not broker.requests
 
 
-def test_a_commit_too_large_for_the_broker_is_split(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_a_commit_too_large_for_the_broker_is_split(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.logs = {("t", number): (0, 10) for number in range(100)}
     broker.most_bytes = 700
     offsets = {TopicPartition("t", number): CommittedOffset(number % 10, 0, "") for number in range(100)}
@@ -279,7 +279,7 @@ def test_a_commit_too_large_for_the_broker_is_split(kafka: KafkaAdapter, broker:
     assert broker.requests["OffsetCommitRequest"] == 7, "100, 2 of 50, 4 of 25"
 
 
-def test_one_offset_that_is_too_large_is_refused(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_one_offset_that_is_too_large_is_refused(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.most_bytes = 10
     assert kafka.commit("g", {T0: CommittedOffset(7), T1: CommittedOffset(8)}) == {T0: "UNKNOWN", T1: "UNKNOWN"}
 
@@ -294,7 +294,7 @@ def test_commits_are_cut_by_bytes() -> None:
     assert commits.commit_chunks("group", {}) == []
 
 
-def test_members_that_are_gone_already_are_no_error(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_members_that_are_gone_already_are_no_error(kafka: KafkaAdapter, broker: WireBroker) -> None:
     kafka.remove_members("g", ["m1"])
     broker.errors["LeaveGroupRequest"].append(UNKNOWN_MEMBER)
     kafka.remove_members("g", ["m1"])
@@ -303,13 +303,13 @@ def test_members_that_are_gone_already_are_no_error(kafka: KafkaAdapter, broker:
         kafka.remove_members("g", ["m1"])
 
 
-def test_a_lost_connection_is_made_again(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_a_lost_connection_is_made_again(kafka: KafkaAdapter, broker: WireBroker) -> None:
     kafka.committed("g", [T0])
     broker.drop_connections()
     assert kafka.committed("g", [T0]) == {}
 
 
-def test_a_broker_that_falls_silent(broker: Broker, connect: Connect) -> None:
+def test_a_broker_that_falls_silent(broker: WireBroker, connect: Connect) -> None:
     kafka = connect(broker.address, request_timeout=0.3)
     kafka.committed("g", [T0])
     broker.silent = True
@@ -321,7 +321,7 @@ def test_a_broker_that_falls_silent(broker: Broker, connect: Connect) -> None:
     assert kafka.committed("g", [T0]) == {}, "the adapter recovers"
 
 
-def test_many_calls_at_once(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_many_calls_at_once(kafka: KafkaAdapter, broker: WireBroker) -> None:
     failures: list[BaseException] = []
 
     def work() -> None:
@@ -362,23 +362,23 @@ def test_settings_that_kafka_python_does_not_know(connect: Connect) -> None:
         connect("127.0.0.1:1", nonsense=1).groups(["g"])
 
 
-def test_a_broker_that_is_too_old(broker: Broker, connect: Connect) -> None:
+def test_a_broker_that_is_too_old(broker: WireBroker, connect: Connect) -> None:
     with pytest.raises(KafkaError, match="or newer is needed"):
         connect(broker.address, api_version=(2, 3)).committed("g", [T0])
 
 
-def test_the_leader_epoch_of_a_log_is_read(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_the_leader_epoch_of_a_log_is_read(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.epoch = 7
     assert kafka.log_ranges([T0])[T0].epoch == 7
 
 
-def test_all_committed_offsets(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_all_committed_offsets(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.offsets["g"] = {("t", 1): (7, 3, "m"), ("t", 0): (1, -1, "")}
     assert kafka.all_committed("g") == {T0: CommittedOffset(1), T1: CommittedOffset(7, 3, "m")}
     assert kafka.all_committed("nobody") == {}
 
 
-def test_offsets_are_deleted(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_offsets_are_deleted(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.offsets["g"] = {("t", 1): (7, 3, "m"), ("t", 0): (1, -1, "")}
     assert kafka.delete_offsets("g", [T0]) == {}
     assert list(broker.offsets["g"]) == [("t", 1)]
@@ -394,7 +394,7 @@ def test_offsets_are_deleted(kafka: KafkaAdapter, broker: Broker) -> None:
         kafka.delete_offsets("g", [T1])
 
 
-def test_a_group_is_deleted(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_a_group_is_deleted(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.groups["g"] = ("classic", "Empty")
     kafka.delete_group("g")
     assert broker.groups == {}
@@ -408,7 +408,7 @@ def test_a_group_is_deleted(kafka: KafkaAdapter, broker: Broker) -> None:
         kafka.delete_group("g")
 
 
-def test_the_list_of_groups(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_the_list_of_groups(kafka: KafkaAdapter, broker: WireBroker) -> None:
     broker.groups = {"s": ("Share", "Stable"), "c": ("Classic", "Empty"), "n": ("Consumer", "Stable")}
     assert [(group.group_id, group.kind, group.state) for group in kafka.list_groups()] == [
         ("c", "classic", "Empty"),
@@ -417,13 +417,13 @@ def test_the_list_of_groups(kafka: KafkaAdapter, broker: Broker) -> None:
     ]
 
 
-def test_the_retention_of_offsets(kafka: KafkaAdapter, broker: Broker) -> None:
+def test_the_retention_of_offsets(kafka: KafkaAdapter, broker: WireBroker) -> None:
     assert kafka.offsets_retention() == 10080
     broker.errors["DescribeConfigsRequest"].append(31)
     assert kafka.offsets_retention() is None, "it may not be read"
 
 
-def test_a_commit_in_parts(broker: Broker, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_in_parts(broker: WireBroker, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commits.commit_chunks, "__defaults__", (200,))
     broker.logs = {("t", number): (0, 10) for number in range(10)}
     offsets = {TopicPartition("t", number): CommittedOffset(number) for number in range(10)}

@@ -17,7 +17,7 @@ from kafka import errors
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import bootstrap, causes
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import Broker
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import WireBroker
 from ansible_collections.streamops.bluegreen.tests.unit.waiting import HANG, NEVER, ended, joined, until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -89,7 +89,7 @@ def test_a_name_service_that_is_away_is_waited_for_but_not_to_the_end(monkeypatc
 
 
 def test_one_bad_server_among_good_ones_is_no_failure() -> None:
-    with Broker() as broker, socket.create_server(("127.0.0.1", 0)) as silent:
+    with WireBroker() as broker, socket.create_server(("127.0.0.1", 0)) as silent:
         broker.logs = {("t", 0): (0, 5)}
         silent_address = f"127.0.0.1:{silent.getsockname()[1]}"
         adapter = KafkaAdapter({"bootstrap_servers": ["127.0.0.1:1", silent_address, broker.address]}, HANG, HANG)
@@ -125,7 +125,7 @@ def test_a_tls_peer_that_never_answers_is_given_up_in_time_for_another_attempt(m
 
 
 def test_a_topic_that_may_not_be_described_is_an_error_and_not_absent() -> None:
-    with Broker() as broker:
+    with WireBroker() as broker:
         broker.logs = {("t", 0): (0, 5)}
         broker.errors["MetadataRequest"].append(29)
         adapter = KafkaAdapter({"bootstrap_servers": [broker.address]}, HANG, HANG)

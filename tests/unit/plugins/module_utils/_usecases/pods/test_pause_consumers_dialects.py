@@ -26,7 +26,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods
     PauseRequest,
     pause_consumers,
 )
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import Endpoint
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.endpoints import FakeEndpoint
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World, changed
 
 OWN: dict[str, t.Any] = {
@@ -60,8 +60,8 @@ def shared(tmp_path: Path) -> str:
     return str(tmp_path / "connector")
 
 
-def pods(world: World, dialect: str, shared: str = "", count: int = 2) -> dict[str, Endpoint]:
-    made = {f"p{n}": Endpoint(f"p{n}", shared=shared) for n in range(1, count + 1)}
+def pods(world: World, dialect: str, shared: str = "", count: int = 2) -> dict[str, FakeEndpoint]:
+    made = {f"p{n}": FakeEndpoint(f"p{n}", shared=shared) for n in range(1, count + 1)}
     world.add_endpoints("blue", BASE[dialect], **made)
     return made
 
@@ -299,7 +299,7 @@ def test_a_pod_that_dies_and_comes_back_under_its_name_is_another_one(world: Wor
 
 def test_pods_that_appear_during_the_call_are_paused_too(world: World) -> None:
     made = pods(world, CUSTOM)
-    world.consumers.endpoints["p3"] = late = Endpoint("p3")
+    world.consumers.endpoints["p3"] = late = FakeEndpoint("p3")
     looks: list[int] = []
 
     def scaled() -> None:
