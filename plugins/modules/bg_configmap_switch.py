@@ -231,8 +231,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kubernetes_argument_spec
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.cluster_wiring import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.set_active import (
     LOCK_TTL,
     RecordRequest,

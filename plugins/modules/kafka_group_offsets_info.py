@@ -268,8 +268,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kafka_argument_spec
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.kafka_wiring import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.read_groups import (
     matching,
     read_groups,

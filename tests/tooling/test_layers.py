@@ -82,6 +82,31 @@ def test_the_wings_have_no_circle() -> None:
         assert others <= set(names[: names.index(own)]), own
 
 
+@pytest.mark.parametrize(
+    ("module", "never"),
+    [
+        ("kafka_lag_wait", {"kubernetes", "pods", "record", "run"}),
+        ("kafka_group_offsets_info", {"kubernetes", "pods", "record", "run"}),
+        ("consumer_pause", {"kafka", "record", "run"}),
+        ("bg_configmap_switch", {"kafka", "run"}),
+    ],
+)
+def test_a_module_is_packed_with_the_wings_it_needs(module: str, never: set[str]) -> None:
+    """Ansible packs whatever is imported, however late. Values of other wings do not count: the ports are made of them."""
+    found, todo = set(), {PLUGINS / f"modules/{module}.py"}
+    while todo:
+        file = todo.pop()
+        found.add(file)
+        todo |= {
+            path
+            for parts in imports(file)
+            for path in (PLUGINS.joinpath(*parts[:-1]).with_suffix(".py"), PLUGINS.joinpath(*parts).with_suffix(".py"))
+            if path.exists() and path not in found
+        }
+    parts = [file.relative_to(PLUGINS).parts for file in found]
+    assert {wing(each) for each in parts if layer(each) in ("_usecases", "_adapters")} & never == set()
+
+
 def test_what_is_beside_the_collection_imports_nothing_of_it() -> None:
     for folder in ("consumers", "testbed", "demo"):
         for file in (ROOT / folder).rglob("*.py"):

@@ -11,8 +11,9 @@ import sys
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import wiring
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import LazyPort, build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import cluster_wiring
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.lazy_port import LazyPort
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint, SecretKey
 
 KAFKA = {"bootstrap_servers": ["127.0.0.1:1"], "default_api_timeout_ms": 200, "request_timeout_ms": 100}
@@ -74,7 +75,7 @@ def test_the_token_comes_from_the_secret(monkeypatch: pytest.MonkeyPatch) -> Non
             asked.append((name, key))
             return "t0ken"
 
-    monkeypatch.setattr(wiring, "_cluster", lambda api, namespace: Cluster())
+    monkeypatch.setattr(cluster_wiring, "_cluster", lambda api, namespace: Cluster())
     endpoint = Endpoint(transport="pod_ip", token_secret=SecretKey("control", "token"), token_header="X-Control")
     hidden: set[str] = set()
     made = build_ports({}, "n", endpoint, hidden.add)
