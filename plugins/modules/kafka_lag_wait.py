@@ -57,7 +57,7 @@ options:
       - V(stable) is the same committed offset in every partition for O(polls) polls. It does not depend on the end of the log, so it
         suits a group that was paused, and topics where transactions or compaction leave a lag that never becomes 0.
       - V(empty) is a group without members, whose offsets can be set from outside. A group that the broker did not know at any poll
-        counts as misspelt, not as empty; the module fails after 5 seconds at most.
+        is not empty, see O(appear_timeout).
       - A share group has no committed offsets; it is refused except with V(empty).
     type: str
     choices: [lag, barrier, stable, empty]
@@ -121,6 +121,12 @@ options:
       - A poll that Kafka does not answer may end up to O(default_api_timeout_ms) later.
     type: float
     default: 300.0
+  appear_timeout:
+    description:
+      - Seconds after which to fail when Kafka did not know the group at any poll, because its name is probably misspelt.
+      - Raise it, to O(timeout) at most, for a group whose first consumer is still to start.
+    type: float
+    default: 5.0
   sleep:
     description: Seconds between two polls.
     type: float
@@ -175,6 +181,12 @@ EXAMPLES = r"""
     group_id: cc_order_prod_green
     until: empty
     timeout: 60
+
+- name: Wait for a group whose first consumer is being deployed
+  streamops.bluegreen.kafka_lag_wait:
+    group_id: cc_order_prod_green
+    timeout: 600
+    appear_timeout: 120
 
 - name: Wait until blue has processed what existed before the maintenance
   streamops.bluegreen.kafka_lag_wait:
@@ -410,6 +422,7 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
         read_committed=params["isolation_level"] == "read_committed",
         timeout=params["timeout"],
         sleep=params["sleep"],
+        appear_timeout=params["appear_timeout"],
         slice=part.get("seconds"),
         state=part.get("resume"),
     )
@@ -440,6 +453,7 @@ def main() -> None:
             },
             timeout={"type": "float", "default": 300.0},
             sleep={"type": "float", "default": 1.0},
+            appear_timeout={"type": "float", "default": 5.0},
             progress={"type": "float", "default": 10.0},
             # Only the action plugin sets it: wait this many seconds at most, going on where the slice before ended.
             _slice={"type": "dict"},

@@ -18,6 +18,7 @@ RECORD = 10**15 - 1
 
 LIMITS: dict[str, tuple[float, float, str]] = {
     "api_server_timeout": (0.1, 3600, "seconds"),
+    "appear_timeout": (0, 30 * DAY, "seconds"),
     "default_api_timeout_ms": (100, DAY * 1000, "milliseconds"),
     "epoch": (0, RECORD, ""),
     "expected_epoch": (0, RECORD, ""),

@@ -31,8 +31,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafk
     transactions_beside,
 )
 
-UNKNOWN_FOR = 5.0
-"""Seconds after which a group that Kafka does not know is one whose name is wrong."""
 SHORT = 2.0
 """Seconds that are not worth a slice of their own before the timeout."""
 
@@ -41,8 +39,9 @@ SHORT = 2.0
 class LagRequest:
     """timeout and sleep in seconds. topics empty: all the group has committed offsets for or its members own.
 
-    read_committed: end of the log is the last stable offset instead of the high watermark. slice: seconds after which to
-    hand back the state so far instead of waiting on; None for the whole wait. state: what an earlier slice handed back.
+    appear_timeout: seconds after which a group that Kafka never knew is one whose name is wrong. read_committed: end of the
+    log is the last stable offset instead of the high watermark. slice: seconds after which to hand back the state so far
+    instead of waiting on; None for the whole wait. state: what an earlier slice handed back.
     """
 
     group_id: str
@@ -51,14 +50,18 @@ class LagRequest:
     read_committed: bool = False
     timeout: float = 300.0
     sleep: float = 1.0
+    appear_timeout: float = 5.0
     slice: float | None = None
     state: t.Mapping[str, t.Any] | None = None
 
     def check(self) -> None:
         """Raise InvalidSettingsError that lists every fault."""
         faults = self.goal.faults()
-        if self.timeout < 0:
-            faults.append(f"timeout is {self.timeout:g}; it must be 0 or more seconds")
+        faults += [
+            f"{name} is {value:g}; it must be 0 or more seconds"
+            for name, value in (("timeout", self.timeout), ("appear_timeout", self.appear_timeout))
+            if value < 0
+        ]
         if self.sleep <= 0:
             faults.append(f"sleep is {self.sleep:g}; it must be more than 0 seconds")
         if faults:
@@ -119,8 +122,8 @@ def wait_lag(kafka: Kafka, clock: Clock, request: LagRequest, check: bool = Fals
     """Wait; the module's result. In check mode one look, whatever it shows.
 
     A first look that fails is an error. Later ones are repeated, because a wait has to survive a broker's restart. An offset
-    in an open transaction is not known yet, which is waited for like anything else. A group that Kafka does not know is not
-    waited for to be empty: after UNKNOWN_FOR seconds its name is taken to be wrong.
+    in an open transaction is not known yet, which is waited for like anything else. The name of a group
+    that no look showed is taken to be wrong after ``appear_timeout``.
     A slice that ends before the wait adds ``resume`` to the result, the state for the next one, and ``line``, where it
     stands; whole or in slices, the outcome is the same. Raises WaitTimeoutError with the same result as last seen, and
     with the transactions that hold up the group: those that have its offsets, and for readers of committed records those that
@@ -168,10 +171,10 @@ def _look(kafka: Kafka, request: LagRequest) -> tuple[Group, list[lag.PartitionL
 
 
 def _limit(request: LagRequest, progress: Progress) -> float:
-    """Seconds after which the wait is over."""
-    if request.goal.until == "empty" and not progress.met:
-        return min(request.timeout, UNKNOWN_FOR)
-    return request.timeout
+    """Seconds after which the wait is over: a name that is wrong stays so, but a broker that does not answer says nothing of it."""
+    if progress.met or progress.trouble:
+        return request.timeout
+    return min(request.timeout, request.appear_timeout)
 
 
 def _timed_out(
@@ -182,7 +185,10 @@ def _timed_out(
     rows: t.Sequence[lag.PartitionLag],
     result: dict[str, t.Any],
 ) -> WaitTimeoutError:
-    said = f"{progress.why} after {_limit(request, progress):g} s"
+    limit = _limit(request, progress)
+    said = f"{progress.why} after {limit:g} s"
+    if limit < request.timeout:
+        said += "; if its consumers are still to start, raise appear_timeout"
     if progress.trouble:  # asking more of these brokers would only take longer
         return WaitTimeoutError(f"{said} (the last poll failed: {progress.trouble})", result)
     seen: Transactions | None = None
