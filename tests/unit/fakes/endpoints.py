@@ -40,6 +40,8 @@ class FakeEndpoint:
         self.epoch = 1
         self.flagged = False
         """Spring's memory of having been paused, which a stop does not clear."""
+        self.others: list[str] = []
+        """States of the other destinations of Spring's binding, to which versions before 4.0.2 pass no command on."""
         self.fault = ""
         self.seconds = 0.0
         self.busy_until = 0.0
@@ -168,15 +170,29 @@ class FakeEndpoint:
         return 200, self.state.encode()
 
     def _spring(self, method: str, name: str, body: t.Any) -> Answer:
-        known = name == "orders-in-0"
+        known = "orders-in-0"
         if method == "GET":
             state = "paused" if self.flagged else self.state
-            row = {"bindingName": name, "name": "orders", "group": "g", "pausable": True, "state": state, "input": True}
-            return _json(200, [{**row, "extendedInfo": {"password": "s3cret"}}] if known else [])
+            row = {
+                "bindingName": known,
+                "name": "orders",
+                "group": "g",
+                "pausable": True,
+                "state": state,
+                "input": True,
+            }
+            rows = [
+                {**row, "extendedInfo": {"password": "s3cret"}},
+                *({**row, "state": other} for other in self.others),
+            ]
+            if not name:
+                return _json(200, [*rows, {**row, "bindingName": "audit-out-0", "state": "running"}])
+            found = rows if name == known else []
+            return _json(200, found[0] if self.others else found)
         wanted = body["state"]
-        if known and wanted in ("STOPPED", "STARTED"):
+        if name == known and wanted in ("STOPPED", "STARTED"):
             self.state = "stopped" if wanted == "STOPPED" else "running"
-        elif known:
+        elif name == known:
             self.flagged = wanted == "PAUSED"
         return 204, b""
 

@@ -15,6 +15,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dia
     Dialect,
     evaluate,
     filled,
+    of_target,
     state_in,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import PASSING
@@ -44,7 +45,8 @@ class DialectCommand:
         self.to_one = dialect.to_one
         self.passing = dialect.passing | PASSING
         read = dialect.status
-        self.reads: t.Sequence[HttpCall] = [filled(read, target, epoch) for target in self._targets] if read else []
+        asked = self._targets[:1] if dialect.rows else self._targets
+        self.reads: t.Sequence[HttpCall] = [filled(read, target, epoch) for target in asked] if read else []
         calls = dialect.states[wanted].requests
         self.commands: t.Sequence[HttpCall] = [
             filled(call, target, epoch) for target in self._targets for call in calls
@@ -56,7 +58,8 @@ class DialectCommand:
             if accepted:
                 return PodView(UNKNOWN, True, ACCEPTED, label=self._wanted)
             return PodView(UNKNOWN, False, why="it has not taken the command", label=UNKNOWN)
-        seen = [self._one(reply, accepted) for reply in replies]
+        replies = list(replies) * len(self._targets) if self._dialect.rows else replies
+        seen = [self._one(reply, target, accepted) for target, reply in zip(self._targets, replies, strict=True)]
         silent = [one for one in seen if one.state is None]
         if silent:
             answered = all(one.answered for one in silent)
@@ -76,16 +79,17 @@ class DialectCommand:
             label=self._wanted if reached else state,
         )
 
-    def _one(self, reply: Reply, accepted: bool) -> PodView:
-        """What one answer says."""
+    def _one(self, reply: Reply, target: str, accepted: bool) -> PodView:
+        """What one answer says of a target."""
         if reply.status is None:
             return PodView(None, False, why=f"pod {reply.pod} did not answer: {reply.error}", answered=False)
         if not 200 <= reply.status < 300:
             return PodView(None, False, why=f"pod {reply.pod} answered {reply.status}: {reason_of(reply)}")
         if reply.answer is None:
             return PodView(None, False, why=f"pod {reply.pod} {reply.error or 'answered without JSON'}")
-        state, why = state_in(self._dialect, reply.answer, self._wanted)
-        evidence = evaluate(self._dialect.evidence, reply.answer)[0] if self._dialect.evidence else None
+        answer = of_target(self._dialect, reply.answer, target)
+        state, why = state_in(self._dialect, answer, self._wanted)
+        evidence = evaluate(self._dialect.evidence, answer)[0] if self._dialect.evidence else None
         if not state:
             # Not the whole answer where it can be helped: some frameworks put their settings, with passwords, into it.
             part = json.dumps(evidence)[:SHOWN] if self._dialect.evidence else reason_of(reply)
@@ -94,7 +98,7 @@ class DialectCommand:
         reached = state == self._wanted
         if not reached and accepted and self._wanted == "paused" and self._dialect.idle:
             # Frameworks count partitions that are paused; one that has none can only be told.
-            reached = evaluate(self._dialect.idle, reply.answer)[0] is True
+            reached = evaluate(self._dialect.idle, answer)[0] is True
         return PodView(state, reached, shown=shown)
 
 

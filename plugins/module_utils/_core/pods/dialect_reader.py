@@ -22,7 +22,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PATH = re.compile(r"^(/[A-Za-z0-9._~:@!$&'()*+,;=%/{}?-]*)?\Z")
 _FIELD = re.compile(r"{(\w*)}")
 _KEYS = ("status", "states", "evidence", "idle", "commands_to", "retry_on")
-_OWN_KEYS = ("port", "base_path", "targets", "weakness")
+_OWN_KEYS = ("port", "base_path", "targets", "rows", "hint", "weakness")
 """Only in the rows of DIALECTS."""
 
 
@@ -58,6 +58,8 @@ class Dialect:
     idle: Expression | None = None
     to_one: bool = False
     passing: frozenset[int] = PASSING
+    rows: str = ""
+    hint: str = ""
     weakness: str = "proves nothing beyond what its expression reads"
     fields: frozenset[str] = field(default_factory=frozenset)
 
@@ -88,6 +90,8 @@ def parse_dialect(name: str, raw: t.Mapping[str, t.Any]) -> tuple[Dialect, list[
         idle=reader.expression("idle", raw.get("idle")),
         to_one=raw.get("commands_to") == "one",
         passing=PASSING | reader.codes("retry_on", raw.get("retry_on") or ()),
+        rows=str(raw.get("rows") or ""),
+        hint=str(raw.get("hint") or ""),
         weakness=str(raw.get("weakness") or Dialect.weakness),
         fields=frozenset(reader.fields),
     )
@@ -187,6 +191,14 @@ def _fill(template: t.Any, values: t.Mapping[str, t.Any]) -> t.Any:
     return template
 
 
+def of_target(dialect: Dialect, answer: t.Any, target: str) -> t.Any:
+    """What an answer says of one target."""
+    if not dialect.rows:
+        return answer
+    rows = answer if isinstance(answer, list) else []
+    return [row for row in rows if isinstance(row, dict) and row.get(dialect.rows) == target]
+
+
 def state_in(dialect: Dialect, answer: t.Any, wanted: str) -> tuple[str, str]:
     """The state an answer shows (the wanted one is looked for first), or an empty one and why.
 
@@ -203,7 +215,8 @@ def state_in(dialect: Dialect, answer: t.Any, wanted: str) -> tuple[str, str]:
             return name, ""
         if found not in (False, None):
             return "", f"the expression for {name} must say true or false, and said {found!r}"
-    return "", f"its answer shows none of the states {', '.join(dialect.states)}"
+    hint = f" ({dialect.hint})" if dialect.hint and isinstance(answer, list) and len(answer) > 1 else ""
+    return "", f"its answer shows none of the states {', '.join(dialect.states)}{hint}"
 
 
 def evaluate(expression: Expression, answer: t.Any) -> tuple[t.Any, str]:

@@ -35,30 +35,33 @@ DIALECTS: t.Mapping[str, t.Mapping[str, t.Any]] = {
     "spring_cloud_stream": {
         "base_path": "/actuator/bindings",
         "targets": "bindings",
-        "status": {"path": "/{target}"},
-        # A list, or with older versions the binding itself.
-        "evidence": "[@][].{binding: bindingName, group: group, state: state}",
+        # All bindings: asked for one of several destinations, versions before 4.0.2 show the first only.
+        "status": {"path": ""},
+        "rows": "bindingName",
+        "evidence": "[].{binding: bindingName, group: group, state: state}",
         "states": {
             "paused": {
-                "when": "[@][].state | (length(@) > `0` && length([?@ != 'paused']) == `0`)",
+                "when": "[].state | (length(@) > `0` && length([?@ != 'paused']) == `0`)",
                 "requests": [{"path": "/{target}", "body": {"state": "PAUSED"}}],
             },
             # A binding that was paused goes on saying so after it was stopped; once stopped, RESUMED only clears that.
             "stopped": {
-                "when": "[@][].state | (length(@) > `0` && length([?@ != 'stopped']) == `0`)",
+                "when": "[].state | (length(@) > `0` && length([?@ != 'stopped']) == `0`)",
                 "requests": [
                     {"path": "/{target}", "body": {"state": "STOPPED"}},
                     {"path": "/{target}", "body": {"state": "RESUMED"}},
                 ],
             },
             "running": {
-                "when": "[@][].state | (length(@) > `0` && length([?@ != 'running']) == `0`)",
+                "when": "[].state | (length(@) > `0` && length([?@ != 'running']) == `0`)",
                 "requests": [
                     {"path": "/{target}", "body": {"state": "RESUMED"}},
                     {"path": "/{target}", "body": {"state": "STARTED"}},
                 ],
             },
         },
+        "hint": "Spring Cloud Stream before 3.2.10 and 4.0.2 passes a command on to one destination only: upgrade it, or give each "
+        "destination a binding of its own",
         "weakness": "shows what was asked of the binding: records that were polled before are still being processed and "
         "committed",
     },

@@ -47,7 +47,7 @@ def connector(state: str, *tasks: str) -> dict[str, t.Any]:
         ("spring_cloud_stream", binding("paused", "running"), ""),
         ("spring_cloud_stream", binding("stopped"), "stopped"),
         ("spring_cloud_stream", binding("running", "running"), "running"),
-        ("spring_cloud_stream", {"bindingName": "b", "state": "paused"}, "paused"),
+        ("spring_cloud_stream", binding("paused", "paused", "running"), ""),
         ("spring_cloud_stream", [], ""),
         ("spring_cloud_stream", binding("N/A"), ""),
         ("kafka_connect", connector("PAUSED", "PAUSED", "PAUSED"), "paused"),

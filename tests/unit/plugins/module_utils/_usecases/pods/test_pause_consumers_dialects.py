@@ -140,6 +140,19 @@ def test_all_targets_must_be_in_the_state(world: World) -> None:
         call(world, "spring_cloud_stream", targets=("orders-in-0", "nope"), timeout=1.0)
 
 
+def test_every_destination_of_a_spring_binding_counts(world: World) -> None:
+    """Before 4.0.2 a binding of three destinations answers for one of them, and passes commands on to that one."""
+    made = pods(world, "spring_cloud_stream", count=1)
+    made["p1"].others = ["running", "running"]
+    with pytest.raises(NotReadyError, match="shows none of the states") as raised:
+        call(world, "spring_cloud_stream", timeout=1.0)
+    [pod] = raised.value.result["pods"]
+    assert [row["state"] for row in pod["evidence"]["orders-in-0"]] == ["paused", "running", "running"]
+    assert "before 3.2.10 and 4.0.2 passes a command on to one destination only" in raised.value.message
+    made["p1"].others = ["paused", "paused"]
+    assert call(world, "spring_cloud_stream")["changed"] is False
+
+
 def test_what_an_answer_holds_besides_is_not_shown(world: World) -> None:
     pods(world, "spring_cloud_stream", count=1)
     shown = str(call(world, "spring_cloud_stream"))
