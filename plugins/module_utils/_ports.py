@@ -94,9 +94,9 @@ class Kafka(t.Protocol):
         """
 
     def delete_offsets(self, group_id: str, partitions: t.Collection[TopicPartition]) -> dict[TopicPartition, str]:
-        """Remove committed offsets of an empty group. Returns refused partitions. May be repeated.
+        """Remove committed offsets. Returns refused partitions. May be repeated.
 
-        Raises ``GroupNotEmptyError`` when the group has members.
+        Raises ``GroupNotEmptyError`` when the group has members that read one of the topics.
         """
 
     def delete_group(self, group_id: str) -> None:

@@ -60,7 +60,9 @@ options:
       - V(present) sets offsets from exactly one of O(offsets), O(from_group), O(snapshot), O(snapshot_file),
         O(snapshot_config_map) and O(to).
       - V(absent) removes the committed offsets of O(topics) (and O(partitions)), or the whole group when no topics are given.
-        A consumer of a group without offsets starts as its C(auto.offset.reset) says.
+        Offsets of topics that no member reads any more are removed beside the group's running consumers; all else needs a group
+        without members.
+        A consumer that comes back to a group without offsets starts where its C(auto.offset.reset) says.
     type: str
     choices: [present, absent]
     default: present

@@ -191,6 +191,28 @@ def test_absent(ansible: Ansible, kafka: Kafka, adapter: KafkaAdapter, ports: Po
     assert ansible("kafka_group_offsets", **whole)["changed"] is False
 
 
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_topic_that_the_running_group_no_longer_reads(
+    ansible: Ansible, kafka: Kafka, adapter: KafkaAdapter, name: str, protocol: str
+) -> None:
+    """KIP-496, and the module's own example."""
+    old, new = kafka.topic("old", records=10), kafka.topic(records=10)
+    seed(adapter, name, old, 1, 2, 3)
+    seed(adapter, name, new, 4)
+    kafka.join(name, new, protocol, **{"enable.auto.commit": False})
+    assert [member.subscribed for member in adapter.groups([name])[name].members] == [{new}]
+    forget = {"group_id": name, "state": "absent"}
+    predicted = ansible("kafka_group_offsets", check=True, **forget, topics=[old])
+    done = ansible("kafka_group_offsets", **forget, topics=[old])
+    assert (done["changed"], done["diff_text"]) == (True, predicted["diff_text"])
+    assert {tp: offset for tp, offset in kafka.witness(name).items() if offset is not None} == {(new, 0): 4}
+    assert ansible("kafka_group_offsets", **forget, topics=[old])["changed"] is False
+    refused = ansible("kafka_group_offsets", **forget, topics=[new])
+    assert (refused["failed"], refused["changed"]) == (True, False)
+    assert f"They may read {new};" in refused["msg"]
+    assert len(adapter.groups([name])[name].members) == 1
+
+
 def test_changed_behind_our_back(
     ports: Ports, admin: Interrupted, kafka: Kafka, name: str, copy: OffsetRequest
 ) -> None:

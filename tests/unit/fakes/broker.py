@@ -450,15 +450,16 @@ class WireBroker:
 
 
 def _member(group: t.Any) -> t.Any:
-    from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
+    from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 
     topic = ConsumerProtocolAssignment.TopicPartition
     assignment = ConsumerProtocolAssignment(assigned_partitions=[topic(topic="t", partitions=[0, 1])], user_data=b"")
+    subscription = ConsumerProtocolSubscription(topics=["t", "u"], user_data=None, owned_partitions=[])
     return group.DescribedGroupMember(
         member_id="m1",
         group_instance_id=None,
         client_id="c1",
         client_host="/10.0.0.1",
-        member_metadata=b"",
+        member_metadata=subscription.encode(version=1),
         member_assignment=assignment.encode(version=0),
     )

@@ -163,17 +163,20 @@ class FakeKafka:
             raise KafkaError("no usable answer from Kafka at fake:9092")
         return {tp: why for tp, why in self.refuse.items() if tp in offsets}
 
-    def _vacant(self, group_id: str) -> None:
+    def _vacant(self, group_id: str, topics: t.Collection[str] | None = None) -> None:
+        """topics: a removal of offsets of these alone is refused only by members that read one of them."""
         self.before_commit()
         if self.down:
             raise KafkaError("Kafka at fake:9092 does not answer")
         group = self.known.get(group_id, Group(group_id))
-        if not group.is_empty:
+        told = [member.subscribed for member in group.members]
+        beside = topics is not None and None not in told and not set().union(*told) & set(topics)  # type: ignore[arg-type]
+        if not group.is_empty and not beside:
             raise GroupNotEmptyError(f"group {group_id} has members", {"members": [m.member_id for m in group.members]})
         self.writes += 1
 
     def delete_offsets(self, group_id: str, partitions: t.Collection[TopicPartition]) -> dict[TopicPartition, str]:
-        self._vacant(group_id)
+        self._vacant(group_id, {tp.topic for tp in partitions})
         for tp in partitions:
             if tp not in self.refuse:
                 self.offsets.get(group_id, {}).pop(tp, None)

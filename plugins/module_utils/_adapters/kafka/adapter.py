@@ -220,7 +220,7 @@ class KafkaAdapter:
         return {tp: error_name(code) for tp, code in codes.items() if code}
 
     def delete_offsets(self, group_id: str, partitions: t.Collection[TopicPartition]) -> dict[TopicPartition, str]:
-        """Remove committed offsets of an empty group. Returns refused partitions. May be repeated."""
+        """Remove committed offsets, of topics that no member reads. Returns refused partitions. May be repeated."""
         if not partitions:
             return {}
         code, codes = commits.delete(self._kafka, group_id, partitions)

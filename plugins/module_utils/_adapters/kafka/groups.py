@@ -23,7 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 
 try:
     from kafka import errors
-    from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
+    from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 except ImportError:
     pass  # connection.py says so before anything here is used
 
@@ -89,6 +89,7 @@ def _classic(row: t.Any) -> Group:
             m.client_host.lstrip("/"),
             m.group_instance_id,
             _decode(row.protocol_type, m.member_assignment),
+            _subscribed(row.protocol_type, m.member_metadata),
         )
         for m in row.members
     )
@@ -106,6 +107,15 @@ def _decode(protocol_type: str, assignment: bytes) -> frozenset[TopicPartition]:
     )
 
 
+def _subscribed(protocol_type: str, subscription: bytes) -> frozenset[str] | None:
+    if protocol_type != "consumer" or not subscription:
+        return None  # also while the group rebalances: a broker tells it of a stable one only
+    try:
+        return frozenset(ConsumerProtocolSubscription.decode(bytes(subscription)).topics)
+    except Exception:  # noqa: BLE001 - a client may write a newer version of it, or nonsense: then it is not known
+        return None
+
+
 def _consumer(row: t.Any) -> Group:
     members = tuple(
         Member(
@@ -118,6 +128,7 @@ def _consumer(row: t.Any) -> Group:
                 for tps in m.assignment.topic_partitions
                 for number in tps.partitions
             ),
+            None if m.subscribed_topic_regex else frozenset(m.subscribed_topic_names),
         )
         for m in row.members
     )

@@ -289,6 +289,17 @@ def row_faults(rows: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
     return faults
 
 
+def kept_by_members(group: Group, topics: t.Collection[str]) -> set[str]:
+    """Of these topics those whose offsets a broker does not remove, because a member may read them (KIP-496)."""
+    if group.is_empty:
+        return set()
+    told = [member.subscribed for member in group.members]
+    if group.protocol_type != "consumer" or not told or None in told:
+        return set(topics)
+    read = {name for names in told for name in names or ()}
+    return set(topics) & (read | {tp.topic for member in group.members for tp in member.assignment})
+
+
 def members_refusal(group: Group, verb: str) -> str:
     """Why the offsets of a group with members cannot be ``verb`` (committed, deleted) from outside, and what to do."""
     named = "; ".join(member.identity for member in group.members[:MEMBERS_NAMED])

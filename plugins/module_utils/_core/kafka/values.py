@@ -63,13 +63,14 @@ class Topic:
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a consumer group as the broker sees it."""
+    """A member of a consumer group as the broker sees it. subscribed: the topics it reads, None where that is not told."""
 
     member_id: str
     client_id: str = ""
     host: str = ""
     instance_id: str | None = None
     assignment: frozenset[TopicPartition] = frozenset()
+    subscribed: frozenset[str] | None = None
 
     def __str__(self) -> str:
         return f"{self.instance_id or self.client_id or self.member_id} ({self.host})"

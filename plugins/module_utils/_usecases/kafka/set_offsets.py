@@ -27,6 +27,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.of
     AS_WANTED,
     Decision,
     OffsetPlan,
+    kept_by_members,
     members_refusal,
     plan_offsets,
 )
@@ -53,21 +54,25 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafk
 def set_offsets(ports: Ports, request: OffsetRequest, check: bool = False) -> dict[str, t.Any]:
     """Plan, write, read back, compare; the module's result. Nothing is written in check mode.
 
-    Raises InvalidSettingsError or OffsetsError before anything is changed, GroupNotEmptyError when the group has members,
-    and OffsetsError when a part was refused by the broker or does not read back as written. Each carries the result as far
-    as it is known.
+    Raises InvalidSettingsError or OffsetsError before anything is changed, GroupNotEmptyError when the group has members
+    (for a removal: that may read one of the topics), and OffsetsError when a part was refused by the broker or does not read
+    back as written. Each carries the result as far as it is known.
     """
     view = read_view(ports, request)
     plan = _plan(request, view)
     result = result_of(view.group, view.topics, plan)
     if not plan.changes:
         return result
-    if not view.group.is_empty:
+    kept = kept_by_members(view.group, view.topics)
+    # Only offsets of topics that no member reads may go beside the members.
+    if kept or not (request.remove or view.group.is_empty):
         verb = "deleted" if request.remove else "committed"
+        about = f". They may read {', '.join(sorted(kept))}; offsets of other topics can be removed beside them"
+        about = about if request.remove else ""
         if check:
-            warning = f"A real run would be refused now: {members_refusal(view.group, verb)}"
+            warning = f"A real run would be refused now: {members_refusal(view.group, verb)}{about}"
             return {**result, "members": members_of(view.group), "warnings": [warning]}
-        evicted = empty_out(ports, request, view.group, verb, result)
+        evicted = empty_out(ports, request, view.group, verb, result, about)
         # Members commit while they leave: what was read before is old.
         view = read_view(ports, request)
         plan = _plan(request, view)
@@ -79,13 +84,16 @@ def set_offsets(ports: Ports, request: OffsetRequest, check: bool = False) -> di
 
 
 def empty_out(
-    ports: Ports, request: OffsetRequest, group: Group, verb: str, result: t.Mapping[str, t.Any]
+    ports: Ports, request: OffsetRequest, group: Group, verb: str, result: t.Mapping[str, t.Any], about: str = ""
 ) -> list[dict[str, t.Any]]:
-    """The group without members; returns who was evicted. Raises GroupNotEmptyError or NoGoError with the result."""
+    """The group without members; returns who was evicted. Raises GroupNotEmptyError or NoGoError with the result.
+
+    about: what its message ends with.
+    """
     try:
         gone = empty_group(ports, group, verb, request.wait_empty, request.evict_static)
     except (GroupNotEmptyError, NoGoError) as error:
-        raise type(error)(error.message, {**result, **error.result}) from error
+        raise type(error)(error.message + about, {**result, **error.result}) from error
     return rows_of(gone)
 
 

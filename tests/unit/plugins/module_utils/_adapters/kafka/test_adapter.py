@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import commits, connection
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import commits, connection, groups
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     GroupNotEmptyError,
@@ -228,8 +228,16 @@ def test_groups_with_members(kafka: KafkaAdapter, broker: WireBroker, kind: str)
     assert (group.kind, group.state, group.is_empty) == (kind, "Stable", False)
     assert (group.members[0].client_id, group.members[0].host) == ("c1", "10.0.0.1")
     assert group.members[0].assignment == {T0, T1}
+    assert group.members[0].subscribed == ({"t", "u"} if kind == "classic" else {"t"})
     assert group.members[0].instance_id == ("static-1" if kind == "consumer" else None)
     assert broker.requests["ListGroupsRequest"] == 0
+
+
+@pytest.mark.parametrize(
+    ("protocol_type", "subscription"), [("consumer", b""), ("consumer", b"\x00\x09nonsense"), ("connect", b"\x00\x01")]
+)
+def test_a_subscription_that_cannot_be_read_is_not_known(protocol_type: str, subscription: bytes) -> None:
+    assert groups._subscribed(protocol_type, subscription) is None
 
 
 def test_groups_without_members(kafka: KafkaAdapter, broker: WireBroker) -> None:
