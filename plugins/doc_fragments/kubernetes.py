@@ -18,6 +18,8 @@ options:
     description:
       - Seconds the Kubernetes API server has to answer one request.
       - A read with a temporary error is retried within this time. A write is sent once.
+      - An address where nothing listens fails after 3 seconds in which it refused every connection, unless the server had answered
+        the module before.
     type: float
     default: 10.0
 """

@@ -12,6 +12,7 @@ import socket
 import time
 import typing as t
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import refusal
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import causes, net, security
 
 try:
@@ -53,8 +54,16 @@ class RefusedError(Exception):
     """There is no connection, and waiting will not help; the text says why."""
 
 
-def connect(settings: t.Mapping[str, t.Any], request_timeout: float, deadline: Deadline) -> net.Connections:
-    """Connections that know the brokers.
+def servers_of(settings: t.Mapping[str, t.Any]) -> str:
+    """The bootstrap servers, for messages."""
+    servers = settings.get("bootstrap_servers", "localhost:9092")
+    return servers if isinstance(servers, str) else ",".join(servers)
+
+
+def connect(
+    settings: t.Mapping[str, t.Any], request_timeout: float, deadline: Deadline, refusals: refusal.Refusals
+) -> net.Connections:
+    """Connections that know the brokers. refusals: of these brokers, as far as they were asked before.
 
     Raises ``InvalidSettingsError`` before anything is connected, ``RefusedError`` as soon as it is clear that waiting will
     not help, kafka-python's ``KafkaConnectionError`` when the time is over.
@@ -63,14 +72,14 @@ def connect(settings: t.Mapping[str, t.Any], request_timeout: float, deadline: D
     prepared = security.prepare(settings, net.KNOWN_SETTINGS)
     connections = net.Connections(prepared, request_timeout, BACKOFF)
     try:
-        _bootstrap(connections, deadline)
+        _bootstrap(connections, deadline, refusals)
     except BaseException:
         connections.close(0.0)
         raise
     return connections
 
 
-def _bootstrap(connections: net.Connections, deadline: Deadline) -> None:
+def _bootstrap(connections: net.Connections, deadline: Deadline, refusals: refusal.Refusals) -> None:
     patience, pause, asked = FIRST_PATIENCE, BACKOFF, False
     while True:
         limit = max(0.001, min(patience, deadline.left - _GRACE))
@@ -79,10 +88,14 @@ def _bootstrap(connections: net.Connections, deadline: Deadline) -> None:
         except net.UnconnectedError as failed:
             if why := _why_not(failed, connections.settings, deadline, asked):
                 raise RefusedError(why) from failed
+            if refusals.seen(*failed.errors):
+                said = refusal.words(servers_of(connections.settings))
+                raise RefusedError(f"{said}. Check bootstrap_servers, and whether the brokers run") from failed
             asked = True
             if deadline.left - _GRACE <= pause:
                 raise errors.KafkaConnectionError(str(failed)) from failed
         else:
+            refusals.answered = True
             return
         time.sleep(pause)
         patience, pause = 2 * patience, min(2 * pause, MOST_BACKOFF)

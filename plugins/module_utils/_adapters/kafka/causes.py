@@ -22,6 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
     WITH_SASL,
     WITH_TLS,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.refusal import root
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError
 
 try:
@@ -39,17 +40,6 @@ PROBE_TIMEOUT = 2.0
 WRONG_NAME = frozenset({62, 64})
 """OpenSSL's codes for a certificate that is for another name or address."""
 WANTS_CERTIFICATE = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNKNOWN_CA", "CERTIFICATE_", "HANDSHAKE_FAILURE")
-
-
-def root(error: BaseException) -> BaseException:
-    """The TLS or system error that an error of kafka-python hides, or the error itself."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError):
-            return seen
-        hidden = next((part for part in seen.args if isinstance(part, BaseException)), None)
-        seen = hidden or seen.__cause__ or seen.__context__
-    return error
 
 
 def is_final(error: BaseException) -> bool:

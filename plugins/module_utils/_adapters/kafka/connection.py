@@ -25,7 +25,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
     Deadline,
     RefusedError,
     connect,
+    servers_of,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.refusal import Refusals
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError, MissingLibraryError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 
@@ -85,6 +87,7 @@ class KafkaConnection:
         self._request_timeout = request_timeout
         self._connections: net.Connections | None = None
         self._connecting = threading.Lock()
+        self._refusals = Refusals()
         self._coordinators: dict[str, int] = {}
         self._leaders: dict[TopicPartition, int] = {}
         self._seen = ""
@@ -94,8 +97,7 @@ class KafkaConnection:
     @property
     def servers(self) -> str:
         """The bootstrap servers, for messages."""
-        servers = self._settings.get("bootstrap_servers", "localhost:9092")
-        return servers if isinstance(servers, str) else ",".join(servers)
+        return servers_of(self._settings)
 
     def call(self, what: str, work: t.Callable[[], t.Awaitable[T]]) -> T:
         """Run a coroutine that uses ``send`` on the connection, again and again while the error may pass.
@@ -162,7 +164,7 @@ class KafkaConnection:
             raise errors.KafkaTimeoutError("another call is still connecting")
         try:
             if self._connections is None:
-                connections = connect(self._settings, self._request_timeout, deadline)
+                connections = connect(self._settings, self._request_timeout, deadline, self._refusals)
                 if self._connecting is not lock:  # the call was given up meanwhile
                     connections.close(0.0)
                     raise errors.KafkaTimeoutError("connected too late")

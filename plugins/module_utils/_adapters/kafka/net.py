@@ -37,13 +37,17 @@ PAUSE = 0.02
 
 
 class UnconnectedError(Exception):
-    """A broker was not reached, or not as far as to answer requests. error: why, as kafka-python or Python said it."""
+    """A broker was not reached, or not as far as to answer requests. error: why, as kafka-python or Python said it.
 
-    def __init__(self, host: str, port: int, error: BaseException) -> None:
+    errors: why each of the servers that were asked was not, this one the last.
+    """
+
+    def __init__(self, host: str, port: int, error: BaseException, errors: t.Sequence[BaseException] = ()) -> None:
         super().__init__(f"{host}:{port}: {error}")
         self.host = host
         self.port = port
         self.error = error
+        self.errors = errors
 
 
 def keep_what_came(transport: t.Any) -> t.Any:
@@ -113,12 +117,14 @@ class Connections:
         """
         servers = list(self._manager.cluster.bootstrap_brokers())
         random.shuffle(servers)
+        failures: list[BaseException] = []
         for server in servers:
             try:
                 await self._introduce(server.node_id, patience)
             except Exception as error:
+                failures.append(error)
                 if server is servers[-1] or is_final(error):
-                    raise UnconnectedError(server.host, server.port, error) from error
+                    raise UnconnectedError(server.host, server.port, error, failures) from error
             else:
                 return
 

@@ -21,6 +21,7 @@ import typing as t
 from pathlib import Path
 from urllib.parse import urlencode
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import refusal
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     ClusterError,
@@ -64,6 +65,7 @@ class ApiServer:
         self._lock = threading.Lock()
         self._pool: urllib3.PoolManager | None = None
         self._configuration: t.Any = None
+        self._refusals = refusal.Refusals()
         self._headers: list[tuple[str, str]] = []
         self.host = "(not configured)"
         """URL of the API server."""
@@ -91,6 +93,7 @@ class ApiServer:
             retries=False,
             redirect=False,
         )
+        self._refusals.answered = True
         return response.status, response.data
 
     def read(self, what: str, path: str, query: t.Mapping[str, str] | None = None) -> dict[str, t.Any] | None:
@@ -112,6 +115,9 @@ class ApiServer:
                 failure, passes = self._refused(f"read {what}", status, body), status in _PASSING
             except urllib3.exceptions.HTTPError as error:
                 failure, passes = self._unreachable(f"read {what}", error), True
+                if self._refusals.seen(error):
+                    said = f"the Kubernetes API server {refusal.words(self.host)}"
+                    raise ClusterError(f"Could not read {what}: {said}. Check the host or kubeconfig option") from error
             if not passes or time.monotonic() + 2 * RETRY > deadline:
                 raise failure
             time.sleep(RETRY)

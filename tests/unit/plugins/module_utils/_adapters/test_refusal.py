@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A port where nothing listens is told soon at the first contact; one that comes up, or had answered before, is waited for."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import refusal
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, KafkaError
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import Broker
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+PATH = "/api/v1/namespaces/n/configmaps/x"
+TIMEOUT = 30.0
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Seconds of a first contact, fewer than a user has."""
+    monkeypatch.setattr(refusal, "FIRST_CONTACT", 1.0)
+    return 1.0
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as peer:
+        return int(peer.getsockname()[1])
+
+
+@contextlib.contextmanager
+def kafka_at(port: int, *more: str) -> t.Iterator[KafkaAdapter]:
+    adapter = KafkaAdapter({"bootstrap_servers": [f"127.0.0.1:{port}", *more]}, TIMEOUT)
+    yield adapter
+    adapter.close()
+
+
+def api_at(port: int) -> ApiServer:
+    return ApiServer({"host": f"http://127.0.0.1:{port}", "api_key": "x"}, TIMEOUT)
+
+
+def test_brokers_that_all_refuse_are_told_soon() -> None:
+    first, second = closed_port(), closed_port()
+    began = time.monotonic()
+    with kafka_at(first, f"127.0.0.1:{second}") as kafka, pytest.raises(KafkaError) as raised:
+        kafka.groups(["g"])
+    assert f"127.0.0.1:{first},127.0.0.1:{second}" in raised.value.message
+    assert "refused every connection for 1 s: nothing listens there" in raised.value.message
+    assert "bootstrap_servers" in raised.value.message
+    assert time.monotonic() - began < TIMEOUT / 3
+
+
+def test_an_api_server_that_refuses_is_told_soon() -> None:
+    port = closed_port()
+    began = time.monotonic()
+    with pytest.raises(
+        ClusterError, match=rf"http://127.0.0.1:{port} refused every connection for 1 s: nothing listens"
+    ):
+        api_at(port).read("ConfigMap n/x", PATH)
+    assert time.monotonic() - began < TIMEOUT / 3
+
+
+def test_a_broker_that_may_only_be_slow_is_waited_for() -> None:
+    """One of two says nothing, so it may be starting."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        adapter = KafkaAdapter({"bootstrap_servers": [f"127.0.0.1:{closed_port()}", address]}, 4.0)
+        with pytest.raises(KafkaError, match="within 4 s"):
+            adapter.groups(["g"])
+        adapter.close()
+
+
+def test_a_broker_that_comes_up_is_waited_for() -> None:
+    with Broker() as broker, kafka_at(port := closed_port()) as kafka:
+        relayed = threading.Timer(0.5, relay, (port, int(broker.address.split(":")[1])))
+        relayed.start()
+        assert kafka.groups(["g"])["g"].kind == "absent"
+
+
+def test_an_api_server_that_comes_up_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = closed_port()
+    with HttpServer() as server:
+        server.answers[f"GET {PATH}"] = [(200, {"kind": "ConfigMap"})]
+        threading.Timer(0.5, relay, (port, server.port)).start()
+        assert api_at(port).read("it", PATH) == {"kind": "ConfigMap"}
+
+
+def test_who_answered_before_is_waited_for(patience: float) -> None:
+    """It is being restarted: the address is right."""
+    with Broker() as broker, kafka_at(port := closed_port()) as kafka:
+        relay(port, int(broker.address.split(":")[1]), connections=2)
+        assert kafka.groups(["g"])["g"].kind == "absent"
+        kafka.close()
+        threading.Timer(2 * patience, relay, (port, int(broker.address.split(":")[1]))).start()
+        assert kafka.groups(["g"])["g"].kind == "absent"
+    with HttpServer() as server:
+        server.answers[f"GET {PATH}"] = [(200, {})]
+        api = api_at(port := closed_port())
+        relay(port, server.port, connections=1)
+        api.read("it", PATH)
+        time.sleep(0.5)
+        threading.Timer(2 * patience, relay, (port, server.port)).start()
+        assert api.read("it", PATH) == {}
+
+
+def relay(port: int, target: int, connections: int = 100) -> None:
+    """Listen at ``port`` and pass so many connections on to ``target``; then the port is closed again."""
+    listening = socket.create_server(("127.0.0.1", port))
+
+    def serve() -> None:
+        with listening:
+            for _number in range(connections):
+                ours = listening.accept()[0]
+                theirs = socket.create_connection(("127.0.0.1", target))
+                for source, sink in ((ours, theirs), (theirs, ours)):
+                    threading.Thread(target=copy, args=(source, sink, connections == 1), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def copy(source: socket.socket, sink: socket.socket, once: bool) -> None:
+    """once: the connection ends a moment after the answer, as that of a server that goes away does."""
+    source.settimeout(0.3 if once else None)
+    with contextlib.suppress(OSError):
+        while received := source.recv(65536):
+            sink.sendall(received)
+    for one in (source, sink):
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
