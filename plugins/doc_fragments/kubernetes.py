@@ -22,6 +22,14 @@ options:
         the module before.
     type: float
     default: 10.0
+notes:
+  - 'Who connects is decided as by kubernetes.core, the first of these that is there: O(host) with O(api_key), with O(username) and
+    O(password) or with O(client_cert) and O(client_key); O(kubeconfig) or O(context); the service account of the pod that the
+    module runs in; E(KUBECONFIG), else C(~/.kube/config). Each option may come from its E(K8S_AUTH_*) variable. So inside a pod
+    with a service account E(KUBECONFIG) does not count, and E(K8S_AUTH_KUBECONFIG) does. Every refusal names the identity and
+    what it came from.'
+  - A kubeconfig that Ansible Vault encrypted is refused as a path. Give its content, read with the lookup
+    P(ansible.builtin.unvault#lookup) and the filter P(ansible.builtin.from_yaml#filter).
 """
 
     NAMESPACE = r"""

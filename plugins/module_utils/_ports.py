@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
+    Place,
     Pod,
     Right,
     Scaler,
@@ -163,6 +164,12 @@ class Cluster(t.Protocol):
 
     def denied(self, rights: t.Collection[Right]) -> list[str]:
         """Of the wanted rights those we lack, readable: ``patch deployments/scale.apps order-consumer-blue``."""
+
+    def identity(self) -> str:
+        """Who we are to the API server, and by what (``jane (kubeconfig /x)``), for messages. Never an error."""
+
+    def place(self) -> Place:
+        """The namespace, and whether it exists where that may be seen, for messages. Never an error."""
 
     def secret(self, name: str, key: str) -> str:
         """One value of a Secret. Raises ``ClusterError`` when the Secret or the key is missing or may not be read."""

@@ -104,6 +104,19 @@ def test_check_real_repeat_check_conflict_and_service_down(ansible: Ansible, kub
     assert record(kubectl) == stored
 
 
+def test_a_namespace_that_is_not_there(ansible: Ansible, kubectl: Kubectl) -> None:
+    """Told before anything is made, in check mode as in a real run."""
+    for check in (True, False):
+        refused = ansible("bg_configmap_switch", check=check, name="app", namespace="nowhere", active="blue")
+        assert (refused["failed"], refused["changed"]) == (True, False)
+        assert "namespace nowhere" in refused["msg"]
+        assert "does not exist" in refused["msg"]
+    looked = ansible("bg_configmap_switch", name="app", namespace="nowhere", phase="switching")
+    assert "does not exist in namespace nowhere, which does not exist" in looked["msg"]
+    looked = ansible("bg_configmap_switch", name="app", namespace=kubectl.namespace, phase="switching")
+    assert f"does not exist in namespace {kubectl.namespace};" in looked["msg"]
+
+
 class Interfered(KubernetesAdapter):
     """Somebody else writes between our read and our write."""
 

@@ -295,6 +295,8 @@ def test_rights(bed: dict[str, str], cluster: KubernetesAdapter, kubectl: Kubect
     token = kubectl("create", "token", "viewer").strip()
     limited = KubernetesAdapter(ApiServer({"kubeconfig": with_token(bed, token)}), kubectl.namespace)
     assert limited.denied(asked) == ["patch deployments/scale.apps", "get pods/proxy"]
+    assert limited.identity() == (f"system:serviceaccount:{kubectl.namespace}:viewer (the dictionary in kubeconfig)")
+    assert [str(cluster.place()), limited.place().exists] == [f"namespace {kubectl.namespace}", None]
     with pytest.raises(ClusterError, match=r'answered 403: configmaps is forbidden: User ".*:viewer" cannot create'):
         limited.create_config_map("x", {})
     wrong = KubernetesAdapter(ApiServer({"kubeconfig": with_token(bed, "wrong")}), kubectl.namespace)

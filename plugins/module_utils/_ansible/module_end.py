@@ -14,6 +14,7 @@ from dataclasses import asdict, is_dataclass
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.credentials import is_path
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.limits import out_of_limits
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
@@ -42,7 +43,11 @@ def run(module: AnsibleModule, use_case: t.Callable[[], t.Any]) -> t.NoReturn:
     to Ansible, which shows it with a traceback. ``diff`` is returned only in diff mode, and may be a function that makes it;
     ``warnings`` become warnings.
     """
-    module.no_log_values.update(secrets_of(module.params.get("kubeconfig")))
+    kubeconfig = module.params.get("kubeconfig")
+    module.no_log_values.update(secrets_of(kubeconfig))
+    if isinstance(kubeconfig, str) and is_path(kubeconfig):
+        # The option is hidden for the content that it may have; a message about a file has to name it.
+        module.no_log_values.discard(kubeconfig)
     try:
         faults = out_of_limits(module.params)
         if faults:

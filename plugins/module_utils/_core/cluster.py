@@ -88,6 +88,16 @@ class LeaseState:
     resource_version: str
 
 
+class Place(t.NamedTuple):
+    """A namespace. exists: None where it may not be seen."""
+
+    namespace: str
+    exists: bool | None = None
+
+    def __str__(self) -> str:
+        return f"namespace {self.namespace}{', which does not exist' if self.exists is False else ''}"
+
+
 class Right(t.NamedTuple):
     """A right in the application's namespace; name is empty where the verb has none (create, list) or all count."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
+    Place,
     Pod,
     Scaler,
     StoredObject,
@@ -303,6 +304,12 @@ class SimCluster:
 
     def denied(self, rights: t.Collection[t.Any]) -> list[str]:
         return self._call("denied", lambda: list(self._api.denied))
+
+    def identity(self) -> str:
+        return "operator (simulated)"
+
+    def place(self) -> Place:
+        return Place("simulated", True)
 
     def secret(self, name: str, key: str) -> str:
         return self._call("secret", lambda: "", name)

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
+    Place,
     Pod,
+    Right,
     StoredObject,
     Workload,
 )
@@ -39,6 +41,10 @@ class FakeCluster:
     workloads: dict[str, Workload] = field(default_factory=dict)
     owned: dict[str, list[Pod]] = field(default_factory=dict)
     secrets: dict[tuple[str, str], str] = field(default_factory=dict)
+    lacking: list[str] = field(default_factory=list)
+    """Rights that we do not have, as they are told."""
+    there: bool | None = True
+    """Whether the namespace exists; None where nobody may see it."""
     down: bool = False
     lose_answers: int = 0
     before_write: t.Callable[[], None] = nothing
@@ -103,6 +109,16 @@ class FakeCluster:
             raise ConflictError(f"{name} was changed")
         self.leases[name] = LeaseState(name, holder, duration_seconds, version, version)
         return self.leases[name]
+
+    def denied(self, rights: t.Collection[Right]) -> list[str]:
+        self._read()
+        return [str(right) for right in rights if str(right) in self.lacking]
+
+    def identity(self) -> str:
+        return "jane (kubeconfig /k)"
+
+    def place(self) -> Place:
+        return Place("n", self.there)
 
     def workload(self, kind: str, name: str) -> Workload | None:
         self._read()

@@ -29,13 +29,14 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kube
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
+    Place,
     Pod,
     Right,
     Scaler,
     StoredObject,
     Workload,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, ClusterError
 
 PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
 SCALERS = {"horizontalpodautoscalers": ("autoscaling", "v2"), "scaledobjects": ("keda.sh", "v1alpha1")}
@@ -105,7 +106,7 @@ class KubernetesAdapter:
         path, what = f"{self._apps(PLURALS[kind], name, 'scale')}?fieldManager={MANAGER}", self._title(kind, name)
         body = {"spec": {"replicas": replicas}}
         if self._api.write("scale", what, "PATCH", path, body, "application/merge-patch+json") is None:
-            raise ClusterError(f"Could not scale {what} to {replicas}: it does not exist")
+            raise ClusterError(f"Could not scale {what} to {replicas}: it does not exist in {self.place()}")
 
     def pods(self, workload: Workload) -> list[Pod]:
         """The workload's pods that have or may get a process, terminating ones included (found by owner, not by label)."""
@@ -184,6 +185,25 @@ class KubernetesAdapter:
 
         return ask
 
+    def identity(self) -> str:
+        """Who we are to the API server, and by what, for messages. Never an error."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        try:
+            answer = self._api.write("ask who I am", "", "POST", path, body) or {}
+            name = str(answer["status"]["userInfo"]["username"])
+        except (BlueGreenError, LookupError, TypeError):  # a server may be too old for the question, or refuse it
+            name = "the user"
+        return f"{name} ({self._api.credentials})"
+
+    def place(self) -> Place:
+        """The namespace, and whether it exists where that may be seen, for messages. Never an error."""
+        try:
+            found = self._api.read(f"namespace {self._namespace}", f"/api/v1/namespaces/{self._namespace}")
+        except BlueGreenError:
+            return Place(self._namespace)
+        return Place(self._namespace, found is not None)
+
     def secret(self, name: str, key: str) -> str:
         """One value of a Secret. Raises ``ClusterError`` when the Secret or the key is missing or may not be read."""
         what = self._title("Secret", name)
@@ -192,7 +212,7 @@ class KubernetesAdapter:
         except ClusterError as error:
             raise ClusterError(f"{error.message}. It needs the right get secrets on {name}") from error
         if found is None:
-            raise ClusterError(f"Could not read {what}: it does not exist")
+            raise ClusterError(f"Could not read {what}: it does not exist in {self.place()}")
         data = found.get("data") or {}
         if key not in data:
             raise ClusterError(f"{what} has no key {key}; it has {', '.join(sorted(data)) or 'none'}")

@@ -13,26 +13,25 @@ used: it asks the server for its API before the first request, and we know the d
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 import traceback
 import typing as t
-from pathlib import Path
 from urllib.parse import urlencode
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import refusal
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes import credentials
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     ClusterError,
     ConflictError,
+    InvalidSettingsError,
     MissingLibraryError,
 )
 
 try:
     import urllib3
     from kubernetes.client.rest import RESTClientObject
-    from kubernetes.config import ConfigException
 
     KUBERNETES_IMPORT_ERROR = ""
 except ImportError:
@@ -65,6 +64,7 @@ class ApiServer:
         self._lock = threading.Lock()
         self._pool: urllib3.PoolManager | None = None
         self._configuration: t.Any = None
+        self._spec: t.Mapping[str, t.Any] = {}
         self._refusals = refusal.Refusals()
         self._headers: list[tuple[str, str]] = []
         self.host = "(not configured)"
@@ -148,15 +148,7 @@ class ApiServer:
     def _connected(self) -> urllib3.PoolManager:
         with self._lock:
             if self._pool is None:
-                try:
-                    auth = kubernetes_core._create_auth_spec(None, **self._auth)  # noqa: SLF001
-                    configuration = kubernetes_core._create_configuration(auth)  # noqa: SLF001
-                    headers = kubernetes_core._create_headers(None, **self._auth)  # noqa: SLF001
-                except (ConfigException, OSError) as error:
-                    raise ClusterError(
-                        f"No Kubernetes cluster is configured: {error}{self._looked_for()}. "
-                        "Set kubeconfig (or K8S_AUTH_KUBECONFIG), or host and api_key"
-                    ) from error
+                configuration, headers = self._configured()
                 configuration.connection_pool_maxsize = POOL_SIZE
                 self._headers = [
                     (name, one)
@@ -169,21 +161,23 @@ class ApiServer:
                 self._pool = RESTClientObject(configuration).pool_manager
             return self._pool
 
-    def _looked_for(self) -> str:
-        """The kubeconfig that was looked for, as the end of a sentence."""
+    def _configured(self) -> tuple[t.Any, t.Mapping[str, t.Any]]:
+        """The client's configuration, and the headers of an impersonation."""
         given = self._auth.get("kubeconfig")
-        if isinstance(given, dict):
-            return ""
-        for source, value in (
-            ("kubeconfig", given),
-            *((name, os.environ.get(name)) for name in ("K8S_AUTH_KUBECONFIG", "KUBECONFIG")),
-        ):
-            if value:
-                paths = [Path(part).expanduser() for part in str(value).split(os.pathsep) if part]
-                where = "" if all(path.is_absolute() for path in paths) else f" in {Path.cwd()}"
-                missing = "" if any(path.exists() for path in paths) else ", which does not exist"
-                return f" ({source} is {value}{where}{missing})"
-        return " (neither kubeconfig nor K8S_AUTH_KUBECONFIG nor KUBECONFIG is set, and ~/.kube/config gives none)"
+        if wrong := credentials.no_kubeconfig(given):
+            raise InvalidSettingsError([wrong])
+        try:
+            self._spec = kubernetes_core._create_auth_spec(None, **self._auth)  # noqa: SLF001
+            configuration = kubernetes_core._create_configuration(self._spec)  # noqa: SLF001
+            return configuration, kubernetes_core._create_headers(None, **self._auth)  # noqa: SLF001
+        except Exception as error:  # noqa: BLE001 - of any kind, as the content of a file has it
+            why = credentials.why_unusable(given, error)
+            raise ClusterError(f"No Kubernetes cluster is configured: {why}") from None
+
+    @property
+    def credentials(self) -> str:
+        """What our identity comes from, for messages."""
+        return credentials.told({**self._spec, "impersonate_user": dict(self._headers).get("Impersonate-User")})
 
     def _authorization(self) -> dict[str, str]:
         # Asked for at each request, because tokens of cloud providers and service accounts are renewed under way.
@@ -202,7 +196,8 @@ class ApiServer:
 
     def _refused(self, what: str, status: int, body: bytes) -> BlueGreenError:
         kind: type[BlueGreenError] = ConflictError if status == 409 else ClusterError
-        return kind(f"Could not {what}: the Kubernetes API server {self.host} answered {status}: {reason(body)}")
+        by = f" (identity: {self.credentials})" if status in (401, 403) else ""
+        return kind(f"Could not {what}: the Kubernetes API server {self.host} answered {status}: {reason(body)}{by}")
 
 
 def reason(body: bytes) -> str:

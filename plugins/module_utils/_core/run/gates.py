@@ -204,15 +204,17 @@ def range_gate(faults: t.Sequence[str], notes: t.Sequence[str] = ()) -> Gate:
     )
 
 
-def source_gates(workload: Workload | None, pods: t.Sequence[Pod], name: str, role: str = "source") -> list[Gate]:
-    """The active colour is there and well."""
+def source_gates(
+    workload: Workload | None, pods: t.Sequence[Pod], name: str, role: str = "source", namespace: str = ""
+) -> list[Gate]:
+    """The active colour is there and well. namespace: where it was looked for."""
     ready = sum(pod.ready for pod in pods)
     wanted = workload.replicas if workload else 0
     problems = "; ".join(f"{pod.name}: {pod.problem or pod.trouble}" for pod in pods if pod.problem or pod.trouble)
     return [
         gate(
             f"{role} pods ready",
-            f"{ready} of {wanted}" if workload else f"{name} not found",
+            f"{ready} of {wanted}" if workload else f"{name} not found in {namespace}",
             "all",
             0 < wanted <= ready,
             problems or _no_pods(role, name, workload),
@@ -221,7 +223,9 @@ def source_gates(workload: Workload | None, pods: t.Sequence[Pod], name: str, ro
 
 
 def _no_pods(role: str, name: str, workload: Workload | None) -> str:
-    if workload is None or workload.replicas:
+    if workload is None:
+        return "correct its name, or deploy it"
+    if workload.replicas:
         return "repair the active colour first"
     owners = f" (spec.replicas is also set by {', '.join(workload.scaled_by)})" if workload.scaled_by else ""
     return f"{name} of the {role} colour wants no pods{owners}, so nobody processes: scale it up"

@@ -140,7 +140,7 @@ class _Call:
         request = self._request
         found = self._ports.cluster.workload(request.kind, request.name)
         if found is None:
-            raise ClusterError(f"{request.kind} {request.name} does not exist in this namespace")
+            raise ClusterError(f"{request.kind} {request.name} does not exist in {self._ports.cluster.place()}")
         if request.state == "running" and found.replicas == 0:
             raise NotReadyError(f"{request.kind} {request.name} is scaled to 0, so nothing can run; scale it up first")
         return found

@@ -105,6 +105,8 @@ def set_active(ports: Ports, request: RecordRequest, check: bool = False) -> dic
     request.check()
     seen = _read(ports, request.app)
     wanted = _wanted(ports, request, seen)
+    if check and seen.stored is None and (place := ports.cluster.place()).exists is False:
+        raise InvalidSettingsError([f"{place}; check its name, or create it"])  # a real run learns it when it writes
     if check or wanted == seen.record:
         return _result(ports, request, seen, wanted)
     lock = RunLock(ports, request.app, request.run_id, request.lock_ttl)
@@ -154,7 +156,7 @@ def _wanted(ports: Ports, request: RecordRequest, seen: Seen) -> ActiveRecord:
     record = seen.record
     if record is None:
         check_expected(name, None, request.expected_active, request.expected_epoch)
-        return _first(name, request, Store(ports, request.app))
+        return _first(ports, name, request, Store(ports, request.app))
     now = ports.clock.now()
     wanted = change_record(record, request.active, request.phase, request.rollback_window, now, request.run_id)
     if request.epoch is not None and wanted.epoch < request.epoch:
@@ -187,16 +189,20 @@ def _check_allowed(name: str, request: RecordRequest, seen: Seen, wanted: Active
         raise _refused(faults, seen.owners, record)
 
 
-def _first(name: str, request: RecordRequest, store: Store) -> ActiveRecord:
+def _first(ports: Ports, name: str, request: RecordRequest, store: Store) -> ActiveRecord:
     """The record of an application that has none: newer than everything that runs of before have left.
 
     Where it was there once the colour may have been handed offsets that its pods have not begun at yet: they are named again.
     """
     if request.active is None:
-        raise InvalidSettingsError([f"ConfigMap {name} does not exist; set active to the colour that processes now"])
+        raise InvalidSettingsError(
+            [f"ConfigMap {name} does not exist in {ports.cluster.place()}; set active to the colour that processes now"]
+        )
     if request.phase not in (None, "stable"):
         raise InvalidSettingsError(
-            [f"ConfigMap {name} does not exist; the first record is stable, not {request.phase}"]
+            [
+                f"ConfigMap {name} does not exist in {ports.cluster.place()}; the first record is stable, not {request.phase}"
+            ]
         )
     runs = store.runs()
     aborted = {run.run_id for run in runs if run.status == "aborted"}

@@ -64,11 +64,8 @@ class Store:
         name = record_name(self._app)
         stored = self._ports.cluster.config_map(name)
         if stored is None:
-            raise InvalidSettingsError(
-                [
-                    f"ConfigMap {name} does not exist; create it once with bg_configmap_switch, naming the colour that is active now"
-                ]
-            )
+            fault = f"ConfigMap {name} does not exist in {self._ports.cluster.place()}; create it once with bg_configmap_switch"
+            raise InvalidSettingsError([f"{fault}, naming the colour that is active now"])
         return StoredRecord(
             ActiveRecord.parse(name, stored.data), stored.resource_version, stored.metadata, stored.immutable
         )

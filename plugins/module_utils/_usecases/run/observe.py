@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import (
     LeaseState,
+    Place,
     Pod,
     Right,
     Scaler,
@@ -43,6 +44,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.reco
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store, StoredRecord
 
 LEASES = "coordination.k8s.io"
+OPERATOR_RIGHTS = "examples/manifests/40-operator-rbac.yaml"
 
 
 @dataclass(frozen=True)
@@ -159,13 +161,42 @@ def ask(ports: Ports, app: Application, pods: t.Collection[Pod]) -> tuple[dict[s
 
 
 def check_rights(ports: Ports, app: Application, mode: str) -> None:
-    """Raise InvalidSettingsError that names every right which a run needs and we lack."""
-    denied = ports.cluster.denied(rights(app, mode))
-    if denied:
-        where = f"namespace {app.namespace}: the identity that runs the playbook may not"
-        raise InvalidSettingsError(
-            [f"{where} {right}; grant it (examples/manifests/40-operator-rbac.yaml)" for right in denied]
+    """Raise InvalidSettingsError that names every right which a run needs and we lack, and who we are.
+
+    What does not exist is told first, as far as it may be seen: nobody has a right to an object whose name is misspelt.
+    """
+    wanted = rights(app, mode)
+    names = ports.cluster.denied(wanted)
+    if not names:
+        return
+    denied = [right for right in wanted if str(right) in names]
+    who, place = ports.cluster.identity(), ports.cluster.place()
+    if place.exists is False:
+        raise InvalidSettingsError([f"{place}; check its name, and the cluster that {who} leads to"])
+    if len(denied) == len(wanted):
+        fault = (
+            f"{place}: {who} has none of the rights that a run needs there ({', '.join(names)}). Check the name of the namespace "
+            f"and who that is, or grant them ({OPERATOR_RIGHTS})"
         )
+        raise InvalidSettingsError([fault])
+    missing = _missing_workloads(ports, app, denied)
+    faults = [
+        f"{app.workload_kind} {name} does not exist in {place}; check its name, or deploy it"
+        for name in sorted(missing)
+    ]
+    raise InvalidSettingsError(faults + [_denial(place, who, right) for right in denied if right.name not in missing])
+
+
+def _missing_workloads(ports: Ports, app: Application, denied: t.Collection[Right]) -> set[str]:
+    """Workloads that may be read, something else with which is denied, and that are not there."""
+    concerned = {right.name for right in denied if right.api_group == "apps" and right.name}
+    unreadable = {right.name for right in denied if right.verb == "get"}
+    return {name for name in concerned - unreadable if ports.cluster.workload(app.workload_kind, name) is None}
+
+
+def _denial(place: Place, who: str, right: Right) -> str:
+    name = f", or correct the name {right.name} if it is wrong" if right.name else ""
+    return f"{place}: {who} may not {right}; grant it ({OPERATOR_RIGHTS}){name}"
 
 
 def observe(ports: Ports, app: Application, mode: str, surroundings: bool = False) -> Observation:

@@ -147,7 +147,9 @@ def _inside(app: Application, direction: str, seen: Observation, source: ColourV
 
 def at_work_gates(app: Application, mode: str, active: ColourView) -> list[gates.Gate]:
     """The active colour has pods, and they process: without them nothing is settled."""
-    rows = gates.source_gates(active.workload, active.pods, app.colours[active.colour].workload, role="active")
+    rows = gates.source_gates(
+        active.workload, active.pods, app.colours[active.colour].workload, "active", app.namespace
+    )
     if mode == "hot":
         rows += gates.contract_gates(
             active.colour, "active", app.colours[active.colour].group, active.statuses, active.silent
@@ -191,7 +193,7 @@ def _source_gates(
     stopped = source.workload is not None and source.workload.replicas == 0 and not source.pods
     rows = [
         gates.lag_gate(source.committed, seen.ranges, app.max_lag, _no_transaction(seen)),
-        *gates.source_gates(source.workload, source.pods, app.colours[source.colour].workload),
+        *gates.source_gates(source.workload, source.pods, app.colours[source.colour].workload, namespace=app.namespace),
         gates.ownership_gate("source", source.group, seen.partitions, stopped),
         gates.parallelism_gate(len(seen.partitions), len(source.pods)),
     ]

@@ -15,10 +15,10 @@ import typing as t
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import refusal
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.api_server import ApiServer
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, KafkaError
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import Broker
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import WireBroker
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -82,7 +82,7 @@ def test_a_broker_that_may_only_be_slow_is_waited_for() -> None:
 
 
 def test_a_broker_that_comes_up_is_waited_for() -> None:
-    with Broker() as broker, kafka_at(port := closed_port()) as kafka:
+    with WireBroker() as broker, kafka_at(port := closed_port()) as kafka:
         relayed = threading.Timer(0.5, relay, (port, int(broker.address.split(":")[1])))
         relayed.start()
         assert kafka.groups(["g"])["g"].kind == "absent"
@@ -98,7 +98,7 @@ def test_an_api_server_that_comes_up_is_waited_for(monkeypatch: pytest.MonkeyPat
 
 def test_who_answered_before_is_waited_for(patience: float) -> None:
     """It is being restarted: the address is right."""
-    with Broker() as broker, kafka_at(port := closed_port()) as kafka:
+    with WireBroker() as broker, kafka_at(port := closed_port()) as kafka:
         relay(port, int(broker.address.split(":")[1]), connections=2)
         assert kafka.groups(["g"])["g"].kind == "absent"
         kafka.close()

@@ -141,7 +141,7 @@ def test_source_gates() -> None:
     assert (row.verdict, row.value, row.advice) == (g.NO_GO, "1 of 2", "b: ErrImagePull: x")
     assert g.source_gates(Workload("Deployment", "w", "u", 1), pods[:1], "w")[0].verdict == g.GO
     assert g.source_gates(Workload("Deployment", "w", "u", 0), [], "w")[0].verdict == g.NO_GO
-    assert g.source_gates(None, [], "w")[0].value == "w not found"
+    assert g.source_gates(None, [], "w", namespace="n")[0].value == "w not found in n"
 
 
 def test_contract_gates() -> None:

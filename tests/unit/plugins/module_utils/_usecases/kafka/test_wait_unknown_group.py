@@ -14,13 +14,13 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     InvalidSettingsError,
     WaitTimeoutError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.lag_wait import UNTIL, Goal
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     LogRange,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.wait_lag import LagRequest, wait_lag
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.wait_goal import UNTIL, Goal
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.wait_lag import LagRequest, wait_lag
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
 

@@ -12,37 +12,37 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import GroupNotEmptyError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.model import (
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offset_request import OffsetRequest
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offsets import kept_by_members
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
     CommittedOffset,
     Group,
     LogRange,
     Member,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.offsets import kept_by_members
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.offset_request import OffsetRequest
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.set_offsets import set_offsets
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.set_offsets import set_offsets
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
 OLD, NEW = TopicPartition("old", 0), TopicPartition("new", 0)
 READS_NEW = Member("m1", "c1", "10.0.0.1", subscribed=frozenset({"new"}))
 
 
 @pytest.fixture
-def running() -> OffsetsWorld:
+def running() -> World:
     """A group that has commits on two topics, and a member that reads one of them."""
-    world = OffsetsWorld()
+    world = World()
     world.kafka.logs = {OLD: LogRange(0, 9), NEW: LogRange(0, 9)}
     world.kafka.offsets["g"] = {OLD: CommittedOffset(4), NEW: CommittedOffset(5)}
     world.kafka.known["g"] = Group("g", "classic", "Stable", (READS_NEW,), "consumer")
     return world
 
 
-def forget(world: OffsetsWorld, *topics: str, check: bool = False) -> dict[str, t.Any]:
+def forget(world: World, *topics: str, check: bool = False) -> dict[str, t.Any]:
     return set_offsets(world.ports, OffsetRequest("g", remove=True, topics=topics), check)
 
 
-def test_a_topic_that_nobody_reads_is_forgotten_beside_the_consumers(running: OffsetsWorld) -> None:
+def test_a_topic_that_nobody_reads_is_forgotten_beside_the_consumers(running: World) -> None:
     predicted = forget(running, "old", check=True)
     assert (predicted["changed"], "warnings" in predicted, running.kafka.writes) == (True, False, 0)
     done = forget(running, "old")
@@ -53,7 +53,7 @@ def test_a_topic_that_nobody_reads_is_forgotten_beside_the_consumers(running: Of
 
 
 @pytest.mark.parametrize("topics", [("new",), ("old", "new")])
-def test_one_that_is_subscribed_is_refused_by_name(running: OffsetsWorld, topics: tuple[str, ...]) -> None:
+def test_one_that_is_subscribed_is_refused_by_name(running: World, topics: tuple[str, ...]) -> None:
     [warning] = forget(running, *topics, check=True)["warnings"]
     with pytest.raises(GroupNotEmptyError, match="has members") as raised:
         forget(running, *topics)
@@ -62,14 +62,14 @@ def test_one_that_is_subscribed_is_refused_by_name(running: OffsetsWorld, topics
     assert (running.kafka.writes, raised.value.result["changed"]) == (0, False)
 
 
-def test_other_offsets_still_need_an_empty_group(running: OffsetsWorld) -> None:
+def test_other_offsets_still_need_an_empty_group(running: World) -> None:
     running.kafka.offsets["other"] = {OLD: CommittedOffset(1)}
     running.kafka.known["other"] = Group("other", "classic", "Empty")
     with pytest.raises(GroupNotEmptyError):
         set_offsets(running.ports, OffsetRequest("g", from_group="other"))
 
 
-def test_a_member_that_subscribes_meanwhile_is_not_fought(running: OffsetsWorld) -> None:
+def test_a_member_that_subscribes_meanwhile_is_not_fought(running: World) -> None:
     def subscribe() -> None:
         member = replace(READS_NEW, subscribed=frozenset({"old", "new"}))
         running.kafka.known["g"] = replace(running.kafka.known["g"], members=(member,))
