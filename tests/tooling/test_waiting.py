@@ -26,8 +26,8 @@ READS_THE_CLOCK = {
     "bed/test_transactions.py::test_what_is_open_is_what_kafka_says": "an age is one at a moment",
     "consumers/integration/test_switch.py::test_switches_in_a_row": "noted for people",
     "simulation/sweep.py::main": "noted for people",
-    "unit/fakes/endpoints.py::Endpoint._failing": "how long a pod stays busy when it is told to",
-    "unit/fakes/endpoints.py::Endpoint.busy": "as above",
+    "unit/fakes/endpoints.py::FakeEndpoint._failing": "how long a pod stays busy when it is told to",
+    "unit/fakes/endpoints.py::FakeEndpoint.busy": "as above",
 }
 """Where a test reads a clock all the same, and why that judges no machine."""
 

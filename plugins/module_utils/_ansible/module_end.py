@@ -14,8 +14,8 @@ from dataclasses import asdict, is_dataclass
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.credentials import is_path
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.limits import out_of_limits
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import is_path
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     InvalidSettingsError,

@@ -108,3 +108,8 @@ class Right(t.NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource}{'.' + self.api_group if self.api_group else ''}{' ' + self.name if self.name else ''}"
+
+
+def is_path(kubeconfig: str) -> bool:
+    """Whether a kubeconfig that was given as text looks like a path, and not like the content of a file."""
+    return kubeconfig.isprintable() and not kubeconfig.lstrip().startswith(("{", "["))

@@ -20,9 +20,9 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import application
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.kafka import OffsetsWorld
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import bg_module
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 
 ROOT = Path(__file__).parents[3]
 OURS = "streamops.bluegreen."
@@ -131,10 +131,10 @@ def test_an_example_gets_as_far_as_the_service(
     if example.module in ACTION_ONLY:
         assert ArgumentSpecValidator(ACTION_ONLY[example.module]).validate(options).error_messages == []
         return
-    world = OffsetsWorld()
+    world = World()
     world.kafka.down = world.cluster.down = True
     module = importlib.import_module(f"ansible_collections.{OURS}plugins.modules.{example.module}")
-    connects = module if hasattr(module, "build_ports") else application
+    connects = module if hasattr(module, "build_ports") else bg_module
     monkeypatch.setattr(connects, "build_ports", lambda *_given, **_named: world.ports)
     done = run_module(module, check=example.check, **options)
     assert done["failed"] is True

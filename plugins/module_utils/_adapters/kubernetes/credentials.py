@@ -12,6 +12,8 @@ import os
 import typing as t
 from pathlib import Path
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import is_path
+
 Auth = t.Mapping[str, t.Any]
 
 COMPLETE = (("username", "password"), ("api_key",), ("cert_file", "key_file"))
@@ -48,11 +50,6 @@ def in_pod() -> bool:
 
     there = incluster_config.SERVICE_HOST_ENV_NAME in os.environ
     return there and Path(incluster_config.SERVICE_TOKEN_FILENAME).is_file()
-
-
-def is_path(text: str) -> bool:
-    """Whether it looks like a path, and not like the content of a file."""
-    return text.isprintable() and not text.lstrip().startswith(("{", "["))
 
 
 def no_kubeconfig(given: t.Any) -> str:
