@@ -232,6 +232,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kubernetes_argument_spec
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.cluster_wiring import build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.set_active import (
     LOCK_TTL,
@@ -262,7 +263,7 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec=kubernetes_argument_spec(
             namespace={"type": "str", "required": True},
             name={"type": "str", "required": True},

@@ -158,6 +158,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.bg_mo
     application_argument_spec,
     run_application,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import decide
@@ -184,7 +185,7 @@ def look(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.A
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec=application_argument_spec(
             direction={"type": "str", "choices": ["switch", "rollback"], "default": "switch"},
             target={"type": "str", "default": ""},

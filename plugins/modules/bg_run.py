@@ -265,6 +265,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.bg_mo
     run_application,
     run_options,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import ONLY
@@ -286,7 +287,7 @@ def main() -> None:
         "judged": {"type": "bool", "default": False},
         "only": {"type": "str", "choices": list(ONLY)},
     }
-    module = AnsibleModule(argument_spec=application_argument_spec(**own), supports_check_mode=True)
+    module = Module(argument_spec=application_argument_spec(**own), supports_check_mode=True)
     run_application(module, use_case)
 
 

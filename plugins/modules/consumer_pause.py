@@ -376,6 +376,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kubernetes_argument_spec,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.cluster_wiring import build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.pause_options import parse_settings
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialects import BG_V1, CUSTOM, DIALECTS
@@ -399,7 +400,7 @@ def main() -> None:
         "commands_to": {"type": "str", "choices": ["all", "one"], "default": "all"},
         "retry_on": {"type": "list", "elements": "int", "default": []},
     }
-    module = AnsibleModule(
+    module = Module(
         argument_spec=kubernetes_argument_spec(
             namespace={"type": "str", "required": True},
             name={"type": "str", "required": True},

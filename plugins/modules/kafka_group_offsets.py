@@ -431,6 +431,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kafka_argument_spec,
     kubernetes_argument_spec,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.offset_options import SOURCES, parse_request
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.snapshot_option import given_snapshot
@@ -492,7 +493,7 @@ def own_options() -> dict[str, dict[str, t.Any]]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={**kafka_argument_spec(), **kubernetes_argument_spec(), **own_options()},
         mutually_exclusive=[SOURCES, ("offsets", "topics"), ("offsets", "partitions")],
         required_if=[

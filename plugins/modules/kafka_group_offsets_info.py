@@ -269,6 +269,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kafka_argument_spec
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.kafka_wiring import build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.read_groups import (
     matching,
@@ -293,7 +294,7 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec=kafka_argument_spec(
             group_id={"type": "str"},
             group_ids={"type": "list", "elements": "str"},

@@ -397,6 +397,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import kafka_argument_spec
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.kafka_wiring import build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import TopicPartition
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.wait_goal import UNTIL, Goal
@@ -437,7 +438,7 @@ def main() -> None:
         "partition": {"type": "int", "required": True},
         "offset": {"type": "int", "required": True},
     }
-    module = AnsibleModule(
+    module = Module(
         argument_spec=kafka_argument_spec(
             group_id={"type": "str", "required": True},
             until={"type": "str", "choices": list(UNTIL), "default": "lag"},

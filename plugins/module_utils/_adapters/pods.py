@@ -22,8 +22,17 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kube
     reason,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError, ClusterError
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import POD_HEADER, TOKEN_HEADER
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    BlueGreenError,
+    ClusterError,
+    InvalidSettingsError,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import (
+    POD_HEADER,
+    TOKEN_HEADER,
+    UNSENDABLE,
+    sendable,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 
 try:
@@ -131,6 +140,8 @@ class PodsAdapter:
         token: str = "",
         token_header: str = TOKEN_HEADER,
     ) -> None:
+        if not sendable(token):
+            raise InvalidSettingsError([f"the token of contract.token or contract.token_secret {UNSENDABLE}"])
         self._transport = transport
         self._base_path = base_path.rstrip("/")
         self._headers = {"Accept": "application/json", **({token_header: token} if token else {})}

@@ -13,6 +13,7 @@ right, and it is waited for within the timeout of the call.
 
 from __future__ import annotations
 
+import ssl
 import time
 
 FIRST_CONTACT = 3.0
@@ -28,6 +29,11 @@ def root(error: BaseException) -> BaseException:
         hidden = next((part for part in seen.args if isinstance(part, BaseException)), None)
         seen = hidden or seen.__cause__ or seen.__context__
     return error
+
+
+def is_cut_off(error: ssl.SSLError) -> bool:
+    """The peer went away in the middle of a handshake."""
+    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError) or "EOF" in str(error)
 
 
 def is_refused(error: BaseException) -> bool:

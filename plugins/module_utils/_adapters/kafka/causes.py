@@ -22,7 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
     WITH_SASL,
     WITH_TLS,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.refusal import root
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.refusal import is_cut_off, root
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import BlueGreenError
 
 try:
@@ -48,17 +48,12 @@ def is_final(error: BaseException) -> bool:
         return True
     cause = root(error)
     if isinstance(cause, ssl.SSLError):
-        return not _cut_off(cause)
+        return not is_cut_off(cause)
     if isinstance(cause, OSError):
         return False
     if isinstance(error, errors.BrokerResponseError):
         return not error.retriable
     return not isinstance(error, errors.KafkaError) or isinstance(error, errors.KafkaConfigurationError)
-
-
-def _cut_off(error: ssl.SSLError) -> bool:
-    """The peer went away in the middle of it."""
-    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError) or "EOF" in str(error)
 
 
 def explain(host: str, port: int, error: BaseException, settings: Settings) -> str:

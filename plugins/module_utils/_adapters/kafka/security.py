@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import importlib
+import ipaddress
 import os
+import re
 import ssl
 import typing as t
 from pathlib import Path
@@ -28,6 +30,7 @@ PREFIX = "sasl_oauthbearer_"
 FILE = f"{PREFIX}token_file"
 ENDPOINT = (f"{PREFIX}token_endpoint_url", f"{PREFIX}client_id", f"{PREFIX}client_secret")
 TOKEN_SETTINGS = frozenset({FILE, *ENDPOINT, f"{PREFIX}scope", f"{PREFIX}cafile"})
+_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+)(?::(?P<port>[0-9]{1,5}))?")
 FILES = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")
 
 
@@ -51,12 +54,32 @@ def prepare(settings: Settings, known: t.Collection[str]) -> dict[str, t.Any]:
                 prepared["ssl_context"] = tls_context(given)
             except InvalidSettingsError as error:
                 faults += error.faults
-    faults += _sasl_faults(given, protocol)
+    faults += _server_faults(given.get("bootstrap_servers", "localhost:9092")) + _sasl_faults(given, protocol)
     if faults:
         raise InvalidSettingsError(faults)
     if given.get("sasl_mechanism") == "OAUTHBEARER":
         prepared["sasl_oauth_token_provider"] = _token_provider(given)
     return prepared
+
+
+def _server_faults(servers: str | t.Sequence[str]) -> list[str]:
+    faults = [] if servers else ["bootstrap_servers is empty; name at least one broker as HOST:PORT"]
+    for server in servers.split(",") if isinstance(servers, str) else servers:
+        found = _SERVER.fullmatch(server.strip())
+        if _is_ipv6(server.strip()):
+            continue
+        if not found or not 1 <= int(found["port"] or 1) <= 65535:
+            faults.append(
+                f"bootstrap_servers names {server!r}; it must be HOST or HOST:PORT, with an IPv6 address as [ADDRESS]:PORT"
+            )
+    return faults
+
+
+def _is_ipv6(server: str) -> bool:
+    try:
+        return ipaddress.ip_address(server).version == 6
+    except ValueError:
+        return False
 
 
 def _tls_faults(given: Settings) -> list[str]:

@@ -12,7 +12,9 @@ used: it asks the server for its API before the first request, and we know the d
 
 from __future__ import annotations
 
+import errno
 import json
+import ssl
 import threading
 import time
 import traceback
@@ -28,6 +30,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     InvalidSettingsError,
     MissingLibraryError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import UNSENDABLE, sendable
 
 try:
     import urllib3
@@ -45,6 +48,8 @@ POOL_SIZE = 64
 RETRY = 0.2
 """Seconds between two attempts of a read."""
 TOO_MANY_REQUESTS = 429
+OPTIONS = {"Impersonate-User": "impersonate_user", "Impersonate-Group": "impersonate_groups"}
+FILE_ERRORS = frozenset({errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG})
 _PASSING = frozenset({TOO_MANY_REQUESTS, 500, 502, 503, 504})
 
 
@@ -114,7 +119,7 @@ class ApiServer:
                     return t.cast("dict[str, t.Any]", json.loads(body))
                 failure, passes = self._refused(f"read {what}", status, body), status in _PASSING
             except urllib3.exceptions.HTTPError as error:
-                failure, passes = self._unreachable(f"read {what}", error), True
+                failure, passes = self._unreachable(f"read {what}", error), not _is_final(error)
                 if self._refusals.seen(error):
                     said = f"the Kubernetes API server {refusal.words(self.host)}"
                     raise ClusterError(f"Could not read {what}: {said}. Check the host or kubeconfig option") from error
@@ -150,11 +155,7 @@ class ApiServer:
             if self._pool is None:
                 configuration, headers = self._configured()
                 configuration.connection_pool_maxsize = POOL_SIZE
-                self._headers = [
-                    (name, one)
-                    for name, value in headers.items()
-                    for one in (value if isinstance(value, list) else [value])
-                ]
+                self._headers = _lines(headers)
                 # Remembered, because renewing a token puts the kubeconfig's own host back.
                 self.host = str(configuration.host)
                 self._configuration = configuration
@@ -169,10 +170,16 @@ class ApiServer:
         try:
             self._spec = kubernetes_core._create_auth_spec(None, **self._auth)  # noqa: SLF001
             configuration = kubernetes_core._create_configuration(self._spec)  # noqa: SLF001
-            return configuration, kubernetes_core._create_headers(None, **self._auth)  # noqa: SLF001
+            headers = kubernetes_core._create_headers(None, **self._auth)  # noqa: SLF001
         except Exception as error:  # noqa: BLE001 - of any kind, as the content of a file has it
             why = credentials.why_unusable(given, error)
             raise ClusterError(f"No Kubernetes cluster is configured: {why}") from None
+        if not sendable(str(self._spec.get("api_key") or "")):
+            raise InvalidSettingsError([f"api_key {UNSENDABLE}"])
+        if not str(configuration.host).startswith(("https://", "http://")):
+            source = "host" if self._spec.get("host") else "server of the kubeconfig"
+            raise InvalidSettingsError([f"{source} is {configuration.host!r}; it must be a URL, https://HOST:PORT"])
+        return configuration, headers
 
     @property
     def credentials(self) -> str:
@@ -189,6 +196,11 @@ class ApiServer:
         return {}
 
     def _unreachable(self, what: str, error: Exception) -> ClusterError:
+        if _is_final(error):
+            return ClusterError(
+                f"Could not {what}: no connection to the Kubernetes API server {self.host}: {error}. Check the options host, proxy, "
+                "ca_cert, client_cert and client_key, or what the kubeconfig says of them"
+            )
         return ClusterError(
             f"Could not {what}: no answer from the Kubernetes API server {self.host} within {self.timeout:g} s ({error}). "
             "Check the host or kubeconfig option and the network"
@@ -198,6 +210,27 @@ class ApiServer:
         kind: type[BlueGreenError] = ConflictError if status == 409 else ClusterError
         by = f" (identity: {self.credentials})" if status in (401, 403) else ""
         return kind(f"Could not {what}: the Kubernetes API server {self.host} answered {status}: {reason(body)}{by}")
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether the next attempt would fail in the same way: an address that is none, certificates that do not fit or are not there."""
+    cause = refusal.root(error)
+    if isinstance(cause, ssl.SSLError):
+        return not refusal.is_cut_off(cause)
+    # Of the system's errors those of files; those of connections may pass.
+    unreadable = isinstance(cause, OSError) and cause.errno in FILE_ERRORS
+    return unreadable or isinstance(error, urllib3.exceptions.LocationValueError)
+
+
+def _lines(headers: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
+    """Headers one by one. Raises InvalidSettingsError for what can't be sent."""
+    lines = [
+        (name, str(one)) for name, value in headers.items() for one in (value if isinstance(value, list) else [value])
+    ]
+    faults = [f"{OPTIONS[name]} {value!r} {UNSENDABLE}" for name, value in lines if not sendable(value)]
+    if faults:
+        raise InvalidSettingsError(faults)
+    return lines
 
 
 def reason(body: bytes) -> str:

@@ -19,6 +19,7 @@ POD_HEADER = "X-BG-Pod"
 TOKEN_HEADER = "X-BG-Token"  # noqa: S105 - the name of a header
 
 _PATH = re.compile(r"^/[A-Za-z0-9._~/-]*\Z")
+UNSENDABLE = "can't be sent in an HTTP header: it holds a line break, or a character that is not of Latin-1"
 _HEADER = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _SECRET = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 _SECRET_KEY = re.compile(r"^[-._a-zA-Z0-9]{1,253}\Z")
@@ -51,6 +52,11 @@ class Endpoint:
     ca_file: str = ""
     ca_secret: SecretKey | None = None
     server_name: str = ""
+
+
+def sendable(value: str) -> bool:
+    """Whether it can be the value of an HTTP header."""
+    return not any(ord(character) > 255 or not (character.isprintable() or character == "\t") for character in value)
 
 
 def parse_endpoint(
@@ -123,7 +129,7 @@ class _Reader:
         value = self.raw.get("port")
         try:
             number = int(default if value is None else value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = 0
         if not 1 <= number <= 65535:
             self.faults.append(f"endpoint.port is {value!r}; it must be a whole number from 1 to 65535")

@@ -165,7 +165,7 @@ class _Reader:
         value = source.get(key, default)
         try:
             number = int(default if value is None else value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = least - 1
         if not least <= number <= most:
             self.fault(f"{key} is {value!r}; it must be a whole number from {least} to {most}")

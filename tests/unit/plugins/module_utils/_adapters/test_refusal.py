@@ -68,6 +68,28 @@ def test_an_api_server_that_refuses_is_told_soon() -> None:
         ended("a call", lambda: api_at(port).read("ConfigMap n/x", PATH))
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"proxy": "/"},
+        {"proxy": "http://[::"},
+        {"host": "https://127.0.0.1:{port}"},
+        {"host": "https://127.0.0.1:{port}", "ca_cert": "/does/not/exist"},
+        {"host": "https://127.0.0.1:{port}", "client_cert": "/does/not/exist", "client_key": "/nor/this"},
+    ],
+    ids=str,
+)
+def test_what_stays_wrong_is_told_at_once(wrong: dict[str, str]) -> None:
+    """An address that is none, a server that speaks no TLS, certificates that are not there."""
+    with HttpServer() as server:
+        given = {"host": f"http://127.0.0.1:{server.port}", "api_key": "x", **wrong}
+        given["host"] = given["host"].format(port=server.port)
+        began = time.monotonic()
+        with pytest.raises(ClusterError, match="Check the options host, proxy, ca_cert"):
+            ApiServer(given, TIMEOUT).read("ConfigMap n/x", PATH)
+        assert time.monotonic() - began < TIMEOUT / 3
+
+
 def test_a_broker_that_may_only_be_slow_is_waited_for() -> None:
     """One of two says nothing, so it may be starting."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Addresses and headers that no client can use are told before anything is connected."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import security
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import PodAddress, PodsAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+
+KNOWN = ("bootstrap_servers",)
+
+
+@pytest.mark.parametrize(
+    "servers",
+    [["a"], ["a.b-c_d:9092", "b"], "a:1,b:65535", ["::1"], ["[::1]"], ["[fe80::1]:9092"], ["10.0.0.1:9092"], [" a:1 "]],
+)
+def test_addresses_of_brokers(servers: str | list[str]) -> None:
+    assert security.prepare({"bootstrap_servers": servers}, KNOWN)["bootstrap_servers"] == servers
+
+
+@pytest.mark.parametrize(
+    "server", ["", "a:b", "a:b:c", "a:", "a:0", "a:65536", "SSL://a:9092", "a b", "[::1", "{'a': 1}", "a@b:1", "::g"]
+)
+def test_what_is_no_address_of_a_broker(server: str) -> None:
+    with pytest.raises(InvalidSettingsError, match=r"bootstrap_servers names .*it must be HOST or HOST:PORT"):
+        security.prepare({"bootstrap_servers": ["good:9092", server]}, KNOWN)
+
+
+def test_no_broker_at_all() -> None:
+    with pytest.raises(InvalidSettingsError, match="bootstrap_servers is empty"):
+        security.prepare({"bootstrap_servers": []}, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [
+        ({"host": "10.0.0.1:6443"}, "host is '10.0.0.1:6443'; it must be a URL"),
+        ({"impersonate_user": "名"}, "impersonate_user '名' can't be sent"),
+        ({"impersonate_groups": ["a", "b\n"]}, "impersonate_groups 'b\\\\n' can't be sent"),
+        ({"api_key": "a\nb"}, "api_key can't be sent"),
+    ],
+)
+def test_what_cannot_be_sent_to_the_api_server(auth: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidSettingsError) as raised:
+        ApiServer({"host": "https://127.0.0.1:1", "api_key": "x", **auth}).read("it", "/x")
+    assert said.replace("\\\\", "\\") in raised.value.message
+
+
+@pytest.mark.parametrize("token", ["a\nb", "名"])
+def test_a_token_that_cannot_be_sent_to_pods(token: str) -> None:
+    with pytest.raises(
+        InvalidSettingsError, match=r"the token of contract.token or contract.token_secret can't be sent"
+    ):
+        PodsAdapter(PodAddress(8080), token=token)
