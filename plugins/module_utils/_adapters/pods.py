@@ -141,7 +141,7 @@ class PodsAdapter:
         token_header: str = TOKEN_HEADER,
     ) -> None:
         if not sendable(token):
-            raise InvalidSettingsError([f"the token of contract.token or contract.token_secret {UNSENDABLE}"])
+            raise InvalidSettingsError([f"the token of endpoint.token or endpoint.token_secret {UNSENDABLE}"])
         self._transport = transport
         self._base_path = base_path.rstrip("/")
         self._headers = {"Accept": "application/json", **({token_header: token} if token else {})}

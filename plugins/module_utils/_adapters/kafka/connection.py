@@ -18,7 +18,7 @@ import traceback
 import typing as t
 from importlib import metadata
 
-from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import causes, net
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import causes, net, security
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.bootstrap import (
     BACKOFF,
     MOST_BACKOFF,
@@ -262,7 +262,8 @@ class KafkaConnection:
             code: t.Any = error.errno
             name, description = error_name(code), getattr(error, "description", None) or ""
             about = f" ({error.args[0]})" if error.args else ""
-            hint = f" {missing_acl(code, what)}" if code in DENIED else ""
+            who = security.principal(self._settings)
+            hint = f" {missing_acl(code, what)}, and is {who}" if code in DENIED else ""
             return KafkaError(
                 f"Could not {what}: Kafka at {self.servers} answered {name}{about}. {description}{hint}".rstrip()
             )

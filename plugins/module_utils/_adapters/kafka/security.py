@@ -62,6 +62,19 @@ def prepare(settings: Settings, known: t.Collection[str]) -> dict[str, t.Any]:
     return prepared
 
 
+def principal(given: Settings) -> str:
+    """Who the brokers take us for, as far as we can know, for messages."""
+    protocol, mechanism = given.get("security_protocol", "PLAINTEXT"), given.get("sasl_mechanism")
+    if protocol in WITH_SASL:
+        if mechanism in BY_PASSWORD:
+            return f"User:{given.get('sasl_plain_username')}"
+        if mechanism == "OAUTHBEARER":
+            return f"the one of the token of {given.get(ENDPOINT[1]) or given.get(FILE)}"
+        return f"the one of the {mechanism} credentials"
+    certificate = given.get("ssl_certfile") if protocol in WITH_TLS else None
+    return f"the one of the certificate {certificate}" if certificate else "User:ANONYMOUS"
+
+
 def _server_faults(servers: str | t.Sequence[str]) -> list[str]:
     faults = [] if servers else ["bootstrap_servers is empty; name at least one broker as HOST:PORT"]
     for server in servers.split(",") if isinstance(servers, str) else servers:

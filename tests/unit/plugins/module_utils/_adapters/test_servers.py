@@ -9,9 +9,11 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import security
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import PodAddress, PodsAdapter
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError, KafkaError
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.broker import WireBroker
 
 KNOWN = ("bootstrap_servers",)
 
@@ -55,6 +57,36 @@ def test_what_cannot_be_sent_to_the_api_server(auth: dict[str, object], said: st
 @pytest.mark.parametrize("token", ["a\nb", "名"])
 def test_a_token_that_cannot_be_sent_to_pods(token: str) -> None:
     with pytest.raises(
-        InvalidSettingsError, match=r"the token of contract.token or contract.token_secret can't be sent"
+        InvalidSettingsError, match=r"the token of endpoint.token or endpoint.token_secret can't be sent"
     ):
         PodsAdapter(PodAddress(8080), token=token)
+
+
+@pytest.mark.parametrize(
+    ("settings", "who"),
+    [
+        ({}, "User:ANONYMOUS"),
+        ({"security_protocol": "SSL"}, "User:ANONYMOUS"),
+        ({"security_protocol": "SSL", "ssl_certfile": "/c.pem"}, "the one of the certificate /c.pem"),
+        (
+            {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_plain_username": "jane"},
+            "User:jane",
+        ),
+        (
+            {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER", "sasl_oauthbearer_token_file": "/t"},
+            "the one of the token of /t",
+        ),
+        ({"security_protocol": "SASL_SSL", "sasl_mechanism": "GSSAPI"}, "the one of the GSSAPI credentials"),
+    ],
+)
+def test_who_the_brokers_take_us_for(settings: dict[str, str], who: str) -> None:
+    assert security.principal(settings) == who
+
+
+def test_a_missing_acl_names_who_lacks_it() -> None:
+    with WireBroker() as broker:
+        broker.errors["MetadataRequest"].append(29)
+        adapter = KafkaAdapter({"bootstrap_servers": [broker.address]}, 5.0)
+        with pytest.raises(KafkaError, match=r"needs an ACL that allows DESCRIBE on the topic, and is User:ANONYMOUS$"):
+            adapter.topics(["t"])
+        adapter.close()
