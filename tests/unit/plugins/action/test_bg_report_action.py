@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import signal
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import FrameType, SimpleNamespace
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 
 from ansible_collections.streamops.bluegreen.plugins.action import bg_report
 from ansible_collections.streamops.bluegreen.tests.unit.waiting import until
@@ -372,3 +373,30 @@ def test_many_hosts_write_to_one_folder(tmp_path: Path) -> None:
     assert [result["msg"] for result in results if "msg" in result] == []
     assert len(results) == 40
     assert names(dest) == [*(f"{number}.txt" for number in same), "same"]
+
+
+ANYTHING: tuple[t.Any, ...] = (
+    *("", "/", ".", "..", "~", "~nobody/x", "a\0b", "a/b", "\n", "ä", "😀", "x" * 300, "x" * 5000, "/dev/null", "/proc/x"),
+    *(None, True, 0, -1, 1.5, float("inf"), [], ["a"], {}, {"a": 1}, {"a": None}, {"": "x"}, {"a": "\ud800"}, {1: "x"}, {"x" * 300: ""}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_whatever_it_is_given_it_ends_with_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """And in check mode, so that nothing of it is made outside of the test's folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    draw = random.Random(number)
+    given = {name: draw.choice(ANYTHING) for name in draw.sample(("dest", "files", "unknown"), draw.randint(0, 3))}
+    if draw.random() < 0.4:
+        given["dest"] = str(tmp_path / "reports")
+    try:
+        done = run(check=True, **given)
+    except AnsibleError as error:  # how an action plugin refuses arguments
+        done = {"failed": True, "msg": str(error)}
+    assert not done.get("failed") or any(str(name) in done["msg"] for name in ("dest", "files", "unknown", "Can't")), (
+        done
+    )
+    assert list(tmp_path.iterdir()) == []
