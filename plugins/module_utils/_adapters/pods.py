@@ -27,11 +27,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     ClusterError,
     InvalidSettingsError,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.headers import UNSENDABLE, sendable
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import (
     POD_HEADER,
     TOKEN_HEADER,
-    UNSENDABLE,
-    sendable,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 

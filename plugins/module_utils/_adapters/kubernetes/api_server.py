@@ -30,7 +30,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     InvalidSettingsError,
     MissingLibraryError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import UNSENDABLE, sendable
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.headers import UNSENDABLE, sendable
 
 try:
     import urllib3

@@ -19,7 +19,6 @@ POD_HEADER = "X-BG-Pod"
 TOKEN_HEADER = "X-BG-Token"  # noqa: S105 - the name of a header
 
 _PATH = re.compile(r"^/[A-Za-z0-9._~/-]*\Z")
-UNSENDABLE = "can't be sent in an HTTP header: it holds a line break, or a character that is not of Latin-1"
 _HEADER = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _SECRET = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 _SECRET_KEY = re.compile(r"^[-._a-zA-Z0-9]{1,253}\Z")
@@ -52,11 +51,6 @@ class Endpoint:
     ca_file: str = ""
     ca_secret: SecretKey | None = None
     server_name: str = ""
-
-
-def sendable(value: str) -> bool:
-    """Whether it can be the value of an HTTP header."""
-    return not any(ord(character) > 255 or not (character.isprintable() or character == "\t") for character in value)
 
 
 def parse_endpoint(
