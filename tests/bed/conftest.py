@@ -19,7 +19,8 @@ from pathlib import Path
 import confluent_kafka
 import pytest
 import yaml
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConsumerGroupDescription, NewTopic
 
 import testbed
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
@@ -72,6 +73,30 @@ def name() -> str:
     return f"bed-{uuid.uuid4().hex[:8]}"
 
 
+COORDINATOR_MOVES = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
+
+
+def described(admin: AdminClient, group: str) -> ConsumerGroupDescription:
+    """A group as its coordinator has it, once it has one; librdkafka does not ask again. Raises KafkaException."""
+
+    def look() -> ConsumerGroupDescription | str:
+        try:
+            found: ConsumerGroupDescription = admin.describe_consumer_groups([group])[group].result(HANG)
+        except KafkaException as error:
+            if error.args[0].code() in COORDINATOR_MOVES:
+                return str(error)
+            raise
+        return found
+
+    seen = until(f"the coordinator of {group}", look, lambda found: not isinstance(found, str))
+    assert not isinstance(seen, str)
+    return seen
+
+
 class Kafka:
     """Kafka as tests use it: topics, members, and Kafka's own tool as witness."""
 
@@ -114,6 +139,10 @@ class Kafka:
             return {host: metadata.partitions_known_to(host, int(port), topic) for host, port in addresses}
 
         return look
+
+    def described(self, group: str) -> ConsumerGroupDescription:
+        """A group as its coordinator has it."""
+        return described(self.admin, group)
 
     def commit(self, group: str, rows: list[confluent_kafka.TopicPartition]) -> None:
         """Commit from outside of the group."""

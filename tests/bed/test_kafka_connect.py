@@ -118,7 +118,7 @@ def test_pause_stop_set_offsets_and_resume(
         return pause(bed, kubectl.namespace, "connect", **{**given, **options})
 
     def state() -> str:
-        return str(kafka.admin.describe_consumer_groups([group])[group].result(HANG).state.name)
+        return str(kafka.described(group).state.name)
 
     go("running")
     ansible("kafka_lag_wait", group_id=group, timeout=HANG)

@@ -18,7 +18,7 @@ from bgconsumer.model import ActiveRecord
 from bgconsumer.worker import Worker
 from tests.bed.conftest import Kafka
 from tests.consumers.fakes import FakeLedger
-from tests.unit.waiting import HANG, stays, until
+from tests.unit.waiting import stays, until
 
 pytestmark = pytest.mark.bed
 
@@ -41,7 +41,7 @@ def test_a_pod_told_to_stand_by_cold_leaves_its_group(
         """One step; what the member and the brokers say then."""
         worker.step()
         try:
-            state = kafka.admin.describe_consumer_groups([name])[name].result(HANG).state.name
+            state = kafka.described(name).state.name
         except KafkaException as error:  # nobody knows the group before its first member
             state = str(error)
         return contract.snapshot().view.member_state, state
@@ -52,6 +52,6 @@ def test_a_pod_told_to_stand_by_cold_leaves_its_group(
         contract.submit(Command("prepare", 7, standby="cold"))
         until("the group is empty", stepped, lambda seen: seen[1] == "EMPTY", every=0.0)
         stays("the group is empty", stepped, lambda seen: seen[1] == "EMPTY", looks=60, every=0.1)
-        assert not kafka.admin.describe_consumer_groups([name])[name].result(HANG).members
+        assert not kafka.described(name).members
     finally:
         member.close()

@@ -221,7 +221,7 @@ def test_consumer_pause(ansible: Ansible, kafka: Kafka, kubectl: Kubectl, name: 
     assert (stopped["failed"], stopped["changed"], stopped["proof"]) == (False, True, "drained")
     assert "DRAINED, not a member" in stopped["diff_text"]
     assert ansible("kafka_lag_wait", group_id=group, until="empty", timeout=HANG)["satisfied"] is True
-    assert kafka.admin.describe_consumer_groups([group])[group].result(HANG).state.name == "EMPTY"
+    assert kafka.described(group).state.name == "EMPTY"
     assert ansible("consumer_pause", state="stopped", epoch=2, **pods)["changed"] is False
     assert kafka.witness(group) == positions
 

@@ -88,7 +88,7 @@ def test_pause_stop_and_run(
         return {row.partition: row.offset for row in rows}
 
     def members() -> int:
-        return len(kafka.admin.describe_consumer_groups([name])[name].result(HANG).members)
+        return len(kafka.described(name).members)
 
     assert go("running")["changed"] is False
     produce(kafka, spring, 1)

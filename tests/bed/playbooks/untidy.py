@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from kubernetes import client, config
 
@@ -34,17 +33,12 @@ from demo.application import APP, Application
 from demo.environment import BUILD, Environment, Names
 from demo.playbooks import Finished, Producer
 from demo.sandbox import BOUND, LINGER, Sandbox
-from tests.bed.conftest import Kafka, Kubectl
+from tests.bed.conftest import Kafka, Kubectl, described
 from tests.bed.playbooks.watching import RECORD, process_of, said_of, written
 from tests.unit.waiting import HANG, joined, until
 
 HERE = Path(__file__).parent
 SNAPSHOTS = f"{APP}-bg-snapshot-"
-COORDINATOR_MOVES = (
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-)
 
 
 def other(colour: str) -> str:
@@ -142,7 +136,7 @@ class World:
 
     def members(self, group: str) -> dict[str, str]:
         """Client id by member id, as the brokers tell."""
-        found = self.kafka.admin.describe_consumer_groups([group])[group].result(HANG)
+        found = self.kafka.described(group)
         return {member.member_id: member.client_id for member in found.members}
 
     def wait_joined(self, colour: str, members: int = 2) -> None:
@@ -150,13 +144,7 @@ class World:
 
         def seen() -> tuple[str, int]:
             """The state of the group, and how many members own something."""
-            group = self.group(colour)
-            try:
-                found = self.kafka.admin.describe_consumer_groups([group])[group].result(HANG)
-            except KafkaException as error:
-                if error.args[0].code() not in COORDINATOR_MOVES:
-                    raise
-                return str(error), 0
+            found = self.kafka.described(self.group(colour))
             return found.state.name, sum(bool(member.assignment.topic_partitions) for member in found.members)
 
         until(f"{members} members of {colour}", seen, lambda found: found == ("STABLE", members))
@@ -369,7 +357,7 @@ class Stranger:
 
         def seen() -> tuple[str, list[str]]:
             """The state of the group, and where we are in it."""
-            found = admin.describe_consumer_groups([self._group])[self._group].result(HANG)
+            found = described(admin, self._group)
             return found.state.name, [one.host.lstrip("/") for one in found.members if one.member_id == self.member]
 
         what = f"{self._group} stable with {self.client}"
