@@ -150,6 +150,6 @@ options:
 notes:
   - Refused credentials, certificates that do not match, a wrong protocol and names that cannot be resolved fail at once with a
     specific message, without waiting for O(default_api_timeout_ms). An address where nothing listens fails after 3 seconds in which
-    all of O(bootstrap_servers) refused every connection and none had answered the module before.
+    all of O(bootstrap_servers) refused every connection and none had answered the module before, or an earlier step of its run.
   - The guide U(https://github.com/streamops/bluegreen/blob/main/docs/kafka-security.md) lists the ACLs that are needed.
 """

@@ -19,7 +19,7 @@ options:
       - Seconds the Kubernetes API server has to answer one request.
       - A read with a temporary error is retried within this time. A write is sent once.
       - An address where nothing listens fails after 3 seconds in which it refused every connection, unless the server had answered
-        the module before.
+        the module before, or an earlier step of its run. Once it has answered, other errors of a connection are retried, too.
     type: float
     default: 10.0
 notes:

@@ -8,7 +8,7 @@
 
 Where nothing listens the system refuses at once. At the first contact that is a wrong port more often than a server that is
 being started, so it is told after FIRST_CONTACT seconds. A server that answered before is being restarted: its address is
-right, and it is waited for within the timeout of the call.
+right, and it is waited for within the timeout of the call; so is one that answered an earlier process of the same run.
 """
 
 from __future__ import annotations
@@ -42,11 +42,18 @@ def is_refused(error: BaseException) -> bool:
 
 
 class Refusals:
-    """Counts how long one server, or all of several, refused every connection, until one answers."""
+    """Counts how long one server, or all of several, refused every connection, until one answers.
 
-    def __init__(self) -> None:
-        self.answered = False
+    answered: whether one did so already, if only to an earlier process.
+    """
+
+    def __init__(self, answered: bool = False) -> None:
+        self.answered = answered
         self._since: float | None = None
+
+    def begin(self) -> None:
+        """A call begins: what an earlier one saw says nothing about the time between them."""
+        self._since = None
 
     def seen(self, *errors: BaseException) -> bool:
         """Whether waiting on is of no use. errors: what the latest attempts failed with, one of each server."""

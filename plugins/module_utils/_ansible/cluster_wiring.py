@@ -23,22 +23,24 @@ def build_ports(
     namespace: str = "",
     endpoint: Endpoint | None = None,
     hide: t.Callable[[str], None] = lambda _secret: None,
+    answered: bool = False,
 ) -> Ports:
     """Ports for a module's parameters.
 
     params: options of the kubernetes group. namespace: default is the option of that name. endpoint: how pods are reached;
-    only the port ``consumers`` needs it. hide: told of a token that was read, which results must not show.
+    only the port ``consumers`` needs it. hide: told of a token that was read, which results must not show. answered: whether the
+    API server did so to an earlier process.
     """
     where = namespace or params.get("namespace") or ""
-    api = LazyPort(lambda: _api_server(params))
+    api = LazyPort(lambda: _api_server(params, answered))
     cluster = LazyPort(lambda: _cluster(api, where))
     return ports_of(cluster=lambda: cluster, consumers=lambda: _consumers(api, cluster, where, endpoint, hide))
 
 
-def _api_server(params: Params) -> t.Any:
+def _api_server(params: Params, answered: bool) -> t.Any:
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.api_server import ApiServer
 
-    return ApiServer({name: params.get(name) for name in AUTH_OPTIONS}, params["api_server_timeout"])
+    return ApiServer({name: params.get(name) for name in AUTH_OPTIONS}, params["api_server_timeout"], answered)
 
 
 def _cluster(api: t.Any, namespace: str) -> t.Any:

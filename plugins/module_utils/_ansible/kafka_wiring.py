@@ -15,16 +15,18 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.lazy_
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 
 
-def build_ports(params: Params) -> Ports:
-    """Ports for a module's parameters. params: options of the kafka group."""
-    return ports_of(kafka=lambda: _kafka(params))
+def build_ports(params: Params, answered: bool = False) -> Ports:
+    """Ports for a module's parameters. params: options of the kafka group. answered: whether the brokers did so to an earlier process."""
+    return ports_of(kafka=lambda: _kafka(params, answered))
 
 
-def _kafka(params: Params) -> t.Any:
+def _kafka(params: Params, answered: bool) -> t.Any:
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import lazy_import
 
     lazy_import.postpone()
     from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 
     settings = {name: params[name] for name in KAFKA_SPEC if name not in TIMEOUTS and params.get(name) is not None}
-    return KafkaAdapter(settings, params["default_api_timeout_ms"] / 1000, params["request_timeout_ms"] / 1000)
+    return KafkaAdapter(
+        settings, params["default_api_timeout_ms"] / 1000, params["request_timeout_ms"] / 1000, answered
+    )

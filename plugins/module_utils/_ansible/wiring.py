@@ -24,7 +24,8 @@ def build_ports(
     namespace: str = "",
     endpoint: Endpoint | None = None,
     hide: t.Callable[[str], None] = lambda _secret: None,
+    answered: bool = False,
 ) -> Ports:
     """Ports for a module's parameters. params: options of the groups kafka and kubernetes; for the others see cluster_wiring."""
-    kafka = kafka_wiring.build_ports(params).kafka
-    return replace(cluster_wiring.build_ports(params, namespace, endpoint, hide), kafka=kafka)
+    kafka = kafka_wiring.build_ports(params, answered).kafka
+    return replace(cluster_wiring.build_ports(params, namespace, endpoint, hide, answered), kafka=kafka)

@@ -27,7 +27,7 @@ def make_runner(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[st
 
     def run(module: t.Any, ports: Ports | None = None, **options: t.Any) -> dict[str, t.Any]:
         if ports is not None:
-            monkeypatch.setattr(module, "build_ports", lambda params, namespace="", endpoint=None, hide=None: ports)
+            monkeypatch.setattr(module, "build_ports", lambda params, *given, **named: ports)
         arguments = {f"_ansible_{name}": options.pop(name, False) for name in ("diff",)}
         arguments["_ansible_check_mode"] = options.pop("check", False)
         with patch_module_args({**options, **arguments}), pytest.raises(SystemExit) as ended:

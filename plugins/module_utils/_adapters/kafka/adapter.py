@@ -60,11 +60,18 @@ Offsets = t.Mapping[TopicPartition, CommittedOffset]
 class KafkaAdapter:
     """Port ``Kafka``. Connects at the first call; safe to use from several threads.
 
-    settings: kafka-python's names. timeout and request_timeout: seconds, see KafkaConnection.
+    settings: kafka-python's names. timeout and request_timeout: seconds; answered: whether one of the brokers did so before. See
+    KafkaConnection.
     """
 
-    def __init__(self, settings: t.Mapping[str, t.Any], timeout: float = 15.0, request_timeout: float = 5.0) -> None:
-        self._kafka = KafkaConnection(settings, timeout, request_timeout)
+    def __init__(
+        self,
+        settings: t.Mapping[str, t.Any],
+        timeout: float = 15.0,
+        request_timeout: float = 5.0,
+        answered: bool = False,
+    ) -> None:
+        self._kafka = KafkaConnection(settings, timeout, request_timeout, answered)
         self._timeout_ms = int(timeout * 1000)
 
     def topics(self, names: t.Collection[str]) -> dict[str, Topic]:

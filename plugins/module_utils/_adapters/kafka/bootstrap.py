@@ -71,6 +71,7 @@ def connect(
     # Files are read anew each time: certificates and tokens are renewed while we run.
     prepared = security.prepare(settings, net.KNOWN_SETTINGS)
     connections = net.Connections(prepared, request_timeout, BACKOFF)
+    refusals.begin()
     try:
         _bootstrap(connections, deadline, refusals)
     except BaseException:

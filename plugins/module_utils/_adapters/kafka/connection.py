@@ -75,10 +75,12 @@ class KafkaConnection:
 
     settings: kafka-python's own names (``bootstrap_servers``, ``security_protocol``, ``ssl_*``, ``sasl_*``,
     ``client_id``). timeout: seconds for one call, connecting and retries included. request_timeout: seconds a broker has
-    to answer one request before the connection is given up and the request sent again.
+    to answer one request before the connection is given up and the request sent again. answered: see Refusals.
     """
 
-    def __init__(self, settings: t.Mapping[str, t.Any], timeout: float, request_timeout: float) -> None:
+    def __init__(
+        self, settings: t.Mapping[str, t.Any], timeout: float, request_timeout: float, answered: bool = False
+    ) -> None:
         if KAFKA_IMPORT_ERROR:
             raise MissingLibraryError(LIBRARY, KAFKA_IMPORT_ERROR)
         _check_version()
@@ -87,7 +89,7 @@ class KafkaConnection:
         self._request_timeout = request_timeout
         self._connections: net.Connections | None = None
         self._connecting = threading.Lock()
-        self._refusals = Refusals()
+        self._refusals = Refusals(answered)
         self._coordinators: dict[str, int] = {}
         self._leaders: dict[TopicPartition, int] = {}
         self._seen = ""

@@ -58,10 +58,11 @@ class ApiServer:
 
     auth: kubernetes.core's authentication options by their Ansible names; what is missing is taken from the environment
     (``K8S_AUTH_*``), the kubeconfig or the pod's service account. timeout: seconds for one request, or for all the
-    attempts of a read.
+    attempts of a read. answered: whether the server did so before, to this process or to an earlier one; then no error is taken for
+    one that stays.
     """
 
-    def __init__(self, auth: t.Mapping[str, t.Any], timeout: float = 10.0) -> None:
+    def __init__(self, auth: t.Mapping[str, t.Any], timeout: float = 10.0, answered: bool = False) -> None:
         if KUBERNETES_IMPORT_ERROR:
             raise MissingLibraryError(LIBRARY, KUBERNETES_IMPORT_ERROR)
         self._auth = {name: value for name, value in auth.items() if value is not None}
@@ -70,7 +71,7 @@ class ApiServer:
         self._pool: urllib3.PoolManager | None = None
         self._configuration: t.Any = None
         self._spec: t.Mapping[str, t.Any] = {}
-        self._refusals = refusal.Refusals()
+        self._refusals = refusal.Refusals(answered)
         self._headers: list[tuple[str, str]] = []
         self.host = "(not configured)"
         """URL of the API server."""
@@ -108,6 +109,7 @@ class ApiServer:
         """
         url = f"{path}?{urlencode(query)}" if query else path
         deadline = time.monotonic() + self.timeout
+        self._refusals.begin()
         while True:
             left = max(RETRY, deadline - time.monotonic())
             failure: BlueGreenError
@@ -119,10 +121,12 @@ class ApiServer:
                     return t.cast("dict[str, t.Any]", json.loads(body))
                 failure, passes = self._refused(f"read {what}", status, body), status in _PASSING
             except urllib3.exceptions.HTTPError as error:
-                failure, passes = self._unreachable(f"read {what}", error), not _is_final(error)
+                # A server that restarts may answer a handshake with anything, and certificates are renewed under way.
+                passes = self._refusals.answered or not _is_final(error)
+                failure = self._unreachable(f"read {what}", error)
                 if self._refusals.seen(error):
-                    said = f"the Kubernetes API server {refusal.words(self.host)}"
-                    raise ClusterError(f"Could not read {what}: {said}. Check the host or kubeconfig option") from error
+                    peer, option = self._asked(error)
+                    raise ClusterError(f"Could not read {what}: {refusal.words(peer)}. Check {option}") from error
             if not passes or time.monotonic() + 2 * RETRY > deadline:
                 raise failure
             time.sleep(RETRY)
@@ -201,10 +205,17 @@ class ApiServer:
                 f"Could not {what}: no connection to the Kubernetes API server {self.host}: {error}. Check the options host, proxy, "
                 "ca_cert, client_cert and client_key, or what the kubeconfig says of them"
             )
+        peer, option = self._asked(error)
         return ClusterError(
-            f"Could not {what}: no answer from the Kubernetes API server {self.host} within {self.timeout:g} s ({error}). "
-            "Check the host or kubeconfig option and the network"
+            f"Could not {what}: no answer from {peer} within {self.timeout:g} s ({error}). Check {option} and the network"
         )
+
+    def _asked(self, error: Exception) -> tuple[str, str]:
+        """Who the request was sent to, and what says so, for messages."""
+        if not isinstance(error, urllib3.exceptions.ProxyError):
+            return f"the Kubernetes API server {self.host}", "the host or kubeconfig option"
+        proxy = urllib3.util.parse_url(str(self._configuration.proxy))._replace(auth=None)  # a password may be in it
+        return f"the proxy {proxy.url} before the Kubernetes API server {self.host}", "the proxy option"
 
     def _refused(self, what: str, status: int, body: bytes) -> BlueGreenError:
         kind: type[BlueGreenError] = ConflictError if status == 409 else ClusterError

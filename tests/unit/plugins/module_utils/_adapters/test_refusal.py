@@ -7,12 +7,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import gc
 import socket
+import ssl
 import threading
 import time
 import typing as t
+import warnings
+from types import SimpleNamespace
 
 import pytest
+import urllib3
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import refusal
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
@@ -26,6 +32,15 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 PATH = "/api/v1/namespaces/n/configmaps/x"
 TIMEOUT = float(NEVER)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sockets_of_clients_that_gave_up() -> t.Iterator[None]:
+    """kafka-python does not close them when a connection cannot be made."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +144,72 @@ def test_who_answered_before_is_waited_for(patience: float) -> None:
         time.sleep(0.5)
         threading.Timer(2 * patience, relay, (port, server.port)).start()
         assert api.read("it", PATH) == {}
+
+
+def test_who_answered_an_earlier_process_is_waited_for() -> None:
+    port = closed_port()
+    kafka = KafkaAdapter({"bootstrap_servers": [f"127.0.0.1:{port}"]}, 2.5, answered=True)
+    with pytest.raises(KafkaError, match=r"within 2\.5 s"):
+        kafka.groups(["g"])
+    with pytest.raises(ClusterError, match=r"within 2\.5 s"):
+        ApiServer({"host": f"http://127.0.0.1:{port}", "api_key": "x"}, 2.5, answered=True).read("it", PATH)
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
+        FileNotFoundError(errno.ENOENT, "No such file"),
+    ],
+    ids=lambda cause: type(cause).__name__,
+)
+def test_errors_of_tls_and_files_pass_at_a_server_that_answered_before(
+    cause: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that restarts may say anything, and certificates are renewed under way. At the first contact they stay."""
+
+    def at(answered: bool) -> ApiServer:
+        api, answers = ApiServer({"host": "https://h", "api_key": "x"}, TIMEOUT, answered), iter([cause, b"{}"])
+
+        def send(*_given: t.Any, **_named: t.Any) -> tuple[int, bytes]:
+            if isinstance(answer := next(answers), OSError):
+                raise urllib3.exceptions.SSLError(answer)
+            return 200, answer
+
+        monkeypatch.setattr(api, "send", send)
+        return api
+
+    assert at(answered=True).read("it", PATH) == {}
+    with pytest.raises(ClusterError, match="Check the options host, proxy, ca_cert"):
+        at(answered=False).read("it", PATH)
+
+
+def test_refusals_of_an_earlier_call_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows what was between them."""
+    clock = [0.0]
+    monkeypatch.setattr(refusal, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    port = closed_port()
+    api = ApiServer({"host": f"http://127.0.0.1:{port}", "api_key": "x"}, 0.5)
+    kafka = KafkaAdapter({"bootstrap_servers": [f"127.0.0.1:{port}"]}, 0.5)
+    for _call in range(2):
+        with pytest.raises(ClusterError, match=r"within 0\.5 s"):
+            api.read("it", PATH)
+        with pytest.raises(KafkaError, match=r"within 0\.5 s"):
+            kafka.groups(["g"])
+        clock[0] += 100.0
+
+
+def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusal, "FIRST_CONTACT", 0.0)
+    port = closed_port()
+    for scheme in ("http", "https"):
+        auth = {"host": f"{scheme}://127.0.0.2:1", "api_key": "x", "proxy": f"http://me:hush@127.0.0.1:{port}"}
+        with pytest.raises(ClusterError) as raised:
+            ended("a read", lambda auth=auth: ApiServer(auth, TIMEOUT).read("it", PATH))
+        proxy = f"the proxy http://127.0.0.1:{port} before the Kubernetes API server {scheme}://127.0.0.2:1"
+        assert f"{proxy} refused every connection" in raised.value.message
+        assert raised.value.message.endswith("Check the proxy option")
+        assert "hush" not in raised.value.message
 
 
 def relay(port: int, target: int, connections: int = 100) -> None:

@@ -6,12 +6,18 @@
 
 from __future__ import annotations
 
+import socket
 import typing as t
 
 import pytest
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import refusal
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import bg_module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.bg_module import WORDS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import hand_over
 from ansible_collections.streamops.bluegreen.plugins.modules import bg_info as module
+from ansible_collections.streamops.bluegreen.plugins.modules import bg_run
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
 
 APPLICATION = {"name": "app", "namespace": "n", "blue": {"group": "b"}, "green": {"group": "g"}}
@@ -45,3 +51,29 @@ def test_the_words_that_tasks_take_from_each_other() -> None:
 def test_a_lock_that_is_shorter_than_a_request(run_module: RunModule) -> None:
     result = run_module(module, application={**APPLICATION, "lock_ttl": 10}, api_server_timeout=10)
     assert "lock_ttl is 10 s and api_server_timeout 10 s; the lock must last longer than one request" in result["msg"]
+
+
+@pytest.mark.parametrize("goes_on", [{}, {"judged": True}, {"only": "settle"}, {"only": "go_on"}], ids=str)
+def test_who_refuses_a_later_step_of_a_run_is_being_restarted(
+    run_module: RunModule, monkeypatch: pytest.MonkeyPatch, goes_on: dict[str, t.Any]
+) -> None:
+    """The source may be paused by then: the time of a first contact is too short to give up."""
+    monkeypatch.setattr(refusal, "FIRST_CONTACT", 0.0)
+    monkeypatch.setattr(hand_over, "PATIENCE", 0.0)
+    made = []
+    build = bg_module.build_ports
+    monkeypatch.setattr(
+        bg_module, "build_ports", lambda *given, **named: made.append(build(*given, **named)) or made[0]
+    )
+    with socket.create_server(("127.0.0.1", 0)) as peer:
+        port = peer.getsockname()[1]
+    run = {"target": "green", "run_id": "r", "expected_epoch": 1, "application": APPLICATION}
+    cluster = {"host": f"http://127.0.0.1:{port}", "api_key": "of-nobody", "api_server_timeout": 0.5}
+    kafka = {"bootstrap_servers": [f"127.0.0.1:{port}"], "default_api_timeout_ms": 500}
+    done = run_module(bg_run, **run, **cluster, **kafka, **goes_on)
+    assert "no answer from the Kubernetes API server" in done["msg"]
+    made[0].kafka.close()
+    assert made[0].kafka._made._kafka._refusals.answered is bool(goes_on)
+    with pytest.raises(ClusterError) as raised:
+        made[0].cluster.config_map("x")
+    assert ("refused every connection" in raised.value.message) is (not goes_on)
