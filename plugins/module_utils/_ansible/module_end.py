@@ -14,8 +14,8 @@ from dataclasses import asdict, is_dataclass
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.paths import is_place, paths_in
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.limits import out_of_limits
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import is_path
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     InvalidSettingsError,
@@ -45,7 +45,8 @@ def run(module: AnsibleModule, use_case: t.Callable[[], t.Any]) -> t.NoReturn:
     """
     kubeconfig = module.params.get("kubeconfig")
     module.no_log_values.update(secrets_of(kubeconfig))
-    if isinstance(kubeconfig, str) and is_path(kubeconfig):
+    paths = paths_in(kubeconfig) if isinstance(kubeconfig, str) else []
+    if paths and all(map(is_place, paths)):
         # The option is hidden for the content that it may have; a message about a file has to name it.
         module.no_log_values.discard(kubeconfig)
     try:

@@ -12,6 +12,7 @@ import os
 import typing as t
 from pathlib import Path
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.paths import is_place, paths_in
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import is_path
 
 Auth = t.Mapping[str, t.Any]
@@ -20,6 +21,7 @@ COMPLETE = (("username", "password"), ("api_key",), ("cert_file", "key_file"))
 """What is enough of an identity together with host, by the names that kubernetes.core uses inside."""
 VAULT = b"$ANSIBLE_VAULT"
 HOME = "~/.kube/config"
+_ADVICE = "Set kubeconfig (or K8S_AUTH_KUBECONFIG), or host and api_key"
 
 
 def told(auth: Auth) -> str:
@@ -36,8 +38,12 @@ def _source(auth: Auth) -> str:
     if isinstance(auth.get("kubeconfig"), dict):
         return f"the dictionary in kubeconfig{context}"
     if auth.get("kubeconfig"):
-        return f"kubeconfig {auth['kubeconfig']}{context}"
-    outside = f"KUBECONFIG {os.environ['KUBECONFIG']}" if os.environ.get("KUBECONFIG") else f"kubeconfig {HOME}"
+        return f"kubeconfig {_named(paths_in(auth['kubeconfig']))}{context}"
+    outside = (
+        f"KUBECONFIG {_named(paths_in(os.environ['KUBECONFIG']))}"
+        if os.environ.get("KUBECONFIG")
+        else f"kubeconfig {HOME}"
+    )
     if context or not in_pod():
         return outside + context
     ignored = "; KUBECONFIG does not count in a pod, set K8S_AUTH_KUBECONFIG" if os.environ.get("KUBECONFIG") else ""
@@ -62,6 +68,8 @@ def no_kubeconfig(given: t.Any) -> str:
 
 def why_unusable(given: t.Any, error: Exception) -> str:
     """Why no configuration could be made of the options and the environment. given: the option kubeconfig."""
+    if isinstance(given, dict):
+        return f"{str(error) or type(error).__name__}. {_ADVICE}"
     source, paths = _files(given)
     for path in paths:
         if _is_vaulted(path):
@@ -71,16 +79,18 @@ def why_unusable(given: t.Any, error: Exception) -> str:
                 f"roles) to its content: {advice}"
             )
     said = str(error) or type(error).__name__
-    return f"{said}{_where(source, paths)}. Set kubeconfig (or K8S_AUTH_KUBECONFIG), or host and api_key"
+    return f"{said}{_where(source, paths)}. {_ADVICE}"
 
 
 def _files(given: t.Any) -> tuple[str, list[Path]]:
-    """What names kubeconfigs, and the files; none where a dictionary was given."""
-    if isinstance(given, dict):
-        return "kubeconfig", []
+    """What names kubeconfigs, and the files."""
     named = [("kubeconfig", given), *((name, os.environ.get(name)) for name in ("K8S_AUTH_KUBECONFIG", "KUBECONFIG"))]
     source, value = next(((name, value) for name, value in named if value), ("the default", HOME))
-    return source, [Path(part).expanduser() for part in str(value).split(os.pathsep) if part]
+    return source, paths_in(value)
+
+
+def _named(paths: t.Sequence[Path]) -> str:
+    return os.pathsep.join(str(path) for path in paths if is_place(path))
 
 
 def _is_vaulted(path: Path) -> bool:
@@ -93,17 +103,12 @@ def _is_vaulted(path: Path) -> bool:
 
 def _where(source: str, paths: t.Sequence[Path]) -> str:
     """The files that were looked for, as the end of a sentence."""
-    if not paths:
-        return ""
     if source == "the default":
         return f" (neither kubeconfig nor K8S_AUTH_KUBECONFIG nor KUBECONFIG is set, and {HOME} gives none)"
+    if not paths:
+        return f" ({source} is a text that is no path)"
     folder = "" if all(path.is_absolute() for path in paths) else f" in {Path.cwd()}"
-    missing = "" if any(_exists(path) for path in paths) else ", which does not exist"
-    return f" ({source} is {os.pathsep.join(map(str, paths))}{folder}{missing})"
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a text that can be no path
-        return False
+    if not (named := _named(paths)):
+        return f" ({source} is a path that does not exist{folder})"
+    missing = "" if any(is_place(path) and path.exists() for path in paths) else ", which does not exist"
+    return f" ({source} is {named}{folder}{missing})"

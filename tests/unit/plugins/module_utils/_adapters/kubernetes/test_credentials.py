@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import typing as t
 from pathlib import Path
@@ -168,3 +169,34 @@ def test_content_that_was_given_for_a_path_stays_hidden(server: HttpServer, run_
         done = run_module(bg_configmap_switch, kubeconfig=content, name="a", namespace="n", active="blue")
         assert "kubeconfig is a text that is no path" in done["msg"]
         assert "from-kubeconfig" not in json.dumps(done)
+
+
+@pytest.mark.parametrize("source", ["kubeconfig", "K8S_AUTH_KUBECONFIG", "KUBECONFIG"])
+@pytest.mark.parametrize("form", ["encoded", "token", "json", "yaml"])
+def test_a_secret_that_was_given_for_a_path_is_not_shown(
+    source: str, form: str, server: HttpServer, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line it looks like the path of a file that is not there."""
+    content = json.dumps(config(server))
+    encoded = base64.b64encode(content.encode()).decode()
+    value = {"encoded": encoded, "token": "from-kubeconfig", "json": content, "yaml": yaml.safe_dump(config(server))}[
+        form
+    ]
+    given = {"kubeconfig": value} if source == "kubeconfig" else {}
+    if not given:
+        monkeypatch.setenv(source, value)
+        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", value)
+    done = run_module(bg_configmap_switch, name="a", namespace="n", active="blue", **given)
+    kind = "a path that does not exist" if form in ("encoded", "token") else "a text that is no path"
+    assert f"{source} is {kind}" in done["msg"]
+    shown = json.dumps(done)
+    assert not [part for part in ("from-kubeconfig", encoded[:40], "current-context") if part in shown]
+
+
+@pytest.mark.parametrize("named", ["~nobody-of-this-name/.kube/config", "~/.kube/config"])
+def test_a_home_that_nobody_knows(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as without HOME for a user id that has no name
+    with pytest.raises(
+        ClusterError, match=r"No Kubernetes cluster is configured: .*kubeconfig is a path that does not"
+    ):
+        ApiServer({"kubeconfig": named}).read("it", "/x")
