@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.validation import check_type_dict
 
 Spec = t.Mapping[str, t.Mapping[str, t.Any]]
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -26,17 +28,22 @@ class Module(AnsibleModule):
         try:
             super().__init__(argument_spec, **rules)
         except UNREADABLE as error:
-            self.fail_json(msg=str(error))
+            self.fail_json(msg=self._of_an_option(str(error)))
         self._reads = False
 
     def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
         """End with a failure; one of an option says which it is."""
         if self._reads:
             self.no_log_values.update(_secrets(self.argument_spec, self.params))
-            if not any(name in msg for name in self.argument_spec):
-                msg = "; ".join(_unreadable(self.argument_spec, self.params)) or f"{_nested(self.argument_spec)}: {msg}"
+            # Some names are words of a sentence, too: "unable to convert" is not about the option to.
+            if not any(re.search(rf"(?<![a-z] )\b{name}\b|\bof {name}\b", msg) for name in self.argument_spec):
+                msg = self._of_an_option(msg)
             result["exception"] = None  # the way through ansible-core tells nobody anything
         super().fail_json(msg=msg, **result)
+
+    def _of_an_option(self, msg: str) -> str:
+        """A message that says which option it is about."""
+        return "; ".join(_unreadable(self.argument_spec, self.params)) or f"{_nested(self.argument_spec)}: {msg}"
 
 
 def _unreadable(spec: Spec, params: t.Mapping[str, t.Any]) -> list[str]:
@@ -62,10 +69,27 @@ def _nested(spec: Spec) -> str:
 def _secrets(spec: Spec, params: t.Any) -> set[str]:
     """Values of options that hide them, as far as they can be read."""
     found: set[str] = set()
+    if isinstance(params, str):
+        try:
+            params = check_type_dict(params)
+        except UNREADABLE:
+            return {params} if _hides(spec) and set("=:") & set(params) else set()
     for name, option in spec.items() if isinstance(params, dict) else ():
         given = params.get(name)
         if option.get("no_log") and given:
-            found.add(str(given))
+            found |= {str(given), *_leaves(given)}
         for inner in given if isinstance(given, list) else [given]:
             found |= _secrets(option.get("options") or {}, inner)
     return found
+
+
+def _hides(spec: Spec) -> bool:
+    """Whether an option or suboption hides its value."""
+    return any(option.get("no_log") or _hides(option.get("options") or {}) for option in spec.values())
+
+
+def _leaves(value: t.Any) -> set[str]:
+    """What a value is made of, as ansible-core hides it."""
+    if isinstance(value, (dict, list)):
+        return set().union(*map(_leaves, value.values() if isinstance(value, dict) else value))
+    return {str(value)} if value and not isinstance(value, bool) else set()
