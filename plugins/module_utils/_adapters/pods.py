@@ -140,7 +140,7 @@ class PodsAdapter:
         token_header: str = TOKEN_HEADER,
     ) -> None:
         if not sendable(token):
-            raise InvalidSettingsError([f"the token of endpoint.token or endpoint.token_secret {UNSENDABLE}"])
+            raise InvalidSettingsError([f"endpoint.token {UNSENDABLE}"])
         self._transport = transport
         self._base_path = base_path.rstrip("/")
         self._headers = {"Accept": "application/json", **({token_header: token} if token else {})}

@@ -12,6 +12,8 @@ import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argspec import AUTH_OPTIONS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.lazy_port import LazyPort, Params, ports_of
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.headers import UNSENDABLE, sendable
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 
 if t.TYPE_CHECKING:
@@ -67,6 +69,9 @@ def _consumers(
     if secret:
         token = cluster.secret(secret.name, secret.key)
         hide(token)
+        # Not a fault of what was given: the Secret may be changed under way, when a run has something to undo.
+        if not sendable(token):
+            raise ClusterError(f"Key {secret.key} of Secret {secret.name} (endpoint.token_secret) {UNSENDABLE}")
     return pods.PodsAdapter(transport, endpoint.base_path, token, endpoint.token_header)
 
 

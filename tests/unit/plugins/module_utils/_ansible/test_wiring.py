@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import cluster_wiring
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.lazy_port import LazyPort
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint, SecretKey
 
 KAFKA = {"bootstrap_servers": ["127.0.0.1:1"], "default_api_timeout_ms": 200, "request_timeout_ms": 100}
@@ -83,3 +84,22 @@ def test_the_token_comes_from_the_secret(monkeypatch: pytest.MonkeyPatch) -> Non
     made.consumers.call([], "status", None, 1.0)
     assert (asked, hidden) == ([("control", "token")], {"t0ken"})
     assert made.consumers._made._headers["X-Control"] == "t0ken"  # type: ignore[attr-defined]
+
+
+def test_a_token_that_was_changed_under_way_is_no_fault_of_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is undone takes such a fault for a lost record, and gives up. This one may pass: the Secret is read again."""
+    tokens = iter(["hush\nhush", "hush"])
+
+    class Cluster:
+        def secret(self, name: str, key: str) -> str:
+            return next(tokens)
+
+    monkeypatch.setattr(cluster_wiring, "_cluster", lambda api, namespace: Cluster())
+    endpoint = Endpoint(transport="pod_ip", token_secret=SecretKey("control", "token"))
+    made = build_ports({}, "n", endpoint)
+    with pytest.raises(
+        ClusterError, match=r"Key token of Secret control \(endpoint.token_secret\) can't be sent"
+    ) as raised:
+        made.consumers.call([], "status", None, 1.0)
+    assert "hush" not in raised.value.message
+    assert made.consumers.call([], "status", None, 1.0) == {}
