@@ -18,7 +18,8 @@ requirements:
 options:
   bootstrap_servers:
     description:
-      - Brokers to connect to first, each as C(host:port).
+      - Brokers to connect to first, each as C(host:port). A protocol in front of it, as in C(SASL_SSL://host:port), is ignored;
+        see O(security_protocol).
       - If not set, the environment variable E(KAFKA_BOOTSTRAP_SERVERS) is used, a comma separated list.
     type: list
     elements: str

@@ -30,7 +30,7 @@ PREFIX = "sasl_oauthbearer_"
 FILE = f"{PREFIX}token_file"
 ENDPOINT = (f"{PREFIX}token_endpoint_url", f"{PREFIX}client_id", f"{PREFIX}client_secret")
 TOKEN_SETTINGS = frozenset({FILE, *ENDPOINT, f"{PREFIX}scope", f"{PREFIX}cafile"})
-_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+)(?::(?P<port>[0-9]{1,5}))?")
+_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[^\s\[\]/@]+)?\]|[^\s:\[\]/@]+)(?::(?P<port>[0-9]{1,5}))?")
 FILES = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")
 
 
@@ -54,9 +54,11 @@ def prepare(settings: Settings, known: t.Collection[str]) -> dict[str, t.Any]:
                 prepared["ssl_context"] = tls_context(given)
             except InvalidSettingsError as error:
                 faults += error.faults
-    faults += _server_faults(given.get("bootstrap_servers", "localhost:9092")) + _sasl_faults(given, protocol)
+    servers = _servers(given)
+    faults += _server_faults(servers) + _sasl_faults(given, protocol)
     if faults:
         raise InvalidSettingsError(faults)
+    prepared["bootstrap_servers"] = servers
     if given.get("sasl_mechanism") == "OAUTHBEARER":
         prepared["sasl_oauth_token_provider"] = _token_provider(given)
     return prepared
@@ -75,11 +77,18 @@ def principal(given: Settings) -> str:
     return f"the one of the certificate {certificate}" if certificate else "User:ANONYMOUS"
 
 
-def _server_faults(servers: str | t.Sequence[str]) -> list[str]:
+def _servers(given: Settings) -> list[str]:
+    """The bootstrap servers; a comma at the end of a list gives one without a name."""
+    servers = given.get("bootstrap_servers", "localhost:9092")
+    return [server for server in (servers.split(",") if isinstance(servers, str) else servers) if server.strip()]
+
+
+def _server_faults(servers: t.Sequence[str]) -> list[str]:
     faults = [] if servers else ["bootstrap_servers is empty; name at least one broker as HOST:PORT"]
-    for server in servers.split(",") if isinstance(servers, str) else servers:
-        found = _SERVER.fullmatch(server.strip())
-        if _is_ipv6(server.strip()):
+    for server in servers:
+        address = re.sub("^.*://", "", server.strip())  # kafka-python takes the protocol off, too
+        found = _SERVER.fullmatch(address)
+        if _is_ipv6(address):
             continue
         if not found or not 1 <= int(found["port"] or 1) <= 65535:
             faults.append(

@@ -20,23 +20,32 @@ KNOWN = ("bootstrap_servers",)
 
 @pytest.mark.parametrize(
     "servers",
-    [["a"], ["a.b-c_d:9092", "b"], "a:1,b:65535", ["::1"], ["[::1]"], ["[fe80::1]:9092"], ["10.0.0.1:9092"], [" a:1 "]],
+    [
+        *(["a"], ["a.b-c_d:9092", "b"], ["::1"], ["[::1]"], ["[fe80::1]:9092"], ["10.0.0.1:9092"], [" a:1 "]),
+        *(["SASL_SSL://b-1:9096"], ["SSL://[::1]:9092"], ["[fe80::1%eth0]:9092"], ["fe80::1%eth0"]),
+    ],
 )
-def test_addresses_of_brokers(servers: str | list[str]) -> None:
+def test_addresses_of_brokers(servers: list[str]) -> None:
     assert security.prepare({"bootstrap_servers": servers}, KNOWN)["bootstrap_servers"] == servers
 
 
+@pytest.mark.parametrize("servers", ["a:1,b:65535", "a:1,b:65535,", ["a:1", "", "b:65535", " "]])
+def test_entries_without_a_name_are_left_out(servers: str | list[str]) -> None:
+    assert security.prepare({"bootstrap_servers": servers}, KNOWN)["bootstrap_servers"] == ["a:1", "b:65535"]
+
+
 @pytest.mark.parametrize(
-    "server", ["", "a:b", "a:b:c", "a:", "a:0", "a:65536", "SSL://a:9092", "a b", "[::1", "{'a': 1}", "a@b:1", "::g"]
+    "server", ["a:b", "a:b:c", "a:", "a:0", "a:65536", "SSL://", "SSL://a:b", "a b", "[::1", "{'a': 1}", "a@b:1", "::g"]
 )
 def test_what_is_no_address_of_a_broker(server: str) -> None:
     with pytest.raises(InvalidSettingsError, match=r"bootstrap_servers names .*it must be HOST or HOST:PORT"):
         security.prepare({"bootstrap_servers": ["good:9092", server]}, KNOWN)
 
 
-def test_no_broker_at_all() -> None:
+@pytest.mark.parametrize("servers", [[], [""], "", " , "])
+def test_no_broker_at_all(servers: str | list[str]) -> None:
     with pytest.raises(InvalidSettingsError, match="bootstrap_servers is empty"):
-        security.prepare({"bootstrap_servers": []}, KNOWN)
+        security.prepare({"bootstrap_servers": servers}, KNOWN)
 
 
 @pytest.mark.parametrize(
