@@ -123,7 +123,8 @@ options:
     default: 300.0
   appear_timeout:
     description:
-      - Seconds after which to fail when Kafka did not know the group at any poll, because its name is probably misspelt.
+      - Seconds after which to fail when Kafka did not know the group at any poll, because its name is probably misspelt. The last
+        poll is at their end. Time in which polls failed does not count.
       - Raise it, to O(timeout) at most, for a group whose first consumer is still to start.
     type: float
     default: 5.0

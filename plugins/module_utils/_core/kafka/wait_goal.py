@@ -103,10 +103,13 @@ class Progress:
     """What is still missing, for a message."""
     trouble: str = ""
     """Why the last poll failed, or empty."""
+    unheard: float = 0.0
+    """Seconds that ended with a poll that failed."""
 
     def failed(self, now: float, trouble: str) -> Progress:
         """A look that showed nothing."""
-        return replace(self, looked=now, attempts=self.attempts + 1, trouble=trouble)
+        unheard = self.unheard + now - self.looked
+        return replace(self, looked=now, attempts=self.attempts + 1, trouble=trouble, unheard=unheard)
 
 
 def advance(

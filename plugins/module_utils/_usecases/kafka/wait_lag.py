@@ -133,7 +133,7 @@ def wait_lag(kafka: Kafka, clock: Clock, request: LagRequest, check: bool = Fals
     progress = wait_report.from_state(request.state) if request.state else None
     started = clock.monotonic()
     if progress is not None:
-        clock.sleep(max(0.0, progress.looked + request.sleep - started))
+        clock.sleep(max(0.0, progress.looked + _pause(request, progress, progress.looked) - started))
     seen: dict[str, t.Any] = {}
     rows: list[lag.PartitionLag] = []
     while True:
@@ -149,12 +149,12 @@ def wait_lag(kafka: Kafka, clock: Clock, request: LagRequest, check: bool = Fals
         result = {"changed": False, **seen, **wait_report.as_result(request.goal, progress, now)}
         if progress.satisfied or check:
             return result
-        if now - progress.began + request.sleep > _limit(request, progress):
+        if _is_over(request, progress, now):
             raise _timed_out(kafka, clock, request, progress, rows, result)
         if _slice_is_over(request, progress, started, now):
             line = wait_report.line(request.goal, request.group_id, request.timeout, progress, now)
             return {**result, "resume": wait_report.to_state(progress), "line": line}
-        clock.sleep(request.sleep)
+        clock.sleep(_pause(request, progress, now))
 
 
 def _look(kafka: Kafka, request: LagRequest) -> tuple[Group, list[lag.PartitionLag]]:
@@ -170,11 +170,32 @@ def _look(kafka: Kafka, request: LagRequest) -> tuple[Group, list[lag.PartitionL
     return group, rows
 
 
+def _may_be_wrong(request: LagRequest, progress: Progress) -> bool:
+    """Whether the wait is for a group to appear: a name that is wrong stays so, but a broker that does not answer says nothing of it."""
+    return not (progress.met or progress.trouble) and request.appear_timeout + progress.unheard < request.timeout
+
+
 def _limit(request: LagRequest, progress: Progress) -> float:
-    """Seconds after which the wait is over: a name that is wrong stays so, but a broker that does not answer says nothing of it."""
-    if progress.met or progress.trouble:
-        return request.timeout
-    return min(request.timeout, request.appear_timeout)
+    """Seconds after which the wait is over."""
+    return request.appear_timeout if _may_be_wrong(request, progress) else request.timeout
+
+
+def _to_appear(request: LagRequest, progress: Progress, now: float) -> float:
+    """Seconds that are left for the group to appear; those in which Kafka did not answer do not count."""
+    return request.appear_timeout - (now - progress.began - progress.unheard)
+
+
+def _pause(request: LagRequest, progress: Progress, now: float) -> float:
+    """Seconds until the next look; there is one at the very end of the time to appear."""
+    if not _may_be_wrong(request, progress):
+        return request.sleep
+    return min(request.sleep, max(0.0, _to_appear(request, progress, now)))
+
+
+def _is_over(request: LagRequest, progress: Progress, now: float) -> bool:
+    if _may_be_wrong(request, progress) and _to_appear(request, progress, now) <= 0:
+        return True
+    return now - progress.began + _pause(request, progress, now) > request.timeout
 
 
 def _timed_out(
@@ -230,4 +251,9 @@ def _slice_is_over(request: LagRequest, progress: Progress, started: float, now:
     if request.slice is None:
         return False
     end = started + request.slice
-    return now + request.sleep > end and progress.began + _limit(request, progress) - now > SHORT
+    rest = (
+        _to_appear(request, progress, now)
+        if _may_be_wrong(request, progress)
+        else progress.began + request.timeout - now
+    )
+    return now + _pause(request, progress, now) > end and rest > SHORT

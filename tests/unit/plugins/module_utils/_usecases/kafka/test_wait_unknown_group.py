@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     InvalidSettingsError,
+    KafkaError,
     WaitTimeoutError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
@@ -50,6 +52,31 @@ def test_a_group_that_is_to_come_is_waited_for_when_asked(world: World, until: s
     world.kafka.on_read = appear
     assert call(world, until, appear_timeout=60.0)["satisfied"] is True
     assert 50 <= world.clock.time < 60
+
+
+def test_there_is_a_look_at_the_very_end(world: World) -> None:
+    """However long the pauses are."""
+    with pytest.raises(WaitTimeoutError, match="after 5 s") as raised:
+        call(world, "empty", sleep=10.0)
+    assert (world.clock.time, raised.value.result["attempts"]) == (5.0, 2)
+    world.kafka.on_read = lambda: world.kafka.join("g") if world.clock.time > 9 else None
+    assert call(world, "empty", sleep=10.0)["attempts"] == 2
+
+
+@pytest.mark.parametrize("slice_", [None, 1.0])
+def test_time_in_which_kafka_did_not_answer_does_not_count(world: World, slice_: float | None) -> None:
+    def away() -> None:
+        if 1 < world.clock.time < 100:
+            raise KafkaError("no answer")
+        if world.clock.time >= 103:
+            world.kafka.join("g")
+
+    world.kafka.on_read = away
+    done = call(world, "empty", slice=slice_)
+    while "resume" in done:
+        done = call(world, "empty", slice=slice_, state=json.loads(json.dumps(done["resume"])))
+    assert done["satisfied"] is True
+    assert world.clock.time < 105, "it counts before and after that"
 
 
 def test_a_group_that_was_there_is_waited_for_in_full(world: World) -> None:
