@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import struct
 import typing as t
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import messages
@@ -23,7 +24,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 
 try:
     from kafka import errors
-    from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
+    from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 except ImportError:
     pass  # connection.py says so before anything here is used
 
@@ -110,10 +111,19 @@ def _decode(protocol_type: str, assignment: bytes) -> frozenset[TopicPartition]:
 def _subscribed(protocol_type: str, subscription: bytes) -> frozenset[str] | None:
     if protocol_type != "consumer" or not subscription:
         return None  # also while the group rebalances: a broker tells it of a stable one only
+    # Only the topics, which come first in every version: the partitions after them are many, and the critical section reads groups
+    # again and again.
+    found, data, at = set(), bytes(subscription), 6
     try:
-        return frozenset(ConsumerProtocolSubscription.decode(bytes(subscription)).topics)
-    except Exception:  # noqa: BLE001 - a client may write a newer version of it, or nonsense: then it is not known
+        (number,) = struct.unpack_from(">i", data, 2)
+        for _topic in range(number):
+            (length,) = struct.unpack_from(">h", data, at)
+            (name,) = struct.unpack_from(f">{length}s", data, at + 2)
+            found.add(name.decode())
+            at += 2 + length
+    except (struct.error, ValueError):  # a client may write nonsense: then it is not known
         return None
+    return frozenset(found) if number >= 0 else None
 
 
 def _consumer(row: t.Any) -> Group:

@@ -12,6 +12,7 @@ import threading
 import typing as t
 
 import pytest
+from kafka.protocol.consumer.metadata import ConsumerProtocolSubscription
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import commits, connection, groups
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
@@ -234,10 +235,32 @@ def test_groups_with_members(kafka: KafkaAdapter, broker: WireBroker, kind: str)
 
 
 @pytest.mark.parametrize(
-    ("protocol_type", "subscription"), [("consumer", b""), ("consumer", b"\x00\x09nonsense"), ("connect", b"\x00\x01")]
+    ("protocol_type", "subscription"),
+    [
+        ("consumer", b""),
+        ("consumer", b"\x00"),
+        ("consumer", b"\x00\x09nonsense"),
+        ("consumer", b"\x00\x01\xff\xff\xff\xff"),
+        ("consumer", b"\x00\x01\x00\x00\x00\x01\xff\xfft"),
+        ("consumer", b"\x00\x01\x00\x00\x00\x01\x00\x02t"),
+        ("consumer", b"\x00\x01\x00\x00\x00\x01\x00\x01\xff"),
+        ("connect", b"\x00\x01"),
+    ],
 )
 def test_a_subscription_that_cannot_be_read_is_not_known(protocol_type: str, subscription: bytes) -> None:
     assert groups._subscribed(protocol_type, subscription) is None
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 3])
+def test_only_the_topics_of_a_subscription_are_read(version: int) -> None:
+    """The partitions that come after them are many, and nobody uses them."""
+    owned = [ConsumerProtocolSubscription.TopicPartition(topic="t", partitions=[0, 1, 2])]
+    written = ConsumerProtocolSubscription(topics=["t", "ü"], user_data=b"x", owned_partitions=owned).encode(
+        version=version
+    )
+    for subscription in (written, written[:-1]):
+        assert groups._subscribed("consumer", subscription) == {"t", "ü"}
+    assert groups._subscribed("consumer", memoryview(written)) == {"t", "ü"}
 
 
 def test_groups_without_members(kafka: KafkaAdapter, broker: WireBroker) -> None:
