@@ -13,7 +13,7 @@ description:
   - Afterwards the consumer group has the listed committed offsets, exact copies of another group's, those of a snapshot, those
     of a position in the log, or none. They were read back from the broker and compared.
   - Only partitions that differ are written. Nothing is written if one partition cannot be decided, or if the group has members,
-    which are then named.
+    which are then named. Only offsets of topics that no member reads can be removed beside the members, see O(state).
   - A broker accepts any number as an offset. This module checks each against the first and the end offset of the log, and
     never writes a negative one.
   - A broker accepts a commit partition by partition. If it refuses some, the module fails and says which partitions moved;
@@ -38,8 +38,8 @@ attributes:
     support: full
     details:
       - Reads everything and writes nothing.
-      - If the group has members, the changes are shown with a warning that a real run would be refused, because in check
-        mode nothing has stopped the consumers. It does not wait for members or evict any.
+      - If the members of the group prevent the change, it is shown with a warning that a real run would be refused, because in
+        check mode nothing has stopped the consumers. It does not wait for members or evict any.
   diff_mode:
     support: full
   idempotent:
@@ -389,7 +389,7 @@ evicted:
     host: {description: Address it connects from., type: str, returned: always, sample: 10.0.0.7}
 members:
   description: Members of the group that prevent the change.
-  returned: when the group has members and something has to change, also in check mode
+  returned: when the group has members that prevent what has to change, also in check mode
   type: list
   elements: dict
   contains: *member

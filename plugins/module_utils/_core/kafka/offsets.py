@@ -300,6 +300,16 @@ def kept_by_members(group: Group, topics: t.Collection[str]) -> set[str]:
     return set(topics) & (read | {tp.topic for member in group.members for tp in member.assignment})
 
 
+def kept_words(group: Group, kept: t.Collection[str]) -> str:
+    """Why the offsets of these topics are kept, and what can be done, as a sentence without its end."""
+    if group.kind == "classic" and group.protocol_type == "consumer" and group.state != "Stable":
+        return (
+            f"What they read is not known while the group is {group.state}. Once it is Stable, offsets of topics that none of them "
+            "reads can be removed beside them: run the same again"
+        )
+    return f"They may read {', '.join(sorted(kept))}; offsets of other topics can be removed beside them"
+
+
 def members_refusal(group: Group, verb: str) -> str:
     """Why the offsets of a group with members cannot be ``verb`` (committed, deleted) from outside, and what to do."""
     named = "; ".join(member.identity for member in group.members[:MEMBERS_NAMED])

@@ -28,6 +28,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.of
     Decision,
     OffsetPlan,
     kept_by_members,
+    kept_words,
     members_refusal,
     plan_offsets,
 )
@@ -63,12 +64,11 @@ def set_offsets(ports: Ports, request: OffsetRequest, check: bool = False) -> di
     result = result_of(view.group, view.topics, plan)
     if not plan.changes:
         return result
-    kept = kept_by_members(view.group, view.topics)
+    kept = kept_by_members(view.group, {tp.topic for tp in plan.changes})
     # Only offsets of topics that no member reads may go beside the members.
     if kept or not (request.remove or view.group.is_empty):
         verb = "deleted" if request.remove else "committed"
-        about = f". They may read {', '.join(sorted(kept))}; offsets of other topics can be removed beside them"
-        about = about if request.remove else ""
+        about = f". {kept_words(view.group, kept)}" if request.remove else ""
         if check:
             warning = f"A real run would be refused now: {members_refusal(view.group, verb)}{about}"
             return {**result, "members": members_of(view.group), "warnings": [warning]}

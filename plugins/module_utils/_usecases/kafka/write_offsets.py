@@ -4,7 +4,7 @@
 
 # Private to the streamops.bluegreen collection: no promise is made about names in this file.
 
-"""Commit or remove offsets of a group without members, read them back, and compare: the only place that does it."""
+"""Commit offsets of a group, or remove some, read them back, and compare: the only place that does it. Members prevent most of it."""
 
 from __future__ import annotations
 

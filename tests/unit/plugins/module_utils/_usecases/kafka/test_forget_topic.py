@@ -62,6 +62,28 @@ def test_one_that_is_subscribed_is_refused_by_name(running: World, topics: tuple
     assert (running.kafka.writes, raised.value.result["changed"]) == (0, False)
 
 
+def test_one_that_would_not_change_prevents_nothing(running: World) -> None:
+    del running.kafka.offsets["g"][NEW]
+    for check in (True, False):
+        done = forget(running, "old", "new", check=check)
+        assert (done["changed"], "warnings" in done) == (True, False)
+    assert running.kafka.offsets["g"] == {}
+
+
+@pytest.mark.parametrize("state", ["PreparingRebalance", "CompletingRebalance"])
+def test_a_rebalance_is_told_as_what_may_pass(running: World, state: str) -> None:
+    """A broker tells what members read only of a stable group."""
+    members = (replace(READS_NEW, subscribed=None),)
+    running.kafka.known["g"] = replace(running.kafka.known["g"], state=state, members=members)
+    [warning] = forget(running, "old", check=True)["warnings"]
+    with pytest.raises(GroupNotEmptyError) as raised:
+        forget(running, "old")
+    for said in (warning, raised.value.message):
+        assert f"What they read is not known while the group is {state}" in said
+        assert said.endswith("run the same again")
+        assert "They may read" not in said
+
+
 def test_other_offsets_still_need_an_empty_group(running: World) -> None:
     running.kafka.offsets["other"] = {OLD: CommittedOffset(1)}
     running.kafka.known["other"] = Group("other", "classic", "Empty")
