@@ -165,7 +165,7 @@ def check_rights(ports: Ports, app: Application, mode: str) -> None:
 
     What does not exist is told first, as far as it may be seen: nobody has a right to an object whose name is misspelt.
     """
-    wanted = rights(app, mode)
+    wanted = list(dict.fromkeys(rights(app, mode)))  # one Secret may hold both the token and the CA
     names = ports.cluster.denied(wanted)
     if not names:
         return

@@ -47,6 +47,17 @@ def test_a_missing_right_names_who_lacks_it_and_where(world: World) -> None:
     assert told == [named, denied.format("list pods")]
 
 
+def test_a_secret_for_two_uses_is_told_once(world: World) -> None:
+    reach = {"scheme": "https", "transport": "pod_ip", "token_secret": {"name": "s"}, "ca_secret": {"name": "s"}}
+    app = parse_application(
+        {"name": "app", "namespace": "n", "blue": {"group": "b"}, "green": {"group": "g"}, "endpoint": reach}
+    )
+    world.cluster.lacking = ["get secrets s"]
+    with pytest.raises(InvalidSettingsError) as raised:
+        check_rights(world.ports, app, "hot")
+    assert len(raised.value.faults) == 1
+
+
 def test_a_workload_that_is_not_there_is_told_before_rights_to_it(world: World) -> None:
     told = faults(world, SCALE_GREEN, "list pods")
     assert told[0] == "Deployment app-green does not exist in namespace n; check its name, or deploy it"
