@@ -45,7 +45,8 @@ class Dialect:
     """A checked dialect. Paths and bodies may hold {target} and {epoch}.
 
     status: the request that reads; None where the pods can't be asked. idle: true for a pod that holds no partitions and
-    therefore never says that it is paused. to_one: a command to one pod counts for all. passing: refusals that may pass.
+    therefore never says that it is paused. to_one: a command to one pod counts for all. passing: refusals that may pass. rows: keys
+    of which the first that a row of the answer has names its target.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Dialect:
     idle: Expression | None = None
     to_one: bool = False
     passing: frozenset[int] = PASSING
-    rows: str = ""
+    rows: tuple[str, ...] = ()
     hint: str = ""
     weakness: str = "proves nothing beyond what its expression reads"
     fields: frozenset[str] = field(default_factory=frozenset)
@@ -90,7 +91,7 @@ def parse_dialect(name: str, raw: t.Mapping[str, t.Any]) -> tuple[Dialect, list[
         idle=reader.expression("idle", raw.get("idle")),
         to_one=raw.get("commands_to") == "one",
         passing=PASSING | reader.codes("retry_on", raw.get("retry_on") or ()),
-        rows=str(raw.get("rows") or ""),
+        rows=tuple(raw.get("rows") or ()),
         hint=str(raw.get("hint") or ""),
         weakness=str(raw.get("weakness") or Dialect.weakness),
         fields=frozenset(reader.fields),
@@ -196,7 +197,12 @@ def of_target(dialect: Dialect, answer: t.Any, target: str) -> t.Any:
     if not dialect.rows:
         return answer
     rows = answer if isinstance(answer, list) else []
-    return [row for row in rows if isinstance(row, dict) and row.get(dialect.rows) == target]
+    return [row for row in rows if isinstance(row, dict) and _name_of(row, dialect.rows) == target]
+
+
+def _name_of(row: t.Mapping[str, t.Any], keys: t.Iterable[str]) -> t.Any:
+    """Whose row of an answer it is: what the first of the keys says that it has."""
+    return next((row[key] for key in keys if row.get(key)), None)
 
 
 def state_in(dialect: Dialect, answer: t.Any, wanted: str) -> tuple[str, str]:

@@ -37,8 +37,9 @@ DIALECTS: t.Mapping[str, t.Mapping[str, t.Any]] = {
         "targets": "bindings",
         # All bindings: asked for one of several destinations, versions before 4.0.2 show the first only.
         "status": {"path": ""},
-        "rows": "bindingName",
-        "evidence": "[].{binding: bindingName, group: group, state: state}",
+        # Spring Cloud Stream 2 has the name alone.
+        "rows": ("bindingName", "name"),
+        "evidence": "[].{binding: bindingName || name, group: group, state: state}",
         "states": {
             "paused": {
                 "when": "[].state | (length(@) > `0` && length([?@ != 'paused']) == `0`)",

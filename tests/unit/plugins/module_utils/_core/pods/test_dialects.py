@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.dialect_reader import (
     Dialect,
     filled,
+    of_target,
     parse_dialect,
     state_in,
 )
@@ -63,6 +64,17 @@ def connector(state: str, *tasks: str) -> dict[str, t.Any]:
 )
 def test_what_an_answer_shows(name: str, answer: t.Any, state: str) -> None:
     assert state_in(known(name), answer, "paused")[0] == state
+
+
+def test_a_row_of_spring_is_known_by_the_first_name_it_has() -> None:
+    """In Spring Cloud Stream 2 by name alone; later that is the destination, which several bindings may have."""
+    spring = known("spring_cloud_stream")
+    old, new = {"name": "orders", "state": "paused"}, {"bindingName": "in-0", "name": "orders", "state": "running"}
+    assert of_target(spring, [old, new, "no row"], "orders") == [old]
+    assert of_target(spring, [old, new], "in-0") == [new]
+    assert spring.evidence is not None
+    shown = spring.evidence.search([old, new])
+    assert [row["binding"] for row in shown] == ["orders", "in-0"]
 
 
 JSON = st.recursive(
