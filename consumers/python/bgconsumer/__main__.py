@@ -15,6 +15,7 @@ from bgconsumer import http_api
 from bgconsumer.config import Config, ConfigError, load
 from bgconsumer.confluent_client import ConfluentMember, consumer_config
 from bgconsumer.contract import Contract
+from bgconsumer.faults import FaultyProcessor, StuckMember
 from bgconsumer.ledger import Entry, Ledger, producer_config
 from bgconsumer.record import ConfigMapSource, FileSource, RecordReader
 from bgconsumer.status import timestamp
@@ -36,7 +37,13 @@ def make_worker(config: Config, contract: Contract) -> Worker:
     member = ConfluentMember({**consumer_config(config.bootstrap, config.group, client_id), **security}, config.topics)
     producer = Producer({**producer_config(config.bootstrap, client_id), **security})
     entry = Entry(colour=config.colour, pod=config.pod)
-    return Worker(contract, member, Ledger(producer, config.ledger_topic, entry, config.processing_seconds))
+    ledger = Ledger(producer, config.ledger_topic, entry, config.processing_seconds)
+    fault = config.fault
+    if fault is None:
+        return Worker(contract, member, ledger)
+    log("a version with a fault on purpose", fault=fault.kind, amount=fault.amount)
+    held = StuckMember(member, int(fault.amount)) if fault.kind == "stuck" else member
+    return Worker(contract, held, FaultyProcessor(ledger, fault))
 
 
 def health(worker: Worker | None) -> str | None:

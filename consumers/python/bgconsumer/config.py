@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bgconsumer.faults import Fault
+from bgconsumer.faults import parse as parse_fault
 from bgconsumer.kafka_security import security_settings
 from bgconsumer.model import COLOURS
 
@@ -37,6 +39,7 @@ class Config:
     record_file: Path | None
     api_server: str
     kafka_security: dict[str, str] = field(repr=False)
+    fault: Fault | None = None
 
 
 class _Reader:
@@ -64,6 +67,13 @@ class _Reader:
             return int(value)
         self.faults.append(f"{name} is {value!r}, expected a whole number from {least} to {most}")
         return least
+
+    def fault(self, name: str) -> Fault | None:
+        try:
+            return parse_fault(self.text(name, ""))
+        except ValueError as error:
+            self.faults.append(f"{name}: {error}")
+            return None
 
 
 def _api_server(environment: Mapping[str, str]) -> str:
@@ -110,6 +120,7 @@ def load(environment: Mapping[str, str]) -> Config:
         record_file=Path(record_file) if record_file else None,
         api_server=api_server,
         kafka_security=security_settings(read) if enabled else {},
+        fault=read.fault("BG_FAULT"),
     )
     if read.faults:
         raise ConfigError("environment: " + "; ".join(read.faults))

@@ -67,8 +67,11 @@ class GroupMember(Protocol):
 
 
 class Processor(Protocol):
-    """The application's work. ``flush`` returns when everything given to ``process`` has taken effect for good."""
+    """The application's work. ``flush`` returns when everything given to ``process`` has taken effect for good.
 
-    def process(self, record: Record, epoch: int) -> None: ...
+    ``process`` returns False for a record that failed and was put aside: it is done with, and counted.
+    """
+
+    def process(self, record: Record, epoch: int) -> bool | None: ...
 
     def flush(self) -> None: ...

@@ -54,6 +54,8 @@ class MemberView:
     queued: int = 0
     pending_commits: int = 0
     processed_total: int = 0
+    failed_total: int = 0
+    """Of these, the records that failed and were put aside."""
     last_rebalance_at: float | None = None
     last_poll: float | None = None
     last_error: str | None = None

@@ -63,7 +63,7 @@ class Worker(threading.Thread):
         self._proven = -1  # serial of the decision for which all positions were committed
         self._in_flight = 0
         self._pending_commits = 0
-        self._processed_total = 0
+        self._processed_total = self._failed_total = 0
         self._last_rebalance_at: float | None = None
         self._last_error: str | None = None
         self._give_up_at: float | None = None
@@ -246,7 +246,8 @@ class Worker(threading.Thread):
             if not self._contract.may_process(want.serial):
                 self._halt()  # what is left of the batch is fetched again from the positions
                 break
-            self._processor.process(record, want.epoch)
+            if self._processor.process(record, want.epoch) is False:
+                self._failed_total += 1
             part.advance(record.offset)
             self._processed_total += 1
             processed = True
@@ -299,6 +300,7 @@ class Worker(threading.Thread):
             in_flight=self._in_flight,
             pending_commits=self._pending_commits,
             processed_total=self._processed_total,
+            failed_total=self._failed_total,
             last_rebalance_at=self._last_rebalance_at,
             last_poll=time.monotonic(),
             last_error=self._last_error or member.last_error,

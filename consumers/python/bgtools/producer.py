@@ -22,6 +22,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from bgtools.kafka import ToolError, create_topic, partitions_of, reader, say
 
 TICK_SECONDS = 0.01
+VARY_SECONDS = 7.0
 
 
 @dataclass
@@ -67,9 +68,14 @@ class Tally:
         }
 
 
-def due(elapsed: float, rate: float, limit: int | None) -> int:
-    """How many records should have been sent ``elapsed`` seconds after the start."""
-    wanted = int(elapsed * rate)
+def due(elapsed: float, rate: float, limit: int | None, vary: float = 0.0) -> int:
+    """How many records should have been sent ``elapsed`` seconds after the start.
+
+    vary: the share by which the rate is above and below its mean, each for VARY_SECONDS.
+    """
+    into = elapsed % (2 * VARY_SECONDS)
+    ahead = into if into < VARY_SECONDS else 2 * VARY_SECONDS - into
+    wanted = int(rate * (elapsed + vary * ahead))
     return wanted if limit is None else min(wanted, limit)
 
 
@@ -86,7 +92,7 @@ def produce(options: argparse.Namespace, stop: threading.Event) -> dict[str, Any
         elapsed = time.monotonic() - started
         if options.seconds is not None and elapsed >= options.seconds:
             break
-        while sent < due(elapsed, options.rate, options.records):
+        while sent < due(elapsed, options.rate, options.records, options.vary):
             value = json.dumps({"n": sent, "ns": time.time_ns(), "pad": "x" * options.padding})
             producer.produce(options.topic, value, partition=numbers[sent % len(numbers)], on_delivery=tally.delivered)
             sent += 1
@@ -106,6 +112,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bootstrap", default=servers, required=servers is None, help="host:port[,host:port]")
     parser.add_argument("--topic", default="order-events")
     parser.add_argument("--rate", type=float, default=100.0, help="records a second over all partitions")
+    parser.add_argument("--vary", type=float, default=0.0, help="share by which the rate rises and falls, 0 to 1")
     parser.add_argument("--linger", type=int, default=50, help="milliseconds a record waits for others of its batch")
     parser.add_argument("--seconds", type=float, help="how long; default until SIGTERM or --records")
     parser.add_argument("--records", type=int, help="how many in all")
