@@ -6,64 +6,17 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
+from ansible_collections.streamops.bluegreen.plugins.plugin_utils.slices import SlicedAction
 
 FIRST = 3.0
 """Seconds of the first slice: who has just started a playbook wants to see something."""
-INTERVAL = 10.0
-"""The module's default of ``progress``."""
-
-display = Display()
 
 
-class ActionModule(ActionBase):
-    """Calls the module of the same name until it has ended."""
+class ActionModule(SlicedAction):
+    """A wait."""
 
-    _supports_check_mode = True
-    _supports_async = True
+    DEFAULT = 10.0
 
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """The module's result, as if it had waited in one go."""
-        super().run(tmp, task_vars)
-        in_background = bool(self._task.async_val and not self._connection.has_native_async)
-        if in_background:
-            started: dict[str, t.Any] = self._execute_module(task_vars=task_vars, wrap_async=True)
-            return started
-        try:
-            return self._wait(task_vars or {})
-        finally:
-            self._remove_tmp_path(self._connection._shell.tmpdir)  # noqa: SLF001 - as Ansible's own action plugins do
-
-    def _wait(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        interval = self._interval()
-        # A group without members is waited for in the middle of a hand-over: no start of the module comes between then.
-        seconds = interval if self._task.args.get("until") == "empty" else min(interval, FIRST)
-        result: dict[str, t.Any] = {}
-        resume = None
-        while True:
-            part = {"_slice": {"seconds": seconds, "resume": resume}} if interval > 0 else {}
-            # What a slice could not see, because Kafka did not answer, stays as it was last seen.
-            result.update(self._execute_module(module_args={**self._task.args, **part}, task_vars=task_vars))
-            _forget_slice(result)
-            resume, line = result.pop("resume", None), result.pop("line", "")
-            if resume is None:
-                return result
-            if not self._task.no_log:
-                display.display(f"{task_vars.get('inventory_hostname', 'localhost')}: {line}")
-            seconds = interval
-
-    def _interval(self) -> float:
-        try:
-            return float(self._task.args.get("progress", INTERVAL))
-        except (TypeError, ValueError):
-            return 0.0  # the module says what is wrong with it
-
-
-def _forget_slice(result: t.Mapping[str, t.Any]) -> None:
-    """Nobody set this option."""
-    invocation = result.get("invocation")
-    if isinstance(invocation, dict) and isinstance(invocation.get("module_args"), dict):
-        invocation["module_args"].pop("_slice", None)
+    def first(self, interval: float) -> float:
+        """A group without members is waited for in the middle of a hand-over: no start of the module comes between then."""
+        return interval if self._task.args.get("until") == "empty" else min(interval, FIRST)

@@ -86,7 +86,8 @@ options:
       - For a step of a run that is under way. If another operator ended that run meanwhile, the step would begin a new run without
         this option.
       - V(go_on) - continues run O(run_id) to O(target). Fails and changes nothing if it is no longer under way.
-      - V(settle) - verifies and closes a hand-over that is already flipped. Never hands over and never undoes anything.
+      - V(settle) - verifies and closes a hand-over that is already flipped. Never begins a run; with O(bake) it rolls back a target
+        that is no good, as a switch does.
       - By default a run may be begun.
     type: str
     choices: [go_on, settle]
@@ -96,6 +97,55 @@ options:
         see RV(settled) and RV(verified).
     type: float
     default: 60
+  bake:
+    description:
+      - Seconds for which the target of a switch is watched at work before the run is settled; 0 for not at all, else at least 12. It is
+        read once a second, and judged by its throughput, its lag, its pods, and the failed records that they count.
+      - Commits come in steps. A bake that is less than six times as long as the consumers' commit interval judges no rates, and says so.
+      - Nothing is locked meanwhile. A rollback that somebody starts takes over at once, and this run ends and says so.
+      - A rebalance of the group begins the measurement anew, which may double the time, as may reads that fail.
+      - A rollback is not watched, nor is a run in check mode.
+    type: float
+    default: 0
+  on_no_go:
+    description:
+      - What becomes of a switch whose target was no good in O(bake). The module fails in both cases and says which gate saw what.
+      - V(rollback) - the work goes back to the colour before, like a rollback that somebody starts.
+      - V(stop) - the target stays active and the run is not settled.
+    type: str
+    choices: [rollback, stop]
+    default: rollback
+  bake_limits:
+    description: What is good enough in O(bake).
+    type: dict
+    default: {}
+    suboptions:
+      throughput:
+        description:
+          - Smallest share of the records that are produced, or of those that the colour before processed where that is less,
+            which the target has to process.
+        type: float
+        default: 0.9
+      error_ratio:
+        description: Share of the records that may not be reached by those that fail, where the pods count them (contract C(bg/v1)).
+        type: float
+        default: 0.01
+      min_records:
+        description: Records that have to be seen before a share of them is judged, and by which the lag may grow in any case.
+        type: int
+        default: 100
+  reason:
+    description: Why the run is made, for the journal.
+    type: str
+    default: ''
+  progress:
+    description: Seconds between two lines that tell where O(bake) stands, 0 for none.
+    type: float
+    default: 5
+  _slice:
+    description:
+      - Internal. How long this process shall watch, and where the one before it ended; set by the action plugin.
+    type: dict
   until:
     description:
       - The last step to take. Called again with the same O(run_id), O(only=go_on) and a later step, the module continues from
@@ -113,6 +163,8 @@ options:
     type: str
     choices: [judged, prepared, joined, armed, quiet, copied, flipped, active, settled]
     default: settled
+notes:
+  - The lines of progress come from an action plugin of the same name. With C(async) there are none.
 seealso:
   - module: streamops.bluegreen.bg_info
 """
@@ -129,6 +181,14 @@ EXAMPLES = r"""
     that: run.settled
     fail_msg: "{{ run.verified.table | default(run.warnings | default([])) | join(' ') }}"
   when: not ansible_check_mode
+
+- name: Switch to green, and go back by itself when it is no good
+  streamops.bluegreen.bg_run:
+    application: "{{ order_consumer }}"
+    target: green
+    bake: 60
+    bake_limits:
+      error_ratio: 0.005
 
 - name: What would a switch do? (check mode)
   streamops.bluegreen.bg_run:
@@ -217,6 +277,27 @@ verified:
     verdict: {description: "C(GO) or C(NO-GO).", type: str, returned: when it was judged, sample: GO}
     gates: {description: "As M(streamops.bluegreen.bg_info) returns them.", type: list, elements: dict, returned: when it was judged}
     table: {description: The gates as lines for a terminal., type: list, elements: str, returned: when it was judged}
+baked:
+  description: What was seen of the target in O(bake).
+  returned: when it was watched to the end and judged, also on failure
+  type: dict
+  contains:
+    active: {description: The colour that was watched., type: str, returned: always, sample: green}
+    verdict: {description: "C(GO) or C(NO-GO).", type: str, returned: always, sample: GO}
+    gates: {description: "As M(streamops.bluegreen.bg_info) returns them.", type: list, elements: dict, returned: always}
+    table: {description: The gates as lines for a terminal., type: list, elements: str, returned: always}
+    seconds: {description: How long it was watched., type: float, returned: always, sample: 30.2}
+    looks: {description: Looks since the group settled., type: int, returned: always, sample: 31}
+    rolled_back: {description: Whether the work is back at the colour before., type: bool, returned: always, sample: false}
+rollback:
+  description: What this module returned for the rollback.
+  returned: when the target was no good and was rolled back
+  type: dict
+source_rate:
+  description: Records a second that the colour before processed, C(null) where it was not watched for 10 s.
+  returned: success, from O(until=joined) on; not in check mode
+  type: float
+  sample: 512.3
 decision:
   description: What the stored state required, see M(streamops.bluegreen.bg_info).
   returned: success
@@ -261,6 +342,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.bg_module import (
     application_argument_spec,
+    bake_options,
     request_of,
     run_application,
     run_options,
@@ -286,6 +368,7 @@ def main() -> None:
         "wait": {"type": "float", "default": 60},
         "judged": {"type": "bool", "default": False},
         "only": {"type": "str", "choices": list(ONLY)},
+        **bake_options(),
     }
     module = Module(argument_spec=application_argument_spec(**own), supports_check_mode=True)
     run_application(module, use_case)

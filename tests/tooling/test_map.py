@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILES = sorted(
     path.relative_to(ROOT / "plugins")
-    for folder in ("action", "module_utils", "modules")
+    for folder in ("action", "module_utils", "modules", "plugin_utils")
     for path in (ROOT / "plugins" / folder).rglob("*.py")
     if path.name != "__init__.py"
 )
@@ -26,7 +26,7 @@ def listed() -> set[str]:
         for name in re.findall(r"`([^`]+)`", row):
             path = name if "/" in name else folder + name
             folder = path[: path.rfind("/") + 1]
-            found.add(path if path.startswith("modules/") else f"module_utils/{path}")
+            found.add(path if path.startswith(("modules/", "plugin_utils/")) else f"module_utils/{path}")
     return found
 
 

@@ -27,6 +27,12 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.appl
     Application,
     parse_application,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.bake import (
+    ON_NO_GO,
+    ROLLBACK,
+    BakeRequest,
+    Limits,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import ACTIONS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
@@ -62,13 +68,42 @@ def run_options() -> dict[str, dict[str, t.Any]]:
     }
 
 
+def bake_options() -> dict[str, dict[str, t.Any]]:
+    """Options of the watch between hand-over and settle."""
+    known = Limits()
+    return {
+        "bake": {"type": "float", "default": 0},
+        "on_no_go": {"type": "str", "choices": list(ON_NO_GO), "default": ROLLBACK},
+        "bake_limits": {
+            "type": "dict",
+            "default": {},
+            "options": {
+                "throughput": {"type": "float", "default": known.throughput},
+                "error_ratio": {"type": "float", "default": known.error_ratio},
+                "min_records": {"type": "int", "default": known.min_records},
+            },
+        },
+        "reason": {"type": "str", "default": ""},
+        "progress": {"type": "float", "default": 5},
+        # Only the action plugin sets it: watch this many seconds at most, continuing where the slice before ended.
+        "_slice": {"type": "dict"},
+    }
+
+
+def _bake_of(params: t.Mapping[str, t.Any]) -> BakeRequest:
+    part = params["_slice"] or {}
+    limits = {key: value for key, value in (params["bake_limits"] or {}).items() if value is not None}
+    return BakeRequest(
+        params["bake"], params["on_no_go"], Limits(**limits), part.get("seconds"), part.get("resume") or ""
+    )
+
+
 def request_of(module: AnsibleModule) -> RunRequest:
     """What the operator asked for; a run without a name gets one."""
     params = module.params
     run_id = params["run_id"] or f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-    return RunRequest(
-        params["target"], params["direction"], params["mode"], run_id, params["who"], params["expected_epoch"]
-    )
+    asked = (params["target"], params["direction"], params["mode"], run_id, params["who"], params["expected_epoch"])
+    return RunRequest(*asked, reason=params["reason"], bake=_bake_of(params))
 
 
 def check_readable(secrets_known: t.Collection[str]) -> None:

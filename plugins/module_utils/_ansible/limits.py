@@ -17,6 +17,7 @@ RECORD = 10**15 - 1
 """The greatest epoch that an active record may have: its digits are counted."""
 
 LIMITS: dict[str, tuple[float, float, str]] = {
+    "bake": (0, DAY, "seconds"),
     "api_server_timeout": (0.1, 3600, "seconds"),
     "appear_timeout": (0, 30 * DAY, "seconds"),
     "default_api_timeout_ms": (100, DAY * 1000, "milliseconds"),

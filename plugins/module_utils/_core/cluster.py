@@ -31,6 +31,8 @@ class Pod:
     """Why a container of it cannot run, also where others do. Explains; excuses nothing."""
     ended: str = ""
     """How a container of a terminating pod ended, where it did not end by itself (``exit code 137``), or empty."""
+    restarts: int = 0
+    """Of all its containers together."""
 
 
 @dataclass(frozen=True)

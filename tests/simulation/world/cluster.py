@@ -258,7 +258,7 @@ class ApiServer:
     def _restart(self, pod: SimPod) -> None:
         pod.restarts += 1
         problem = "CrashLoopBackOff: back-off restarting" if pod.restarts > 1 else ""
-        self._show(pod, ready=False, problem=problem)
+        self._show(pod, ready=False, problem=problem, restarts=pod.restarts)
         self.scheduler.after(RESTART_DELAY * pod.restarts, lambda: self.start_container(pod))
 
     def delete_pod(self, pod: SimPod) -> None:

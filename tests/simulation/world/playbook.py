@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NoGoError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.bake import BakeRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import SETTLE, START
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import GO_ON, SETTLE_ONLY
@@ -16,12 +17,20 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.
 from tests.simulation.world.ports import Operator
 
 VERIFY_SECONDS = 10.0
+NO_BAKE = BakeRequest()
 APART = STEPS[STEPS.index(PREPARED) : STEPS.index(SETTLED)]
 """The steps that are processes of their own where the style is not fused."""
 
 
-def play(operator: Operator, direction: str, mode: str, target: str = "", fused: bool = True) -> dict[str, t.Any]:
-    """The whole playbook; returns whether any step changed something, and the target.
+def play(
+    operator: Operator,
+    direction: str,
+    mode: str,
+    target: str = "",
+    fused: bool = True,
+    bake: BakeRequest = NO_BAKE,
+) -> dict[str, t.Any]:
+    """The whole playbook; returns whether any step changed something, and the target. bake: of a fused switch.
 
     Where there is nothing to do the playbook ends after judging; here the steps are taken all the same, and change nothing.
     """
@@ -30,11 +39,14 @@ def play(operator: Operator, direction: str, mode: str, target: str = "", fused:
     if plan.verdict == gates.NO_GO:
         raise NoGoError("\n".join(gates.table(plan.gates)))
     action, epoch = plan.decision.action, plan.seen.stored.record.epoch
-    request = RunRequest(plan.decision.target, direction, mode, operator.run_id, "simulation", epoch)
+    request = RunRequest(plan.decision.target, direction, mode, operator.run_id, "simulation", epoch, bake=bake)
     changed, done = False, {}
     for until in (SETTLED,) if fused else APART:
         begins = until in (SETTLED, PREPARED)
         done = run(ports, app, request, until, VERIFY_SECONDS, judged=begins, only="" if begins else GO_ON)
+        while "resume" in done:  # the action plugin calls the module again
+            going = replace(request, bake=replace(bake, state=done["resume"]))
+            done = run(ports, app, going, until, VERIFY_SECONDS)
         changed |= done["changed"]
         request = replace(request, expected_epoch=done["epoch"] if until == PREPARED and "epoch" in done else None)
     record = done["record"]

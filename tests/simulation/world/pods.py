@@ -35,6 +35,18 @@ PROCESSING = 0.002
 Answer = tuple[int, dict[str, t.Any]]
 
 
+@dataclass(frozen=True)
+class Illness:
+    """What is wrong with a version. fails_each: every so many records; seconds: of each record; stuck: a partition's number."""
+
+    fails_each: int = 0
+    seconds: float = 0.0
+    stuck: int | None = None
+
+
+HEALTHY = Illness()
+
+
 class Container(Process):
     """One life of a container: it boots, serves its control endpoint, and can be told to stop."""
 
@@ -50,6 +62,7 @@ class Container(Process):
         self.member = self.make_member()
         self.member.on_removal = lambda: self.world.forgive(self)
         self.member.connect_seconds = world.rng.random() * world.connect_seconds
+        self.worked = self.failed = 0
 
     def make_member(self) -> GroupMember:
         """The process's consumer."""
@@ -91,8 +104,11 @@ class Container(Process):
             self.member.heartbeat()
 
     def work(self, record: Fetched, epoch: int) -> None:
-        """Process one record: it takes time and leaves an entry in the ledger."""
-        self.scheduler.sleep(PROCESSING)
+        """Process one record: it takes time and leaves an entry in the ledger, also where it fails."""
+        illness = self.world.illness.get(self.colour, HEALTHY)
+        self.scheduler.sleep(max(PROCESSING, illness.seconds))
+        self.worked += 1
+        self.failed += bool(illness.fails_each and self.worked % illness.fails_each == 0)
         topic = self.world.broker.topics[record.tp.topic]
         entry = Entry(self.scheduler.now, record.tp, topic.topic_id, record.offset, self.colour, self.name, epoch)
         self.world.processed(self, entry)
@@ -436,7 +452,7 @@ class ModelPod(Container):
         worked: set[TopicPartition] = set()
         for record in records:
             part = self.partitions.get(record.tp)
-            if part is None or record.offset < part.position:
+            if part is None or record.offset < part.position or self._is_stuck(record.tp):
                 continue
             if not self._may_process(want):
                 self.running = None
@@ -448,6 +464,9 @@ class ModelPod(Container):
             part.last = record.offset
             worked.add(record.tp)
         self._commit(sorted(worked), want.epoch)
+
+    def _is_stuck(self, tp: TopicPartition) -> bool:
+        return self.world.illness.get(self.colour, HEALTHY).stuck == tp.partition
 
     def _commit(self, partitions: list[TopicPartition], epoch: int | None = None) -> None:
         """Commit positions and wait for the broker, as long as it takes while the partitions are ours."""
@@ -485,6 +504,8 @@ class ModelPod(Container):
             "pendingCommits": self.pending,
             "processing": self.state == "ACTIVE" and leased and stable,
             "lastError": self.last_error,
+            "processedRecords": self.worked - self.failed,
+            "failedRecords": self.failed,
             "partitions": [self._row(tp, part) for tp, part in sorted(self.partitions.items())] if stable else [],
         }
 

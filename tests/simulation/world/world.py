@@ -22,7 +22,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.reco
 from tests.simulation.world.broker import SimBroker
 from tests.simulation.world.cluster import ApiServer, SimWorkload
 from tests.simulation.world.ledger import Entry, Ledger
-from tests.simulation.world.pods import Container, ModelPod, PlainPod
+from tests.simulation.world.pods import Container, Illness, ModelPod, PlainPod
 from tests.simulation.world.ports import Call, Mishap, Operator
 from tests.simulation.world.scheduler import Scheduler, Task
 
@@ -88,6 +88,7 @@ class World:
         self.lives = 0
         self.static = static
         self.mishaps: dict[str, Mishap] = {}
+        self.illness: dict[str, Illness] = {}
         self.writes: list[Write] = []
         self.before = Before("", 0, {})
         self.operators: list[Operator] = []

@@ -160,6 +160,7 @@ def to_pod(item: Object) -> Pod:
         problem=problem_of(status, conditions),
         trouble=trouble_of(status),
         ended=ended_by(status) if "deletionTimestamp" in metadata else "",
+        restarts=restarts_of(status),
     )
 
 
@@ -225,6 +226,11 @@ def trouble_of(status: Object) -> str:
                 else said
             )
     return ""
+
+
+def restarts_of(status: Object) -> int:
+    """How often containers of a pod began anew."""
+    return sum(int(container.get("restartCount") or 0) for container in status.get("containerStatuses") or [])
 
 
 def ended_by(status: Object) -> str:

@@ -49,6 +49,10 @@ class PodStatus:
     partitions: t.Mapping[TopicPartition, PartitionStatus]
     commanded: bool = False
     """Whether the epoch came with a command. A pod that only read it in the record may be about to join its group."""
+    processed: int | None = None
+    """Records it processed since its process began, without the failed ones; None where it does not count them."""
+    failed: int | None = None
+    """Records that failed since its process began; None where it does not count them."""
 
     @property
     def quiet(self) -> bool:
@@ -111,6 +115,8 @@ def _status(pod: str, body: t.Mapping[str, t.Any]) -> PodStatus:
         processing=bool(body["processing"]),
         last_error=str(body.get("lastError") or ""),
         commanded=body.get("epochSource") == "http",
+        processed=_number(body.get("processedRecords")),
+        failed=_number(body.get("failedRecords")),
         partitions={
             TopicPartition(str(p["topic"]), int(p["partition"])): PartitionStatus(
                 position=_number(p.get("position")),

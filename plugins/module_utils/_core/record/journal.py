@@ -87,7 +87,7 @@ class Run:
 
     def close(self, status: str, now: str, note: str = "") -> Run:
         """The run ended."""
-        return replace(self, status=status, finished=now, note=note)
+        return replace(self, status=status, finished=now, note=note or self.note)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import still_meant
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.bake import BakeRequest, Mark
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff, hand_off, is_older
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
@@ -43,7 +44,8 @@ POLL = 0.1
 class RunRequest:
     """What the operator asked for. who: for the journal, e.g. the user and host that ran the playbook.
 
-    expected_epoch: the record's epoch on which the operator decided; None binds the run to nothing.
+    expected_epoch: the record's epoch on which the operator decided; None binds the run to nothing. reason: why, for the journal.
+    bake: how long the target of a switch is watched before the run is closed. mark: where the source stood when the run began.
     """
 
     target: str
@@ -52,6 +54,9 @@ class RunRequest:
     run_id: str
     who: str = ""
     expected_epoch: int | None = None
+    reason: str = ""
+    bake: BakeRequest = field(default_factory=BakeRequest)
+    mark: Mark | None = None
 
 
 @dataclass
@@ -75,6 +80,7 @@ class RunContext:
     evicted: list[str] = field(default_factory=list)
     ended: dict[str, str] = field(default_factory=dict)
     scaled: bool = False
+    source_rate: float | None = None
 
     @classmethod
     def open(cls, ports: Ports, app: Application, request: RunRequest) -> RunContext:

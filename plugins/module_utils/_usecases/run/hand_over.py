@@ -28,6 +28,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.j
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import decision as decisions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.bake import rate_since
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import Decision, decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
@@ -70,10 +71,12 @@ def hand_over(
     close_within: float | None = None,
     until: str = ACTIVE,
     only: str = "",
+    close: bool = True,
 ) -> dict[str, t.Any]:
     """Do what the stored state asks for, so that ``request.target`` processes; prepare must have run before.
 
     close_within: seconds to prove the target well after that, and to close the run once it is; None leaves both to a later step.
+    close: False leaves the closing of a run of this direction to a later step, and the lock to whoever comes.
     only: one of ONLY; whatever else the state asks for is refused with ConflictError. until: the last step to take, one of
     UNTIL; called again with a later one the same run goes on, and what was proven is proven again.
 
@@ -107,7 +110,7 @@ def hand_over(
     else:
         ctx.lock.release()
     if close_within is not None and decision.action in COMPLETES and until == ACTIVE:
-        end = _prove_and_close(ctx, close_within)
+        end = _prove_and_close(ctx, close_within, close)
     return as_result(ctx, decision, handoff, end, moves)
 
 
@@ -164,7 +167,7 @@ def _is_ours(ctx: RunContext) -> bool:
     )
 
 
-def _prove_and_close(ctx: RunContext, wait: float) -> Ending:
+def _prove_and_close(ctx: RunContext, wait: float, close: bool) -> Ending:
     """Judge the target and close the run when every gate says Go; no gates where they could not be judged.
 
     Whoever sees a run that is not settled looks again, and then meets what kept us from it.
@@ -173,7 +176,11 @@ def _prove_and_close(ctx: RunContext, wait: float) -> Ending:
     try:
         with ctx.steps.step("verify"):
             _seen, judged = verify(ctx.ports, ctx.app, ctx.request.mode, wait, ctx.lock.hold)
-        if gates.verdict_of(judged) == gates.GO:
+        unfinished = ctx.journal.unfinished
+        ours = unfinished is None or unfinished.direction == ctx.request.direction
+        if gates.verdict_of(judged) == gates.GO and not close and ours:
+            ctx.lock.release()
+        elif gates.verdict_of(judged) == gates.GO:
             with ctx.steps.step("settle"):
                 close_run(ctx)
                 ctx.lock.release()
@@ -274,8 +281,10 @@ def _to_the_flip(ctx: RunContext, until: str) -> tuple[Handoff | None, list[Pod]
             ctx.stored = ctx.store.swap_record(ctx.stored, ctx.stored.record.arm(run.direction, run.run_id))
     if last <= UNTIL.index(ARMED):
         return None, []
+    now = ctx.ports.clock.monotonic()
     with ctx.steps.step("quiesce source"):
         handoff = cold.quiesce(ctx) if run.mode == "cold" else hot.quiesce(ctx, pods["source"])
+    ctx.source_rate = rate_since(ctx.request.mark, handoff.offsets, now)
     if until == QUIET:
         return handoff, []
     flip = _ready_to_flip(ctx, handoff)

@@ -94,6 +94,7 @@ def _new_run(ctx: RunContext, decision: Decision) -> Run:
             colour: {**_known(before, colour), **{pod.name: pod.ip for pod in ctx.pods(colour)}} for colour in COLOURS
         },
         proven=before.proven if before and ctx.stored.record.armed else ctx.stored.record.phase == "stable",
+        note=request.reason,
     )
 
 

@@ -64,6 +64,7 @@ def as_result(
         "warnings": [_warning(decision, active, end.trouble)] if end.trouble else [],
         "steps": ctx.steps.as_result(),
         "critical_ms": round(sum(row.ms or 0 for row in ctx.steps.rows if row.name in CRITICAL), 1),
+        "source_rate": None if ctx.source_rate is None else round(ctx.source_rate, 1),
         "offsets": by_topic(handoff.offsets) if handoff else {},
         "decided": {str(tp): why for tp, why in sorted(handoff.decided.items())} if handoff else {},
         "way_back": as_ways(way_back(ctx.stored.record, ctx.journal, ctx.ports.clock.now())),

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.action import kafka_lag_wait
+from ansible_collections.streamops.bluegreen.plugins.plugin_utils import slices
 
 INVOCATION = {"module_args": {"group_id": "g", "_slice": {}}}
 
@@ -42,7 +43,7 @@ class Action:
 
         monkeypatch.setattr(made, "_execute_module", execute)
         monkeypatch.setattr(made, "_remove_tmp_path", remove)
-        monkeypatch.setattr(kafka_lag_wait.display, "display", self.said.append)
+        monkeypatch.setattr(slices.display, "display", self.said.append)
         self.run = lambda: made.run(task_vars={"inventory_hostname": "orders"})
 
     @property
