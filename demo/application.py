@@ -116,6 +116,19 @@ class Application:
         )
         return str(container["image"])
 
+    def set_variable(self, colour: str, name: str, value: str) -> None:
+        """Give the pods of a colour an environment variable, as another version of it would have."""
+        deployments = self._kind("apps/v1", "Deployment")
+        found = deployments.get(name=f"{APP}-{colour}", namespace=self._names.namespace).to_dict()
+        container = found["spec"]["template"]["spec"]["containers"][0]["name"]
+        changed = {"name": container, "env": [{"name": name, "value": value}]}
+        deployments.patch(
+            name=f"{APP}-{colour}",
+            namespace=self._names.namespace,
+            body={"spec": {"template": {"spec": {"containers": [changed]}}}},
+            content_type="application/strategic-merge-patch+json",
+        )
+
     def replicas(self, colour: str) -> int:
         """Replicas a colour is wanted to have."""
         found = self._kind("apps/v1", "Deployment").get(name=f"{APP}-{colour}", namespace=self._names.namespace)

@@ -89,6 +89,7 @@ def _write_inventory(names: Names, out: Path) -> Path:
         "bg_topics": [names.topic],
         "bg_blue_group": names.group("blue"),
         "bg_green_group": names.group("green"),
+        "bg_bake": 0,  # what is timed is the hand-over
     }
     path = out / "inventory.yml"
     path.write_text(yaml.safe_dump({"bluegreen": {"hosts": {APP: settings}}}), encoding="utf-8")
@@ -103,11 +104,29 @@ def pid_file(out: Path) -> Path:
 class Producer:
     """The producer as a process of its own; ended by its pid."""
 
-    def __init__(self, environment: Environment, names: Names, out: Path, rate: int, seconds: int, linger: int) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        names: Names,
+        out: Path,
+        rate: int,
+        seconds: int,
+        linger: int,
+        vary: float = 0.0,
+    ) -> None:
         self._report = out / "producer.json"
         command = [sys.executable, "-m", "bgtools.producer", "--topic", names.topic, "--rate", str(rate)]
         # Bounded even if we die before we can stop it.
-        command += ["--seconds", str(seconds), "--linger", str(linger), "--json", str(self._report)]
+        command += [
+            "--seconds",
+            str(seconds),
+            "--linger",
+            str(linger),
+            "--vary",
+            str(vary),
+            "--json",
+            str(self._report),
+        ]
         self._process = subprocess.Popen(
             command, env=python_environment(environment), stdout=subprocess.DEVNULL, start_new_session=True
         )

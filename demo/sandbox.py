@@ -60,9 +60,9 @@ class Sandbox:
         self.app.deploy(replicas)
         self.app.wait_ready("blue", 120)
 
-    def produce(self, rate: int, linger: int = LINGER) -> Producer:
+    def produce(self, rate: int, linger: int = LINGER, vary: float = 0.0, seconds: int = BOUND) -> Producer:
         """Start the producer (records a second, milliseconds a batch waits), and wait until blue keeps up with it."""
-        producer = Producer(self.environment, self.names, self.out, rate, BOUND, linger)
+        producer = Producer(self.environment, self.names, self.out, rate, seconds, linger, vary)
         try:
             self.audits.wait_caught_up("blue", 120)
         except BaseException:  # a signal too: nobody else knows of it yet
