@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import docs_pages
 
+ROOT = Path(__file__).parents[2]
 FORGE = "https://github.com/streamops/bluegreen"
 KNOWN = ["README.md", "docs/state.md", "docs/decisions/0001-first.md", "consumers/README.md"]
 
@@ -48,3 +51,9 @@ def test_broken_links_are_found(tmp_path):
         "sub/two.html: ../one.html#there",
         "sub/two.html: none.png",
     ]
+
+
+def test_each_document_has_its_place_in_the_contents():
+    """Sphinx says the same, minutes later."""
+    contents = (ROOT / "scripts/docs_site/contents.md").read_text(encoding="utf-8").splitlines()
+    assert [page.stem for page in sorted((ROOT / "docs").glob("*.md")) if f"docs/{page.stem}" not in contents] == []
