@@ -234,7 +234,8 @@ def _no_go(ports: Ports, app: Application, request: RunRequest, wait: float, don
     try:
         undone = run(ports, app, back, wait=wait)
     except BlueGreenError as error:
-        left = {key: error.result[key] for key in ("record", "way_back", "evicted", "ended") if key in error.result}
+        told = ("record", "way_back", "evicted", "ended")
+        left = {key: value for key, value in error.result.items() if key in told}
         result = {**done, **left, "rollback": error.result}
         raise NoGoError(f"{said}. The rollback to {source} did not end well: {error.message}", result) from error
     kept = {key: undone[key] for key in ("record", "settled", "verified", "way_back", "evicted", "ended")}
