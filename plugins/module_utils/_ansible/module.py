@@ -57,6 +57,9 @@ def _unreadable(spec: Spec, params: t.Mapping[str, t.Any]) -> list[str]:
             faults = ArgumentSpecValidator({name: alone}).validate({name: params[name]}).error_messages
         except UNREADABLE as error:
             faults = [str(error)]
+        if faults and isinstance(params[name], str) and option.get("type") == "dict" and "is of type" not in faults[0]:
+            # In ansible-core's own words, by which ansible-lint knows a template that is not rendered yet.
+            faults = [f"argument '{name}' is of type str and could not be converted to dict: {faults[0]}"]
         found += [f"{name}: {fault}" for fault in faults[:1]]
     return found
 
