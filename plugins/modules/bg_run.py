@@ -57,7 +57,7 @@ options:
     description:
       - Colour to make active, C(blue) or C(green).
       - By default a switch goes to the colour that is not active, or finishes an interrupted run; a rollback goes to the colour
-        before the last switch.
+        before the last switch. One that would go to another colour than the one that is named here is refused.
     type: str
     default: ''
   run_id:

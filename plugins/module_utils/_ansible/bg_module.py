@@ -20,7 +20,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.interrupts import signals_as_errors
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    BlueGreenError,
+    InvalidSettingsError,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS, PHASES
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (
     MODES,
@@ -137,10 +140,15 @@ def run_application(module: AnsibleModule, use_case: UseCase) -> None:
         check_readable(module.no_log_values)
         _check_lock(app, module.params["api_server_timeout"])
         # An earlier process of this run has met them all, and now the source may stand still: who refuses is being restarted.
-        goes_on = bool(module.params.get("only") or module.params.get("judged"))
+        resumes = (module.params.get("_slice") or {}).get("resume")
+        goes_on = bool(module.params.get("only") or module.params.get("judged") or resumes)
         ports = build_ports(module.params, app.namespace, app.endpoint, module.no_log_values.add, answered=goes_on)
-        with signals_as_errors():
-            result = use_case(module, ports, app)
+        try:
+            with signals_as_errors():
+                result = use_case(module, ports, app)
+        except BlueGreenError as error:
+            error.result.pop("record_before", None)  # only for the diff
+            raise
         before = result.pop("record_before", None)
         if before is not None:
             result["diff"] = {"before": before, "after": result["record"]}

@@ -195,17 +195,20 @@ def _bake(
 
 def _told(error: BlueGreenError, done: t.Mapping[str, t.Any], what: str) -> BlueGreenError:
     """The error with what was done before it, and what to do."""
-    error.message = f"{error.message}. {what}, or the rollback to go back"
+    error.message = f"{what}, or the rollback to go back. What kept it from that: {error.message}"
     error.args = (error.message,)
     error.result = {**done, **error.result}
     return error
 
 
 def _now(ports: Ports, app: Application) -> dict[str, t.Any]:
-    """The record and the way back as somebody else left them."""
+    """The record and the way back as somebody else left them; nothing where they can't be read any more."""
     store = Store(ports, app.name)
-    record = store.record().record
-    return {"record": record.to_data(), "way_back": as_ways(way_back(record, store.journal(), ports.clock.now()))}
+    try:
+        record, journal = store.record().record, store.journal()
+    except BlueGreenError:
+        return {}
+    return {"record": record.to_data(), "way_back": as_ways(way_back(record, journal, ports.clock.now()))}
 
 
 def _no_go(ports: Ports, app: Application, request: RunRequest, wait: float, done: dict[str, t.Any]) -> t.NoReturn:
@@ -233,6 +236,7 @@ def _no_go(ports: Ports, app: Application, request: RunRequest, wait: float, don
     )
     try:
         undone = run(ports, app, back, wait=wait)
+        undone.pop("record_before", None)  # the diff is that of the whole run
     except BlueGreenError as error:
         told = ("record", "way_back", "evicted", "ended")
         left = {key: value for key, value in error.result.items() if key in told}

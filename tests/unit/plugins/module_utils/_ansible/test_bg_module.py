@@ -14,7 +14,11 @@ import pytest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import refusal
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import bg_module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.bg_module import WORDS
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    ClusterError,
+    InvalidSettingsError,
+    NoGoError,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import hand_over
 from ansible_collections.streamops.bluegreen.plugins.modules import bg_info as module
 from ansible_collections.streamops.bluegreen.plugins.modules import bg_run
@@ -77,3 +81,30 @@ def test_who_refuses_a_later_step_of_a_run_is_being_restarted(
     with pytest.raises(ClusterError) as raised:
         made[0].cluster.config_map("x")
     assert ("refused every connection" in raised.value.message) is (not goes_on)
+
+
+@pytest.mark.parametrize("part", [None, {"seconds": 5, "resume": None}, {"seconds": 5, "resume": "eJw="}], ids=str)
+def test_so_is_who_refuses_a_later_slice_of_a_bake(
+    run_module: RunModule, monkeypatch: pytest.MonkeyPatch, part: dict[str, t.Any] | None
+) -> None:
+    asked = []
+
+    def build(*_given: t.Any, answered: bool, **_named: t.Any) -> t.NoReturn:
+        asked.append(answered)
+        raise InvalidSettingsError(["far enough"])
+
+    monkeypatch.setattr(bg_module, "build_ports", build)
+    run_module(bg_run, application=APPLICATION, bake=30, **({"_slice": part} if part else {}))
+    assert asked == [bool(part and part["resume"])]
+
+
+def test_a_failed_run_does_not_return_what_only_its_diff_needs(
+    run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_given: t.Any, **_named: t.Any) -> t.NoReturn:
+        raise NoGoError("no", {"record_before": {"active": "blue"}, "record": {"active": "green"}})
+
+    monkeypatch.setattr(bg_module, "build_ports", lambda *_given, **_named: None)
+    monkeypatch.setattr(bg_run, "run", fails)
+    done = run_module(bg_run, application=APPLICATION)
+    assert (done["failed"], done["record"], "record_before" in done) == (True, {"active": "green"}, False)
