@@ -16,6 +16,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     CommittedOffset,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.set_active import (
     RecordRequest,
     set_active,
@@ -630,3 +631,29 @@ def test_a_record_is_deleted_right_after_the_flip_and_made_again(scenario, pod):
         last = recover(world, scenario.again, tries=4)
         assert last.result is not None, str(last)
         assert without_replicas(judge(world, scenario.target)) == [], ahead
+
+
+@pytest.mark.parametrize("direction", ["rollback", "switch"])
+@pytest.mark.parametrize("contract", [True, False])
+def test_nobody_knows_how_many_pods_a_stopped_colour_had(direction, contract):
+    """Its run died and the journal is gone: a person has to say it, is told so at once, and nothing is flipped meanwhile."""
+    scenario = Scenario("cold", "switch", contract=contract)
+    world = scenario.world()
+    source = world.app.colours[world.record.active].workload
+    stop = next(c for c in scenario.undisturbed() if c.name == "scale" and c.arguments[-2:] == (source, 0))
+    killed = world.operator("killed")
+    killed.faults[stop.number] = Kill(AFTER)
+    assert attempt(world, killed, scenario.play).died
+    world.pass_time(8.0)
+    del world.cluster.config_maps[journal_name(world.app.name)]
+    began, active = world.scheduler.now, world.record.active
+    for _twice in range(2):
+        told = attempt(world, world.operator("told"), lambda o: play(o, direction, "cold", ""))
+        assert told.error is not None
+        assert "bg_replicas" in told.error.message, str(told)
+        assert world.record.active == active
+    assert world.scheduler.now - began < 90  # and not for as long as an undo is tried
+    world.app = replace(world.app, replicas=2)
+    assert recover(world, lambda o: play(o, "switch", "cold", "green")).result is not None
+    world.excuse(0.0, world.scheduler.now + 15.0, "nobody knew")
+    assert without_replicas(judge(world, "green")) == []

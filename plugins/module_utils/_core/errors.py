@@ -73,6 +73,10 @@ class NotReadyError(BlueGreenError):
     """Pods did not reach the wanted state in time."""
 
 
+class UnknownReplicasError(NotReadyError):
+    """Nobody knows how many pods a colour needs. Waiting tells it no more: only the operator can."""
+
+
 class InterruptedRunError(BlueGreenError):
     """A signal came while the run was under way."""
 

@@ -201,6 +201,11 @@ class Storm:
     """Somebody else was at work beside the run, so that what it wrote was written into the other's journal."""
     topic_again: bool = False
     cleared: bool = False
+    last_mode: str = ""
+    """Mode in which a person ends it: as drawn, until a message says that only the other one can."""
+
+    def __post_init__(self) -> None:
+        self.last_mode = self.schedule.last_mode
 
     @property
     def scenario(self) -> Scenario:
@@ -785,8 +790,10 @@ def _bring_to_an_end(storm: Storm, story: list[str]) -> Outcome:
     last = Outcome()
     for number in range(TRIES):
         operator = world.operator(f"last-{number}")
-        last = _attempt(world, operator, lambda o: play(o, "switch", schedule.last_mode, schedule.colour))
+        last = _attempt(world, operator, lambda o: play(o, "switch", storm.last_mode, schedule.colour))
         story.append(f"last-{number}: {_short(last)}")
+        if "use bg_mode=cold" in _short(last, 600):
+            storm.last_mode = "cold"
         _end_of_others(storm, story)
         if last.result is not None and (number or not storm.scalers or storm.cleared):
             break
@@ -844,7 +851,7 @@ def _judge(storm: Storm) -> list[str]:
     broken += invariants.never_scaled_down(world)
     broken += invariants.strangers_undisturbed(world)
     broken += invariants.nobody_waited(
-        world, WAITS_COLD if "cold" in (schedule.scenario.mode, schedule.last_mode) else WAITS_HOT
+        world, WAITS_COLD if "cold" in (schedule.scenario.mode, storm.last_mode) else WAITS_HOT
     )
     if not storm.outages:
         broken += invariants.written_by_the_holder(world)

@@ -15,6 +15,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     InvalidSettingsError,
     LockedError,
     NotReadyError,
+    UnknownReplicasError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext, replicas_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.drive import drive, wake
@@ -49,6 +50,10 @@ def raise_aborted(ctx: RunContext, error: Exception) -> t.NoReturn:
                 f"{gone.message}. Without a readable record {ctx.source} stands still: create it again with "
                 f"bg_configmap_switch, active: {ctx.source}, force: true, and run the rollback playbook"
             )
+            break
+        except UnknownReplicasError as unknown:
+            ctx.lock.release()
+            end = f"Nothing was switched. {unknown.message}, and run the rollback playbook: {ctx.source} stands still until it has pods"
             break
         except Exception as second:  # noqa: BLE001  it is tried again, and told in the end
             if ctx.ports.clock.monotonic() >= deadline:
@@ -108,11 +113,11 @@ def abort_run(ctx: RunContext, note: str) -> str:
 def restore_replicas(ctx: RunContext) -> None:
     """The replicas that the run changed. A colour at work is never scaled down, and what others did since is theirs."""
     if ctx.workload(ctx.source).replicas < 1:
-        ctx.scale(ctx.source, ctx.run.saved.get(ctx.source) or replicas_of(ctx, ctx.source))
+        ctx.scale(ctx.source, ctx.run.saved.get(ctx.source) or replicas_of(ctx.app, ctx.run, ctx.source))
     before = ctx.run.saved.get(ctx.target)
     if before is None:
         return
-    made = 0 if ctx.run.mode == "cold" else replicas_of(ctx, ctx.target)
+    made = 0 if ctx.run.mode == "cold" else replicas_of(ctx.app, ctx.run, ctx.target)
     if ctx.workload(ctx.target).replicas == made:
         ctx.scale(ctx.target, before)
 

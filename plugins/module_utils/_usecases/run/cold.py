@@ -65,6 +65,6 @@ def still_stopped(ctx: RunContext) -> None:
 
 def begin(ctx: RunContext, colour: str) -> None:
     """Start the active colour, whose group has its offsets. One that has more pods than it needs keeps them."""
-    replicas = replicas_of(ctx, colour)
+    replicas = replicas_of(ctx.app, ctx.run, colour)
     ctx.raise_to(colour, replicas)
     wait_started(ctx, colour, replicas)

@@ -17,6 +17,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     ConflictError,
     NotReadyError,
     OffsetsError,
+    UnknownReplicasError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.offsets import inside_log
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.values import (
@@ -230,11 +231,14 @@ class RunContext:
         return replace(found, offsets=inside.offsets, decided={**found.decided, **inside.notes})
 
 
-def replicas_of(ctx: RunContext, colour: str) -> int:
-    """How many pods ``colour`` should have: as configured, else as many as the source had."""
-    wanted = ctx.app.replicas or ctx.run.saved.get(ctx.source, 0) or ctx.run.saved.get(colour, 0)
+def replicas_of(app: Application, run: Run, colour: str) -> int:
+    """How many pods ``colour`` should have: as configured, else as many as the source had. Raises UnknownReplicasError."""
+    wanted = app.replicas or run.saved.get(run.source, 0) or run.saved.get(colour, 0)
     if wanted < 1:
-        raise NotReadyError(f"Cannot determine the replicas of {colour}: {ctx.source} has none; set bg_replicas")
+        raise UnknownReplicasError(
+            f"Nobody knows how many pods {colour} of {app.name} needs: {run.source} has none, and no journal says how many it had. "
+            "Set bg_replicas"
+        )
     return wanted
 
 

@@ -14,6 +14,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     GroupNotEmptyError,
     LockedError,
     NoGoError,
+    UnknownReplicasError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Run
@@ -51,15 +52,23 @@ def prepare(ports: Ports, app: Application, request: RunRequest, check: bool = F
     """
     if check:
         ctx = RunContext.read(ports, app, request, RunLock(ports, app.name, request.run_id, app.lock_ttl))
-        return _result(ctx, decide(ctx.stored.record, ctx.journal.unfinished, request.target), predicted=True)
+        decision = decide(ctx.stored.record, ctx.journal.unfinished, request.target)
+        if decision.action == decisions.START:
+            _new_run(ctx, decision)
+        return _result(ctx, decision, predicted=True)
     ctx = RunContext.open(ports, app, request)
     decision = decide(ctx.stored.record, ctx.journal.unfinished, request.target)
     if decision.action != decisions.START:
         if decision.action == decisions.NOTHING:
             ctx.lock.release()
         return _result(ctx, decision)
+    try:
+        run = _new_run(ctx, decision)
+    except UnknownReplicasError:
+        ctx.lock.release()
+        raise
     with ctx.steps.step("journal"):
-        ctx.start_run(_new_run(ctx, decision))
+        ctx.start_run(run)
     try:
         _bring_up(ctx)
     except LockedError:
@@ -71,7 +80,10 @@ def prepare(ports: Ports, app: Application, request: RunRequest, check: bool = F
 
 
 def _new_run(ctx: RunContext, decision: Decision) -> Run:
-    """The run, with the replicas to put back: those from before an interrupted run, where there was one."""
+    """The run, with the replicas to put back: those from before an interrupted run, where there was one.
+
+    Raises UnknownReplicasError where the target could not be started: after the flip it would be too late to notice.
+    """
     before = ctx.journal.unfinished
     saved = {colour: ctx.workload(colour).replicas for colour in COLOURS}
     if before is not None and before.source == decision.source:
@@ -80,7 +92,7 @@ def _new_run(ctx: RunContext, decision: Decision) -> Run:
         # It flipped: what it did to the replicas stays, unless it died before it had started the colour it flipped to.
         saved[decision.source] = saved[decision.source] or before.saved.get(before.source, 0)
     request = ctx.request
-    return Run(
+    run = Run(
         run_id=request.run_id,
         direction=request.direction,
         mode=request.mode,
@@ -96,6 +108,11 @@ def _new_run(ctx: RunContext, decision: Decision) -> Run:
         proven=before.proven if before and ctx.stored.record.armed else ctx.stored.record.phase == "stable",
         note=request.reason,
     )
+    try:
+        replicas_of(ctx.app, run, run.target)
+    except UnknownReplicasError as error:
+        raise UnknownReplicasError(f"Nothing was changed. {error.message}") from error
+    return run
 
 
 def _known(before: Run | None, colour: str) -> t.Mapping[str, str]:
@@ -116,7 +133,7 @@ def _bring_up(ctx: RunContext) -> None:
     with ctx.steps.step("seed target"):
         _seed(ctx)
     with ctx.steps.step("start target"):
-        replicas = replicas_of(ctx, ctx.target)
+        replicas = replicas_of(ctx.app, ctx.run, ctx.target)
         ctx.raise_to(ctx.target, replicas)
         # That they have joined is waited for by the hand-over: a broker takes seconds to admit the members of a new group.
         wait_started(ctx, ctx.target, replicas)
