@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
@@ -792,8 +793,7 @@ def _bring_to_an_end(storm: Storm, story: list[str]) -> Outcome:
         operator = world.operator(f"last-{number}")
         last = _attempt(world, operator, lambda o: play(o, "switch", storm.last_mode, schedule.colour))
         story.append(f"last-{number}: {_short(last)}")
-        if "use bg_mode=cold" in _short(last, 600):
-            storm.last_mode = "cold"
+        _do_as_told(storm, _short(last, 600))
         _end_of_others(storm, story)
         if last.result is not None and (number or not storm.scalers or storm.cleared):
             break
@@ -804,6 +804,17 @@ def _bring_to_an_end(storm: Storm, story: list[str]) -> Outcome:
         away = max(world.broker.down_until, world.cluster.down_until) - world.scheduler.now
         world.pass_time(8.0 + max(0.0, away))
     return last
+
+
+def _do_as_told(storm: Storm, message: str) -> None:
+    """What a person does whose message names the way out."""
+    if "use bg_mode=cold" in message:
+        storm.last_mode = "cold"
+    if epoch := re.search(r"Write it with epoch (\d+)", message):
+        operator = storm.world.operator(f"by-hand-{len(storm.world.operators)}")
+        active = storm.world.record.active
+        request = RecordRequest(storm.world.app.name, operator.run_id, active, force=True, epoch=int(epoch[1]))
+        _attempt(storm.world, operator, lambda o: set_active(o.ports, request))
 
 
 def _help(storm: Storm) -> None:
