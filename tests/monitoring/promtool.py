@@ -48,14 +48,21 @@ class Case:
                 "expr": f'ALERTS{{alertname="{alert}",alertstate="firing"}}',
                 "eval_time": at,
                 "exp_samples": [
-                    {"labels": text({"__name__": "ALERTS", "alertname": alert, "alertstate": "firing"} | one), "value": 1}
+                    {
+                        "labels": text({"__name__": "ALERTS", "alertname": alert, "alertstate": "firing"} | one),
+                        "value": 1,
+                    }
                     for one in fires
                 ],
             }
             for alert, at, fires in expected
         ]
         asked += [
-            {"expr": expr, "eval_time": at, "exp_samples": [{"labels": one, "value": value} for one, value in exp.items()]}
+            {
+                "expr": expr,
+                "eval_time": at,
+                "exp_samples": [{"labels": one, "value": value} for one, value in exp.items()],
+            }
             for (expr, at), exp in self.equals.items()
         ]
         return {

@@ -90,7 +90,8 @@ def lag(group: str, values: dict[int, str], topic: str = "order-events", exporte
     """Partitions of a group at kafka_exporter, whose pod has a namespace of its own."""
     where = {"instance": exporter, "job": "kafka-exporter", "namespace": "monitoring"}
     return {
-        "kafka_consumergroup_lag" + text(where | {"consumergroup": group, "partition": str(number), "topic": topic}): value
+        "kafka_consumergroup_lag"
+        + text(where | {"consumergroup": group, "partition": str(number), "topic": topic}): value
         for number, value in values.items()
     }
 
@@ -117,7 +118,13 @@ def record(app: str = "order-consumer", namespace: str = "orders", values: str =
 
 
 def pod(
-    metric: str, values: str, colour: str, app: str = "order-consumer", name: str = "0", namespace: str = "orders", **more: str
+    metric: str,
+    values: str,
+    colour: str,
+    app: str = "order-consumer",
+    name: str = "0",
+    namespace: str = "orders",
+    **more: str,
 ) -> Series:
     """A series of one pod of the example."""
     labels = {

@@ -26,7 +26,9 @@ def test_it_says_what_it_should(case: Case, tmp_path):
 def test_each_alert_is_tested_both_ways(alert):
     said = [fires for case in CASES if case.alert == alert for fires in case.fires.values()]
     assert any(said), f"no case in which {alert} fires"
-    assert any(not any(case.fires.values()) for case in CASES if case.alert == alert), f"no case in which {alert} stays silent"
+    assert any(not any(case.fires.values()) for case in CASES if case.alert == alert), (
+        f"no case in which {alert} stays silent"
+    )
 
 
 def test_the_cases_are_about_alerts():

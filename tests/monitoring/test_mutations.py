@@ -14,7 +14,7 @@ from tests.monitoring.cases import CASES
 from tests.monitoring.promtool import RULES, check, failures
 
 LAG, RUNNING, FAILING = "KafkaHighConsumerLag", "ActiveColourNotRunning", "BGActiveColourFailing"
-NONE = 'vector(0) < 0'
+NONE = "vector(0) < 0"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ MUTATIONS = [
     # Which colour is active
     Mutation(ACTIVE_INFO, "(bg_active_version == 1)", "bg_active_version", LAG),
     Mutation(ACTIVE_INFO, "(bg_active_version == 1)", "(bg_active_version == 0)", LAG),
-    Mutation(ACTIVE_INFO, "bg_epoch == on (namespace, app) group_left () max by (namespace, app) (bg_epoch)", "bg_epoch", LAG),
+    Mutation(
+        ACTIVE_INFO, "bg_epoch == on (namespace, app) group_left () max by (namespace, app) (bg_epoch)", "bg_epoch", LAG
+    ),
     Mutation(ACTIVE_INFO, "== on (namespace, app) group_left () max", "== on (namespace, app) group_left () min", LAG),
     Mutation(ACTIVE_INFO, "max by (namespace, app, colour, consumergroup, workload_kind, workload) (", "(", LAG),
     Mutation(ACTIVE_INFO, "max by (namespace, app) (bg_epoch)", "max by (app) (bg_epoch)", LAG),
@@ -68,7 +70,11 @@ MUTATIONS = [
     # Lag that nobody knows
     Mutation("ActiveColourLagUnknown", "> 0", ">= 0"),
     Mutation("ActiveColourLagUnknown", "and on (namespace, workload_kind, workload) bg:workload:ready > 0", ""),
-    Mutation("ActiveColourLagUnknown", "unless on (consumergroup) kafka_consumergroup_lag", "unless on () kafka_consumergroup_lag"),
+    Mutation(
+        "ActiveColourLagUnknown",
+        "unless on (consumergroup) kafka_consumergroup_lag",
+        "unless on () kafka_consumergroup_lag",
+    ),
     Mutation("ActiveColourLagUnknown", "kafka_consumergroup_lag", "(kafka_consumergroup_lag >= 0)"),
     Mutation("ActiveColourLagUnknown", "bg:active_colour:info", "bg_colour_info"),
     Mutation("ActiveColourLagUnknown", "on (namespace, workload_kind, workload)", "on (workload_kind, workload)"),
@@ -80,8 +86,16 @@ MUTATIONS = [
     Mutation("KafkaExporterDown", "2m", "1m", field="for"),
     Mutation("KafkaExporterDown", "2m", "5m", field="for"),
     # Pods of the active colour
-    Mutation(RUNNING, "on (namespace, workload_kind, workload) bg:workload:ready", "on (workload_kind, workload) bg:workload:ready"),
-    Mutation(RUNNING, "and on (namespace, workload_kind, workload) bg:workload:ready == 0", "and on () bg:workload:ready == 0"),
+    Mutation(
+        RUNNING,
+        "on (namespace, workload_kind, workload) bg:workload:ready",
+        "on (workload_kind, workload) bg:workload:ready",
+    ),
+    Mutation(
+        RUNNING,
+        "and on (namespace, workload_kind, workload) bg:workload:ready == 0",
+        "and on () bg:workload:ready == 0",
+    ),
     Mutation(RUNNING, "bg:workload:ready == 0", "bg:workload:ready <= 3"),
     Mutation(RUNNING, "unless on (namespace, workload_kind, workload) bg:workload:wanted == 0", ""),
     Mutation(RUNNING, BETWEEN, ""),
@@ -89,7 +103,12 @@ MUTATIONS = [
     Mutation(RUNNING, "bg:active_colour:info", "bg_colour_info"),
     Mutation(RUNNING, "1m", "", field="for"),
     Mutation(RUNNING, "1m", "2m", field="for"),
-    Mutation(RUNNING, "bg:active_colour:info unless on (namespace, workload_kind, workload) bg:workload:ready", NONE, number=1),
+    Mutation(
+        RUNNING,
+        "bg:active_colour:info unless on (namespace, workload_kind, workload) bg:workload:ready",
+        NONE,
+        number=1,
+    ),
     Mutation(RUNNING, "and on (namespace, app) bg:application:exists", "", number=1),
     Mutation(RUNNING, "and on (namespace, app) bg:application:exists", "and on () bg:application:exists", number=1),
     Mutation(RUNNING, "unless on (namespace, app) bg:active_colour:lag == 0", "", number=1),
@@ -108,17 +127,32 @@ MUTATIONS = [
     Mutation(FAILING, ">= 0.01", ">= 0.05"),
     Mutation(FAILING, "bg:colour:error_ratio", "bg:colour:failed_per_second"),
     Mutation(FAILING, "and on (namespace, app, colour) bg:active_colour:info", ""),
-    Mutation(FAILING, "and on (namespace, app, colour) bg:active_colour:info", "and on (app, colour) bg:active_colour:info"),
-    Mutation(FAILING, "and on (namespace, app, colour) bg:active_colour:info", "and on (namespace, app) bg:active_colour:info"),
+    Mutation(
+        FAILING, "and on (namespace, app, colour) bg:active_colour:info", "and on (app, colour) bg:active_colour:info"
+    ),
+    Mutation(
+        FAILING,
+        "and on (namespace, app, colour) bg:active_colour:info",
+        "and on (namespace, app) bg:active_colour:info",
+    ),
     Mutation(FAILING, ">= 100", ">= 0"),
     Mutation(FAILING, ">= 100", ">= 1000"),
     Mutation(FAILING, "30s", "", field="for"),
     Mutation(FAILING, "30s", "2m", field="for"),
     Mutation(PROCESSED, "or\n", "unless\n", FAILING),
     Mutation(FAILED, "or\n", "and\n", FAILING),
-    Mutation(RATIO, "(bg:colour:processed_per_second + bg:colour:failed_per_second)", "bg:colour:processed_per_second", FAILING),
-    Mutation(FAILED, "sum by (namespace, app, colour) (rate(bg_consumer_records_failed_total[120s]))",
-             "max by (namespace, app, colour) (rate(bg_consumer_records_failed_total[120s]))", FAILING),
+    Mutation(
+        RATIO,
+        "(bg:colour:processed_per_second + bg:colour:failed_per_second)",
+        "bg:colour:processed_per_second",
+        FAILING,
+    ),
+    Mutation(
+        FAILED,
+        "sum by (namespace, app, colour) (rate(bg_consumer_records_failed_total[120s]))",
+        "max by (namespace, app, colour) (rate(bg_consumer_records_failed_total[120s]))",
+        FAILING,
+    ),
     # Both colours
     Mutation("BGBothColoursActive", "max by (namespace, app, colour)", "max by (namespace, app, colour, pod)"),
     Mutation("BGBothColoursActive", "count by (namespace, app)", "count by (namespace)"),
@@ -129,26 +163,44 @@ MUTATIONS = [
     Mutation("BGBothColoursActive", '{state=~"ACTIVE|PAUSING"}', ""),
     Mutation("BGBothColoursActive", "1m", "", field="for"),
     # Runs
-    Mutation(PHASE, "== on (namespace, app) group_left () max by (namespace, app) (bg_phase_since_timestamp_seconds)", "",
-             "BGSwitchTooLong"),
-    Mutation(PHASE, "== on (namespace, app) group_left () max by (namespace, app)", "== on (app) group_left () max by (app)",
-             "BGSwitchTooLong"),
+    Mutation(
+        PHASE,
+        "== on (namespace, app) group_left () max by (namespace, app) (bg_phase_since_timestamp_seconds)",
+        "",
+        "BGSwitchTooLong",
+    ),
+    Mutation(
+        PHASE,
+        "== on (namespace, app) group_left () max by (namespace, app)",
+        "== on (app) group_left () max by (app)",
+        "BGSwitchTooLong",
+    ),
     Mutation("BGSwitchTooLong", '{phase!="stable"}', ""),
     Mutation("BGSwitchTooLong", '{phase!="stable"}', '{phase="switching"}'),
     Mutation("BGSwitchTooLong", "> 120", ">= 120"),
     Mutation("BGSwitchTooLong", "> 120", "> 600"),
     Mutation("BGSwitchTooLong", "time() - ", ""),
     Mutation("BGRunAbandoned", "bg_switch_in_progress == 1", "bg_switch_in_progress >= 0"),
-    Mutation("BGRunAbandoned", "and bg_epoch == on (namespace, app) group_left () max by (namespace, app) (bg_epoch)", ""),
+    Mutation(
+        "BGRunAbandoned", "and bg_epoch == on (namespace, app) group_left () max by (namespace, app) (bg_epoch)", ""
+    ),
     Mutation("BGRunAbandoned", "> 120", "> 0"),
     Mutation("BGRunAbandoned", "and on (namespace, app) (", "and on (app) ("),
     Mutation("BGRunAbandoned", "and on (namespace, app) (", "and on (namespace) ("),
-    Mutation("BGRunAbandoned", "bg:phase:since_timestamp_seconds", "max by (namespace, app) (bg:phase:since_timestamp_seconds)"),
+    Mutation(
+        "BGRunAbandoned",
+        "bg:phase:since_timestamp_seconds",
+        "max by (namespace, app) (bg:phase:since_timestamp_seconds)",
+    ),
     Mutation("BGRunAbandoned", "10m", "5m", field="for"),
     Mutation("BGRollbackWindowClosing", "0 < (", "("),
     Mutation("BGRollbackWindowClosing", "< 600", "<= 600"),
     Mutation("BGRollbackWindowClosing", "< 600", "< 300"),
-    Mutation("BGRollbackWindowClosing", "and bg_epoch == on (namespace, app) group_left () max by (namespace, app) (bg_epoch)", ""),
+    Mutation(
+        "BGRollbackWindowClosing",
+        "and bg_epoch == on (namespace, app) group_left () max by (namespace, app) (bg_epoch)",
+        "",
+    ),
     Mutation("BGRollbackWindowClosing", "max by (namespace, app) (\n", "(\n"),
     # Metrics that are old
     Mutation("BGMetricsStale", "> on (namespace, app)", ">= on (namespace, app)"),
@@ -191,7 +243,10 @@ def test_each_alert_is_broken_in_two_ways():
     alerts = Counter(named(rule) for group in content["groups"] for rule in group["rules"] if "alert" in rule)
     broken = Counter((mutation.rule, mutation.number) for mutation in MUTATIONS)
     assert {
-        f"{name}, rule {number}" for name, count in alerts.items() for number in range(count) if broken[name, number] < 2
+        f"{name}, rule {number}"
+        for name, count in alerts.items()
+        for number in range(count)
+        if broken[name, number] < 2
     } == set()
 
 
