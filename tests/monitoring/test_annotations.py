@@ -28,8 +28,10 @@ READ = [
         "fires when pods run",
         "15m",
         "order-consumer (orders): no exporter knows the lag of group order-consumer-green",
-        "The active colour, green, has pods, but its lag is in no series, so KafkaHighConsumerLag cannot fire for it. Its exporter"
-        " is down or leaves the group out, or the rules have other names than the exporter.",
+        (
+            "The active colour, green, has pods, but its lag is in no series, so KafkaHighConsumerLag cannot fire for it. Its exporter"
+            " is down or leaves the group out, or the rules have other names than the exporter."
+        ),
     ),
     (
         "KafkaExporterDown",
@@ -85,8 +87,10 @@ READ = [
         "in the middle",
         "13m15s",
         "order-consumer (orders): a run is unfinished and nothing happens",
-        "A run has begun and not ended, and its record has been switching for 12m 15s. Whoever ran it is gone: switch again"
-        " finishes it, rollback undoes it.",
+        (
+            "A run has begun and not ended, and its record has been switching for 12m 15s. Whoever ran it is gone: switch again"
+            " finishes it, rollback undoes it."
+        ),
     ),
     (
         "BGRollbackWindowClosing",
@@ -100,8 +104,10 @@ READ = [
         "newer epoch",
         "7m",
         "order-consumer (orders): the metrics of its runs are missing or old",
-        "Pods have read epoch 5 and bg_epoch does not say so. The other alerts on this application are silent or about the other"
-        " colour until a run has written them again.",
+        (
+            "Pods have read epoch 5 and bg_epoch does not say so. The other alerts on this application are silent or about the other"
+            " colour until a run has written them again."
+        ),
     ),
 ]
 RULES_OF_ALERTS = [
