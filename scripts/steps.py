@@ -103,7 +103,7 @@ COLLECTION = (
     Step("pytest-ansible", "scripts/pytest_ansible.sh", needs="tests/unit/plugins", show=True),
 )
 
-# Half a minute on both processors; without promtool it downloads it.
+# Two minutes of processor time; without promtool it downloads it.
 ALERTS = Step(
     "alert rules", "scripts/promtool.sh && pytest -q -n 2 tests/monitoring", needs="tests/monitoring", show=True
 )
