@@ -107,6 +107,11 @@ COLLECTION = (
     Step("pytest-ansible", "scripts/pytest_ansible.sh", needs="tests/unit/plugins", show=True),
 )
 
+# Two minutes of processor time; without promtool it downloads it.
+ALERTS = Step(
+    "alert rules", "scripts/promtool.sh && pytest -q -n 2 tests/monitoring", needs="tests/monitoring", show=True
+)
+
 BED = (
     # From empty caches this compiles Kubernetes, which takes minutes, so it starts first.
     Step("bed up", "python -m testbed up", needs="testbed/cli.py", timeout=2400, share=Share.BACKGROUND),
@@ -157,9 +162,9 @@ NEWEST = replace(
 
 # ansible-test and pytest-ansible run the unit tests as well: once more by plain pytest is for the inner loop only.
 UNDER_TEST = (LINT, *(step for step in CHECK if step not in (SIMULATION_IN_SHORT, UNIT, LINT_IN_SHORT)))
-TEST = (BED[0], SIMULATION_IN_PART, *COLLECTION, *UNDER_TEST, *BED[1:-1], NEWEST, BED[-1])
+TEST = (BED[0], SIMULATION_IN_PART, *COLLECTION, ALERTS, *UNDER_TEST, *BED[1:-1], NEWEST, BED[-1])
 PLANS = {
     "check": CHECK,
     "test": TEST,
-    "test-full": (BED[0], SIMULATION_IN_FULL, *COLLECTION, *UNDER_TEST, *BED[1:-1], LONG, MATRIX, BED[-1]),
+    "test-full": (BED[0], SIMULATION_IN_FULL, *COLLECTION, ALERTS, *UNDER_TEST, *BED[1:-1], LONG, MATRIX, BED[-1]),
 }
