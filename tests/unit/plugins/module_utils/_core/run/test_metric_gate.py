@@ -358,3 +358,20 @@ def test_a_preset_is_whole(name: str) -> None:
 def test_the_default_set_is_of_the_bake() -> None:
     """What is judged before a run needs no Prometheus."""
     assert {PRESETS[name].stage for name in DEFAULT} == {"bake"}
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from([*ROW, "preset", "rests_on", "samples", "x", ""]), inner)
+    ),
+)
+
+
+@given(ANYTHING)
+def test_whatever_is_given_is_read_or_told(raw: t.Any) -> None:
+    gates, faults = parse_metric_gates(raw)
+    if not faults:
+        for gate in gates:
+            assert gate.name
+            queries_of(gate, values_for(APP, "green", "green", [], 30))
