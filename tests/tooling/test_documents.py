@@ -54,7 +54,7 @@ def test_names_exist(document: Path) -> None:
     for target in re.findall(r"`make ([a-z-]+)", text):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target} does not exist"
     for variable in set(re.findall(r"(?<![\w/.-])bg_[a-z_]+(?![\w/*-]|\.yml)", text)):
-        assert variable in _variables() | plugins, f"{variable} is no variable and no module"
+        assert variable in _variables() | plugins | _asked(), f"{variable} is no variable, no module and no metric"
 
 
 def test_tests_that_documents_name_exist() -> None:
@@ -85,3 +85,9 @@ def _variables() -> set[str]:
     """Those that the role ``application`` documents, and what a host or a play is told besides."""
     specs = yaml.safe_load((ROOT / "roles/application/meta/argument_specs.yml").read_text(encoding="utf-8"))
     return set(specs["argument_specs"]["main"]["options"]) | {"bg_direction", "bg_hosts", "bg_kafka", "bg_kubernetes"}
+
+
+def _asked() -> set[str]:
+    """Metrics that the presets of gates from Prometheus ask for."""
+    text = (ROOT / "plugins/module_utils/_core/run/metric_gate.py").read_text(encoding="utf-8")
+    return set(re.findall(r"\bbg_[a-z_]+", text))
