@@ -33,6 +33,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.prometheus import Answer
 
 
 class Kafka(t.Protocol):
@@ -194,6 +195,16 @@ class Consumers(t.Protocol):
         """Send one request of any dialect; otherwise as ``call``."""
 
 
+class Metrics(t.Protocol):
+    """A Prometheus server."""
+
+    def instant(self, query: str) -> Answer:
+        """What a query gives now, by the server's clock.
+
+        Never raises for the server: silence, a refusal or a broken answer is an ``Answer`` that says so. A read.
+        """
+
+
 class Clock(t.Protocol):
     """Time. Durations come from ``monotonic`` only; ``now`` is for people."""
 
@@ -216,10 +227,11 @@ class Parallel(t.Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """Everything outside, in one value."""
+    """Everything outside, in one value. metrics: None where no Prometheus is known."""
 
     kafka: Kafka
     cluster: Cluster
     consumers: Consumers
     clock: Clock
     parallel: Parallel
+    metrics: Metrics | None = None

@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - streamops.bluegreen.application
   - streamops.bluegreen.kafka
   - streamops.bluegreen.kubernetes
+  - streamops.bluegreen.prometheus
   - kubernetes.core.k8s_auth_options
 options:
   mode:
@@ -40,7 +41,8 @@ options:
     type: str
     default: ''
   stage:
-    description: V(preflight) judges whether a run may start; V(verify) judges the active colour after a hand-over.
+    description: V(preflight) judges whether a run may start, O(metric_gates) of stage C(before) included; V(verify) judges the active
+      colour after a hand-over.
     type: str
     choices: [preflight, verify]
     default: preflight
@@ -156,6 +158,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.bg_module import (
     application_argument_spec,
+    metrics_of,
     run_application,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
@@ -179,7 +182,8 @@ def look(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.A
         decision = decide(seen.stored.record, seen.journal.unfinished, seen.stored.record.active)
         plan = Plan(seen, decision, rows)
     else:
-        plan = preflight(ports, app, params["mode"], params["direction"], params["target"])
+        asked = metrics_of(params)[1]
+        plan = preflight(ports, app, params["mode"], params["direction"], params["target"], asked)
     return {"changed": False, **as_result(plan), "verdict": gates.verdict_of(plan.gates)}
 
 

@@ -32,6 +32,7 @@ extends_documentation_fragment:
   - streamops.bluegreen.application
   - streamops.bluegreen.kafka
   - streamops.bluegreen.kubernetes
+  - streamops.bluegreen.prometheus
   - kubernetes.core.k8s_auth_options
 attributes:
   check_mode:
@@ -104,6 +105,8 @@ options:
       - Commits come in steps. A bake that is less than six times as long as the consumers' commit interval judges no rates, and says so.
       - Nothing is locked meanwhile. A rollback that somebody starts takes over at once, and this run ends and says so.
       - A rebalance of the group begins the measurement anew, which may double the time, as may reads that fail.
+      - At the end O(metric_gates) of stage C(bake) are judged, unless something else is wrong already. Whether they can be asked is judged
+        before the run.
       - A rollback is not watched, nor is a run in check mode.
     type: float
     default: 0
@@ -189,6 +192,25 @@ EXAMPLES = r"""
     bake: 60
     bake_limits:
       error_ratio: 0.005
+
+- name: Ask Prometheus as well (its token is in PROMETHEUS_TOKEN)
+  streamops.bluegreen.bg_run:
+    application: "{{ order_consumer }}"
+    target: green
+    bake: 120
+    prometheus:
+      url: https://prometheus.example:9090
+      ca_cert: /etc/ssl/certs/example.pem
+    metric_gates:
+      - spring_error_ratio
+      - preset: kafka_exporter_lag
+        threshold: 200
+      - name: slowest hundredth
+        query: histogram_quantile(0.99, sum by (le) (rate(order_seconds_bucket{pod=~"$pods"}[$window])))
+        comparison: "<"
+        threshold: 0.5
+        stage: bake
+        rests_on: order_seconds_bucket{pod=~"$pods"}
 
 - name: What would a switch do? (check mode)
   streamops.bluegreen.bg_run:

@@ -10,20 +10,23 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils import _ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka.adapter import KafkaAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.adapter import KubernetesAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import PodsAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.prometheus import PrometheusAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import SystemClock, ThreadParallel
-from tests.simulation.world.ports import SimClock, SimCluster, SimConsumers, SimKafka, SimParallel
+from tests.simulation.world.ports import SimClock, SimCluster, SimConsumers, SimKafka, SimMetrics, SimParallel
 from tests.unit.fakes.kafka import FakeKafka
 
 IMPLEMENTED = [
     (_ports.Kafka, KafkaAdapter, ()),
     (_ports.Cluster, KubernetesAdapter, ()),
     (_ports.Consumers, PodsAdapter, ()),
+    (_ports.Metrics, PrometheusAdapter, ()),
     (_ports.Clock, SystemClock, ()),
     (_ports.Parallel, ThreadParallel, ()),
     # No use case of a run calls these.
     (_ports.Kafka, SimKafka, ("offsets_retention", "transactions_beside", "delete_group")),
     (_ports.Cluster, SimCluster, ("secret",)),
     (_ports.Consumers, SimConsumers, ()),
+    (_ports.Metrics, SimMetrics, ()),
     (_ports.Clock, SimClock, ()),
     (_ports.Parallel, SimParallel, ()),
     (_ports.Kafka, FakeKafka, ("min_insync_replicas",)),

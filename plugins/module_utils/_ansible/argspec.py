@@ -91,6 +91,28 @@ def endpoint_argument_spec(any_dialect: bool = False) -> Spec:
     return spec
 
 
+def prometheus_options() -> Spec:
+    """Options of the gates from Prometheus. Each of the server's falls back to ``PROMETHEUS_<OPTION>``, if the option is there.
+
+    Numbers are ``raw``: parse_prometheus lists every fault at once.
+    """
+    server: Spec = {
+        "url": {"type": "str"},
+        "ca_cert": {"type": "path"},
+        "validate_certs": {"type": "bool", "default": True},
+        "token": {"type": "str", "no_log": True},
+        "user": {"type": "str"},
+        "password": {"type": "str", "no_log": True},
+    }
+    for name in ("url", "ca_cert", "token", "user", "password"):
+        server[name]["fallback"] = (env_fallback, [f"PROMETHEUS_{name.upper()}"])
+    server |= {"timeout": {"type": "raw", "default": 10}, "max_age": {"type": "raw", "default": 60}}
+    return {
+        "prometheus": {"type": "dict", "options": server},
+        "metric_gates": {"type": "list", "elements": "raw"},
+    }
+
+
 def application_option() -> dict[str, t.Any]:
     """The option ``application``.
 

@@ -16,6 +16,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     application_option,
     kafka_argument_spec,
     kubernetes_argument_spec,
+    prometheus_options,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.interrupts import signals_as_errors
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
@@ -23,6 +24,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wirin
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
     InvalidSettingsError,
+)
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.prometheus import (
+    Prometheus,
+    parse_prometheus,
+    userinfo_in,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS, PHASES
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import (
@@ -37,6 +43,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.bake
     Limits,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import ACTIONS
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.metric_gate import (
+    MetricRequest,
+    parse_metric_gates,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 
@@ -55,6 +65,7 @@ def application_argument_spec(**own: dict[str, t.Any]) -> dict[str, t.Any]:
         **kafka_argument_spec(),
         **kubernetes_argument_spec(),
         "application": application_option(),
+        **prometheus_options(),
         "mode": {"type": "str", "default": "hot"},
         **own,
     }
@@ -106,7 +117,23 @@ def request_of(module: AnsibleModule) -> RunRequest:
     params = module.params
     run_id = params["run_id"] or f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     asked = (params["target"], params["direction"], params["mode"], run_id, params["who"], params["expected_epoch"])
-    return RunRequest(*asked, reason=params["reason"], bake=_bake_of(params))
+    return RunRequest(*asked, reason=params["reason"], bake=_bake_of(params), metrics=metrics_of(params)[1])
+
+
+def metrics_of(params: t.Mapping[str, t.Any]) -> tuple[Prometheus | None, MetricRequest]:
+    """The Prometheus server, and what to ask it. Raises InvalidSettingsError that lists every fault at once."""
+    raw, rows = params["prometheus"], params["metric_gates"]
+    if raw is None:
+        if rows:
+            raise InvalidSettingsError(
+                ["metric_gates needs prometheus: set its url (bg_prometheus in the inventory), or leave the gates out"]
+            )
+        return None, MetricRequest()
+    server, faults = parse_prometheus(raw)
+    gates, more = parse_metric_gates(rows)
+    if faults + more:
+        raise InvalidSettingsError(faults + more)
+    return server, MetricRequest(gates, server.url, server.timeout, server.max_age)
 
 
 def check_readable(secrets_known: t.Collection[str]) -> None:
@@ -117,8 +144,8 @@ def check_readable(secrets_known: t.Collection[str]) -> None:
     if any(secret and secret in word for secret in secrets_known for word in WORDS):
         fault = (
             "a password, token or key that this module was given (sasl_plain_password or another secret option or its environment "
-            "variable, endpoint.token, kubeconfig) is a colour, a mode or another word that results are made of, or a part of "
-            "one. Ansible hides it wherever it occurs, so that nobody could read them. Choose a longer secret"
+            "variable, endpoint.token, prometheus.token, kubeconfig) is a colour, a mode or another word that results are made of, or "
+            "a part of one. Ansible hides it wherever it occurs, so that nobody could read them. Choose a longer secret"
         )
         raise InvalidSettingsError([fault])
 
@@ -136,13 +163,17 @@ def run_application(module: AnsibleModule, use_case: UseCase) -> None:
     """Check the application, connect, run the use case, and end the module with its result and the record's diff."""
 
     def call() -> dict[str, t.Any]:
+        given = module.params["prometheus"] or {}
+        module.no_log_values.update(userinfo_in(str(given.get("url") or "")))
         app = parse_application(module.params["application"], module.params["mode"], module.params["target"] or "")
         check_readable(module.no_log_values)
         _check_lock(app, module.params["api_server_timeout"])
+        prometheus = metrics_of(module.params)[0]
         # An earlier process of this run has met them all, and now the source may stand still: who refuses is being restarted.
         resumes = (module.params.get("_slice") or {}).get("resume")
         goes_on = bool(module.params.get("only") or module.params.get("judged") or resumes)
-        ports = build_ports(module.params, app.namespace, app.endpoint, module.no_log_values.add, answered=goes_on)
+        hide = module.no_log_values.add
+        ports = build_ports(module.params, app.namespace, app.endpoint, hide, answered=goes_on, prometheus=prometheus)
         try:
             with signals_as_errors():
                 result = use_case(module, ports, app)

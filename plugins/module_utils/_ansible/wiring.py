@@ -12,11 +12,12 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible import cluster_wiring, kafka_wiring
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.lazy_port import Params
-from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.lazy_port import LazyPort, Params
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Metrics, Ports
 
 if t.TYPE_CHECKING:
     from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._core.prometheus import Prometheus
 
 
 def build_ports(
@@ -25,7 +26,22 @@ def build_ports(
     endpoint: Endpoint | None = None,
     hide: t.Callable[[str], None] = lambda _secret: None,
     answered: bool = False,
+    prometheus: Prometheus | None = None,
 ) -> Ports:
     """Ports for a module's parameters. params: options of the groups kafka and kubernetes; for the others see cluster_wiring."""
     kafka = kafka_wiring.build_ports(params, answered).kafka
-    return replace(cluster_wiring.build_ports(params, namespace, endpoint, hide, answered), kafka=kafka)
+    metrics = t.cast(Metrics, LazyPort(lambda: _metrics(prometheus, hide))) if prometheus else None
+    return replace(
+        cluster_wiring.build_ports(params, namespace, endpoint, hide, answered), kafka=kafka, metrics=metrics
+    )
+
+
+def _metrics(prometheus: Prometheus, hide: t.Callable[[str], None]) -> Metrics:
+    from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.prometheus import (
+        PrometheusAdapter,
+        authorization,
+    )
+
+    for header in authorization(prometheus).values():
+        hide(header.partition(" ")[2])  # a server that is none may show us what we sent
+    return PrometheusAdapter(prometheus)

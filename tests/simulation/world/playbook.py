@@ -9,6 +9,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.bake import BakeRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import SETTLE, START
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.metric_gate import MetricRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import GO_ON, SETTLE_ONLY
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import preflight
@@ -18,6 +19,7 @@ from tests.simulation.world.ports import Operator
 
 VERIFY_SECONDS = 10.0
 NO_BAKE = BakeRequest()
+NO_METRICS = MetricRequest()
 APART = STEPS[STEPS.index(PREPARED) : STEPS.index(SETTLED)]
 """The steps that are processes of their own where the style is not fused."""
 
@@ -29,17 +31,20 @@ def play(
     target: str = "",
     fused: bool = True,
     bake: BakeRequest = NO_BAKE,
+    metrics: MetricRequest = NO_METRICS,
 ) -> dict[str, t.Any]:
     """The whole playbook; returns whether any step changed something, and the target. bake: of a fused switch.
+    metrics: what it asks of Prometheus.
 
     Where there is nothing to do the playbook ends after judging; here the steps are taken all the same, and change nothing.
     """
     ports, app = operator.ports, operator.world.app
-    plan = preflight(ports, app, mode, direction, target)
+    plan = preflight(ports, app, mode, direction, target, metrics, bake.seconds)
     if plan.verdict == gates.NO_GO:
         raise NoGoError("\n".join(gates.table(plan.gates)))
     action, epoch = plan.decision.action, plan.seen.stored.record.epoch
-    request = RunRequest(plan.decision.target, direction, mode, operator.run_id, "simulation", epoch, bake=bake)
+    asked = (plan.decision.target, direction, mode, operator.run_id, "simulation", epoch)
+    request = RunRequest(*asked, bake=bake, metrics=metrics)
     changed, done = False, {}
     for until in (SETTLED,) if fused else APART:
         begins = until in (SETTLED, PREPARED)

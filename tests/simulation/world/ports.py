@@ -32,6 +32,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.prometheus import ERROR, TIMEOUT, Answer
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from tests.simulation.world.broker import TemporaryError
 from tests.simulation.world.scheduler import Process, Signal
@@ -83,6 +84,7 @@ class Operator:
             consumers=SimConsumers(self),
             clock=SimClock(self),
             parallel=SimParallel(self),
+            metrics=SimMetrics(self) if self.world.prometheus else None,
         )
 
     def die(self) -> t.NoReturn:
@@ -351,6 +353,39 @@ class SimConsumers:
         while len(replies) < len(names) and scheduler.now < deadline:
             scheduler.wait(answered, deadline - scheduler.now)
         return {name: replies.get(name, Reply(name, None, error="no answer in time")) for name in names}
+
+
+@dataclass
+class SimPrometheus:
+    """answers: what a query gives, by a word in it; the first that fits. away: until when it refuses; slow: seconds to any answer."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    away: float = 0.0
+    slow: float = 0.0
+    timeout: float = 10.0
+
+
+@dataclass
+class SimMetrics:
+    """Port ``Metrics``."""
+
+    operator: Operator
+
+    def instant(self, query: str) -> Answer:
+        return self.operator.call("metrics", "instant", lambda: self._answer(query), (query,))
+
+    def _answer(self, query: str) -> Answer:
+        world = self.operator.world
+        server = world.prometheus
+        world.scheduler.sleep(min(server.slow, server.timeout))
+        if server.slow > server.timeout:
+            return Answer(TIMEOUT, said=f"nothing within {server.timeout:g} s", again=True)
+        if world.scheduler.now < server.away:
+            return Answer(ERROR, said="no connection: refused", again=True)
+        return next((answer for word, answer in server.answers.items() if word in query), UNKNOWN)
+
+
+UNKNOWN = Answer(ERROR, said="HTTP 400, bad_data: parse error")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tests.simulation.world.broker import SimBroker
 from tests.simulation.world.cluster import ApiServer, SimWorkload
 from tests.simulation.world.ledger import Entry, Ledger
 from tests.simulation.world.pods import Container, Illness, ModelPod, PlainPod
-from tests.simulation.world.ports import Call, Mishap, Operator
+from tests.simulation.world.ports import Call, Mishap, Operator, SimPrometheus
 from tests.simulation.world.scheduler import Scheduler, Task
 
 TOPIC = "order-events"
@@ -89,6 +89,7 @@ class World:
         self.static = static
         self.mishaps: dict[str, Mishap] = {}
         self.illness: dict[str, Illness] = {}
+        self.prometheus: SimPrometheus | None = None
         self.writes: list[Write] = []
         self.before = Before("", 0, {})
         self.operators: list[Operator] = []

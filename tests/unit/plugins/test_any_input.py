@@ -112,7 +112,7 @@ def _nothing_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", only_numbers)
     monkeypatch.setattr(refusal, "FIRST_CONTACT", 0.0)
     monkeypatch.setattr(bootstrap, "NAME_PATIENCE", 0.0)
-    for name in [name for name in os.environ if name.startswith(("KAFKA_", "K8S_AUTH_", "KUBE"))]:
+    for name in [name for name in os.environ if name.startswith(("KAFKA_", "K8S_AUTH_", "KUBE", "PROMETHEUS_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

@@ -24,9 +24,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.la
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import bake as core
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.gates import Gate
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.gates import GO, Gate, verdict_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metrics
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
     ask,
     partitions_of,
@@ -51,20 +53,19 @@ class Baked:
 def bake(
     ports: Ports,
     app: Application,
-    mode: str,
-    request: core.BakeRequest,
+    asked: RunRequest,
     colour: str,
     epoch: int,
     source_rate: float | None,
     state: t.Mapping[str, t.Any] | None = None,
 ) -> Baked:
-    """Look at ``colour`` once a second for as long as the request says, and judge it. epoch: of the record. state: what the slice
-    before returned as ``resume``.
+    """Look at ``colour`` once a second for as long as was asked, and judge it. epoch: of the record. state: what the slice before
+    returned as ``resume``.
 
     A look that fails is repeated, for as long again as the bake. Raises NotReadyError when the last of them failed all the same:
     then nothing is known of the colour.
     """
-    clock = ports.clock
+    clock, request = ports.clock, asked.bake
     watch = core.from_state(state["watch"]) if state else core.Watch()
     began = float(state["began"]) if state else clock.monotonic()
     heard, run_id = bool(state and state["heard"]), str(state["run_id"]) if state else ""
@@ -78,7 +79,7 @@ def bake(
             if overtaken:
                 return Baked([], looked - began, len(watch.points), overtaken, settled)
             # Pods of a cold application need not speak to us. Those that did are asked again.
-            look, heard = _look(ports, app, colour, looked, mode != "cold" or heard or not watch.points, heard)
+            look, heard = _look(ports, app, colour, looked, asked.mode != "cold" or heard or not watch.points, heard)
             watch = core.advance(watch, look)
         except InterruptedRunError:
             raise
@@ -89,7 +90,9 @@ def bake(
         if elapsed >= core.AT_MOST * request.seconds and trouble:
             raise NotReadyError(f"{colour} could not be watched to the end: {trouble}")
         if not trouble and _is_over(watch, request.seconds, elapsed):
-            return Baked(core.judge(watch, request.limits, source_rate), elapsed, len(watch.points))
+            rows = core.judge(watch, request.limits, source_rate)
+            rows += _from_prometheus(ports, app, asked, colour, watch, source_rate) if verdict_of(rows) == GO else []
+            return Baked(rows, elapsed, len(watch.points))
         if request.slice is not None and now + core.INTERVAL - slice_began > request.slice:
             resume = {
                 "watch": core.to_state(watch),
@@ -104,10 +107,22 @@ def bake(
         clock.sleep(max(0.0, looked + core.INTERVAL - clock.monotonic()))
 
 
+def _from_prometheus(
+    ports: Ports, app: Application, asked: RunRequest, colour: str, watch: core.Watch, source_rate: float | None
+) -> list[Gate]:
+    """The gates from Prometheus. Not for a version that is no good anyway: it goes back at once, whether Prometheus answers or not."""
+    topics = {name.rpartition("-")[0] for name in watch.partitions}
+    return metrics.at_the_end(ports, app, asked.metrics, colour, topics, _measured(watch), source_rate)
+
+
+def _measured(watch: core.Watch) -> float:
+    """Seconds since the group settled."""
+    return watch.points[-1].at - watch.points[0].at if watch.points else 0.0
+
+
 def _is_over(watch: core.Watch, seconds: float, elapsed: float) -> bool:
     """The time is over, and what was measured since the last rebalance is half of it and enough."""
-    measured = watch.points[-1].at - watch.points[0].at if watch.points else 0.0
-    enough = measured >= seconds / 2 and len(watch.points) >= core.ENOUGH
+    enough = _measured(watch) >= seconds / 2 and len(watch.points) >= core.ENOUGH
     return elapsed >= seconds and (enough or elapsed >= core.AT_MOST * seconds)
 
 

@@ -32,6 +32,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.j
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.bake import BakeRequest, Mark
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff, hand_off, is_older
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.metric_gate import MetricRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store, StoredRecord
@@ -47,6 +48,7 @@ class RunRequest:
 
     expected_epoch: the record's epoch on which the operator decided; None binds the run to nothing. reason: why, for the journal.
     bake: how long the target of a switch is watched before the run is closed. mark: where the source stood when the run began.
+    metrics: what a switch asks of Prometheus.
     """
 
     target: str
@@ -58,6 +60,7 @@ class RunRequest:
     reason: str = ""
     bake: BakeRequest = field(default_factory=BakeRequest)
     mark: Mark | None = None
+    metrics: MetricRequest = field(default_factory=MetricRequest)
 
 
 @dataclass

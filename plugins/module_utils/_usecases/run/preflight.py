@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka import lag
@@ -26,10 +26,12 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.deci
     rollback_target,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.members import strangers
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.metric_gate import BAKE, MetricRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import as_result as as_ways
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metrics
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
     ColourView,
     Observation,
@@ -43,6 +45,7 @@ REBALANCE_WAIT = 15.0
 """Seconds for which a look is repeated while the source's group rebalances."""
 LOOK_AGAIN = 0.5
 """Seconds between two of these looks."""
+NOTHING_ASKED = MetricRequest()
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,30 @@ class Plan:
         return gates.verdict_of(self.gates)
 
 
-def preflight(ports: Ports, app: Application, mode: str, direction: str, target: str = "") -> Plan:
-    """Look at everything and judge. Without ``target`` a switch goes to the other colour, a rollback to the one before."""
+def preflight(
+    ports: Ports,
+    app: Application,
+    mode: str,
+    direction: str,
+    target: str = "",
+    request: MetricRequest = NOTHING_ASKED,
+    bake: float = 0.0,
+) -> Plan:
+    """Look at everything and judge. Without ``target`` a switch goes to the other colour, a rollback to the one before.
+
+    request: what is asked of Prometheus, for a switch that moves the work or watches where it has moved. bake: for so many
+    seconds, 0 for not at all.
+    """
+    plan = _look(ports, app, mode, direction, target)
+    seen, decision = plan.seen, plan.decision
+    if direction != "switch" or decision.action not in (decisions.START, decisions.SETTLE):
+        return plan
+    asked = request if decision.action == decisions.START else replace(request, gates=request.of(BAKE))
+    rows = metrics.before(ports, app, asked, seen.stored.record.active, decision.target, seen.topics, bake)
+    return replace(plan, gates=plan.gates + rows)
+
+
+def _look(ports: Ports, app: Application, mode: str, direction: str, target: str) -> Plan:
     check_rights(ports, app, mode)
     deadline, wanted = ports.clock.monotonic() + REBALANCE_WAIT, ""
     while True:

@@ -37,7 +37,11 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.bake import bake
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import hand_over
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import as_result, preflight
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import (
+    Plan,
+    as_result,
+    preflight,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.prepare import prepare
 
 JUDGED, PREPARED, SETTLED = "judged", "prepared", "settled"
@@ -68,7 +72,9 @@ def run(
     after the rollback where that was asked for, and ConflictError when somebody else took the run over meanwhile.
     """
     if until == JUDGED:
-        return {"changed": False, **as_result(preflight(ports, app, request.mode, request.direction, request.target))}
+        if request.direction == "switch":
+            request.bake.check()
+        return {"changed": False, **as_result(_look(ports, app, request))}
     _check(request, until, judged, only)
     if request.direction == "switch":
         request.bake.check()
@@ -151,9 +157,7 @@ def _bake(
     """Watch the target, then close the run, or roll it back."""
     colour, epoch = done["record"]["active"], int(done["record"]["epoch"])
     try:
-        found = bake(
-            ports, app, request.mode, request.bake, colour, epoch, done["source_rate"], state.get("watch") or None
-        )
+        found = bake(ports, app, request, colour, epoch, done["source_rate"], state.get("watch") or None)
     except BlueGreenError as error:
         raise _told(
             error, done, f"{colour} is active and the run is not closed: run the switch again to watch and close it"
@@ -263,9 +267,14 @@ def _check(request: RunRequest, until: str, judged: bool, only: str) -> None:
         raise InvalidSettingsError(faults)
 
 
+def _look(ports: Ports, app: Application, request: RunRequest) -> Plan:
+    asked = (request.mode, request.direction, request.target, request.metrics, request.bake.seconds)
+    return preflight(ports, app, *asked)
+
+
 def _judge(ports: Ports, app: Application, request: RunRequest) -> RunRequest:
     """The request, bound to what was judged."""
-    plan = preflight(ports, app, request.mode, request.direction, request.target)
+    plan = _look(ports, app, request)
     seen = plan.seen.stored.record
     bound = replace(
         request,

@@ -108,3 +108,91 @@ def test_a_failed_run_does_not_return_what_only_its_diff_needs(
     monkeypatch.setattr(bg_run, "run", fails)
     done = run_module(bg_run, application=APPLICATION)
     assert (done["failed"], done["record"], "record_before" in done) == (True, {"active": "green"}, False)
+
+
+# --- gates from Prometheus
+
+
+SERVER = {"url": "https://prometheus.example:9090"}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[t.Any]:
+    """What a run is asked for, and the server that its ports know."""
+    seen: list[t.Any] = []
+    monkeypatch.setattr(bg_module, "build_ports", lambda *_given, prometheus, **_named: seen.append(prometheus))
+
+    def run(_ports: t.Any, _app: t.Any, request: t.Any, *_given: t.Any, **_named: t.Any) -> dict[str, t.Any]:
+        seen.append(request.metrics)
+        return {"changed": False}
+
+    monkeypatch.setattr(bg_run, "run", run)
+    for name in ("URL", "CA_CERT", "TOKEN", "USER", "PASSWORD"):
+        monkeypatch.delenv(f"PROMETHEUS_{name}", raising=False)
+    return seen
+
+
+def test_without_prometheus_nothing_of_it_is_known(run_module: RunModule, asked: list[t.Any], monkeypatch) -> None:
+    monkeypatch.setenv("PROMETHEUS_URL", "http://of-somebody-else:9090")
+    run_module(bg_run, application=APPLICATION)
+    server, request = asked
+    assert (server, request.gates) == (None, ())
+
+
+def test_with_it_the_default_set_is_asked(run_module: RunModule, asked: list[t.Any]) -> None:
+    run_module(bg_run, application=APPLICATION, prometheus={**SERVER, "timeout": 3, "max_age": "20"})
+    server, request = asked
+    assert (server.url, server.timeout) == (SERVER["url"], 3.0)
+    assert (len(request.gates), request.url, request.timeout, request.max_age) == (2, SERVER["url"], 3.0, 20.0)
+
+
+def test_the_rest_may_come_from_the_environment(
+    run_module: RunModule, asked: list[t.Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"URL": "http://p:9090", "USER": "jane", "PASSWORD": "pa55word"}.items():
+        monkeypatch.setenv(f"PROMETHEUS_{name}", value)
+    run_module(bg_run, application=APPLICATION, prometheus={}, metric_gates=[])
+    server, request = asked
+    assert (server.url, server.user, server.password, request.gates) == ("http://p:9090", "jane", "pa55word", ())
+
+
+def test_gates_without_a_server_are_a_fault(run_module: RunModule, asked: list[t.Any]) -> None:
+    result = run_module(bg_run, application=APPLICATION, metric_gates=["consumer_error_ratio"])
+    assert result["failed"] is True
+    assert result["faults"] == [
+        "metric_gates needs prometheus: set its url (bg_prometheus in the inventory), or leave the gates out"
+    ]
+    assert asked == []
+
+
+@pytest.mark.parametrize("tool", [bg_run, module])
+def test_every_fault_is_told_before_anything_is_contacted(
+    run_module: RunModule, asked: list[t.Any], tool: t.Any
+) -> None:
+    result = run_module(
+        tool,
+        application=APPLICATION,
+        prometheus={"url": "http://jane:pa55word@p", "timeout": "soon"},
+        metric_gates=["nope", {"name": "x"}],
+    )
+    assert (result["failed"], result["rc"], len(result["faults"])) == (True, 1, 2 + 1 + 4)
+    assert "pa55word" not in str(result), "not even in what Ansible shows of the options"
+    assert asked == []
+
+
+def test_what_is_sent_is_hidden(run_module: RunModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is no Prometheus may answer with what we sent."""
+    made: list[t.Any] = []
+    build = bg_module.build_ports
+    monkeypatch.setattr(
+        bg_module, "build_ports", lambda *given, **named: made.append(build(*given, **named)) or made[0]
+    )
+
+    def run(ports: t.Any, *_given: t.Any, **_named: t.Any) -> dict[str, t.Any]:
+        sent = ports.metrics._headers if hasattr(ports.metrics, "_headers") else {}
+        return {"changed": False, "seen": sent["Authorization"]}
+
+    monkeypatch.setattr(bg_run, "run", run)
+    result = run_module(bg_run, application=APPLICATION, prometheus={**SERVER, "user": "jane", "password": "pa55word"})
+    assert "amFuZTpwYTU1d29yZA==" not in str(result)
+    assert result["seen"].startswith("Basic ***")

@@ -1,0 +1,191 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the streamops.bluegreen collection: no promise is made about names in this file.
+
+"""How a Prometheus server is reached, checked whole, and what it can answer to an instant query. No I/O."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.headers import UNSENDABLE, sendable
+
+VALUE, EMPTY, SEVERAL, ERROR, TIMEOUT, GARBAGE = "value", "empty", "several", "error", "timeout", "garbage"
+FAILED = (SEVERAL, ERROR, TIMEOUT, GARBAGE)
+"""Answers that say nothing of what was asked for, whatever that is."""
+FINAL = (400, 401, 403, 404, 405, 422)
+"""HTTP codes that the same query gets again."""
+SHOWN = 300
+"""Characters of a foreign text that a message repeats."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """kind: one of those above. value: of the one series, NaN and infinite included.
+
+    said: what was wrong, and with a value what the server warns of. again: whether asking once more may help.
+    """
+
+    kind: str
+    value: float | None = None
+    said: str = ""
+    again: bool = False
+
+
+def read_answer(status: int, body: bytes, location: str = "") -> Answer:
+    """What the server's HTTP answer says. location: where a redirect leads."""
+    if 300 <= status < 400:
+        return Answer(ERROR, said=f"HTTP {status}: it redirects to {without_userinfo(location) or 'somewhere else'}")
+    parsed = _parsed(body)
+    if isinstance(parsed, dict) and parsed.get("status") == "error":
+        said = f"HTTP {status}, {parsed.get('errorType') or 'error'}: {_shown(parsed.get('error') or 'no reason')}"
+        return Answer(ERROR, said=said, again=status not in FINAL)
+    if status != 200:
+        return Answer(ERROR, said=f"HTTP {status}: {_shown(body) or 'nothing'}", again=status not in FINAL)
+    try:
+        return _result(parsed)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return Answer(GARBAGE, said=f"no answer of a Prometheus: {_shown(body) or 'nothing'}", again=True)
+
+
+def _parsed(body: bytes) -> t.Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _result(parsed: t.Any) -> Answer:
+    if parsed["status"] != "success":
+        raise ValueError(parsed["status"])
+    kind, result = parsed["data"]["resultType"], parsed["data"]["result"]
+    warned = "; ".join(map(str, parsed.get("warnings") or []))[:SHOWN]
+    if kind == "scalar":
+        return Answer(VALUE, float(result[1]), warned)
+    if kind != "vector":
+        return Answer(ERROR, said=f"the query gives a {kind}, and one number is wanted")
+    if not result:
+        return Answer(EMPTY)
+    if len(result) > 1:
+        named = ", ".join(json.dumps(one["metric"]) for one in result[:2])
+        return Answer(SEVERAL, said=f"{len(result)} series, among them {named[:SHOWN]}")
+    if "value" not in result[0]:
+        return Answer(ERROR, said="the query gives a histogram, and one number is wanted")
+    return Answer(VALUE, float(result[0]["value"][1]), warned)
+
+
+def _shown(text: t.Any) -> str:
+    words = text[: 4 * SHOWN].decode(errors="replace") if isinstance(text, bytes) else str(text)
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", words).strip()[:SHOWN]
+
+
+# --- how it is reached -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """url: up to what stands before /api/v1. timeout: seconds for an answer. max_age: seconds that a sample may be old."""
+
+    url: str
+    ca_cert: str = ""
+    validate_certs: bool = True
+    token: str = field(default="", repr=False)
+    user: str = ""
+    password: str = field(default="", repr=False)
+    timeout: float = 10.0
+    max_age: float = 60.0
+
+
+KEYS = ("url", "ca_cert", "validate_certs", "token", "user", "password", "timeout", "max_age")
+
+
+def parse_prometheus(raw: t.Mapping[str, t.Any]) -> tuple[Prometheus, list[str]]:
+    """The option ``prometheus``, and all that is wrong with it."""
+    faults = [
+        f"prometheus.{key} is unknown; known are {', '.join(KEYS)}" for key in sorted(map(str, set(raw) - set(KEYS)))
+    ]
+    given = {key: str(raw.get(key) or "") for key in ("url", "ca_cert", "token", "user", "password")}
+    checked = raw.get("validate_certs")
+    url, wrong = _url(given["url"])
+    faults += wrong
+    if given["token"] and (given["user"] or given["password"]):
+        faults.append("prometheus.token and prometheus.user exclude each other")
+    elif bool(given["user"]) != bool(given["password"]):
+        faults.append("prometheus.user and prometheus.password belong together; give both or none")
+    if ":" in given["user"]:
+        faults.append("prometheus.user holds a ':', which can't be sent: the password would begin there")
+    if not sendable(given["token"]):
+        faults.append(f"prometheus.token {UNSENDABLE}")
+    if given["ca_cert"] and not url.startswith("https:") and not wrong:
+        faults.append("prometheus.ca_cert has no effect with an http URL; set prometheus.url to https")
+    elif given["ca_cert"] and checked is False:
+        faults.append("prometheus.ca_cert has no effect with prometheus.validate_certs false")
+    timeout, max_age = (_seconds(raw, key, most, faults) for key, most in (("timeout", 3600), ("max_age", 86_400)))
+    return (
+        Prometheus(
+            url,
+            given["ca_cert"],
+            True if checked is None else bool(checked),
+            given["token"],
+            given["user"],
+            given["password"],
+            timeout,
+            max_age,
+        ),
+        faults,
+    )
+
+
+def _seconds(raw: t.Mapping[str, t.Any], key: str, most: float, faults: list[str]) -> float:
+    known = float(getattr(Prometheus, key))
+    value = raw.get(key)
+    try:
+        number = known if value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = -1.0
+    if not 1 <= number <= most:  # nor is what is not a number
+        faults.append(f"prometheus.{key} is {value!r}; it must be a number from 1 to {most:g} seconds")
+    return number
+
+
+def _url(value: str) -> tuple[str, list[str]]:
+    """The URL without a slash at its end, and what is wrong with it. Nothing of a userinfo is ever repeated."""
+    if not value:
+        return "", ["prometheus.url is missing; set it, or the environment variable PROMETHEUS_URL"]
+    parts = _split(value)
+    seen = f"prometheus.url is {without_userinfo(value)!r}"
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        return value, [f"{seen}; it must be like https://prometheus.example:9090"]
+    if "@" in parts.netloc:
+        return value, [f"{seen} with a user in it; give it as prometheus.user and prometheus.password"]
+    if parts.query or parts.fragment or re.search(r"[^\x21-\x7e]", value):
+        return value, [f"{seen}; it must be what stands before /api/v1, without a query and without a blank"]
+    return value.rstrip("/"), []
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def without_userinfo(url: str) -> str:
+    """The URL as a message may show it. What can't be read as one is not shown from its '@' backwards."""
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@|^.*@", r"\1", url[:SHOWN], flags=re.DOTALL)
+
+
+def userinfo_in(url: str) -> set[str]:
+    """What may be a secret in front of the host of a URL, for those who hide secrets."""
+    found = re.match(r"^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(.*)@", url, flags=re.DOTALL)
+    if not found:
+        return set()
+    return {part for part in (found[1], *found[1].split(":", 1)[1:]) if part}

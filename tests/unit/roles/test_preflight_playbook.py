@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the streamops.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook preflight, run by Ansible itself, without a cluster: what it says and writes where there is no verdict, and where."""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.streamops.bluegreen.tests.unit.roles.test_report import play
+
+FAULTS = {
+    "bg_prometheus": {"url": "http://jane:pa55word@p", "timeout": 0},
+    "bg_metric_gates": ["consumer_error_ratio", "nope"],
+}
+
+
+def test_without_a_verdict_it_fails_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    hosts: dict[str, t.Any] = {
+        "faulty": {"bg_report_dir": "reports", **FAULTS},
+        "alone": {"bg_report_dir": "alone", "bg_metric_gates": ["consumer_error_ratio"]},
+        "lost": {"bg_report_dir": "file/below"},
+    }
+    python = f"ansible_python_interpreter={sys.executable}"
+    done = play(tmp_path, "streamops.bluegreen.preflight", hosts, "-e", "bg_hosts=all", "-e", python)
+    assert done.code == 2
+    assert "needs -e bg_confirm" not in done.output, "a look needs no confirmation"
+    verdict = json.loads((tmp_path / "reports/orders-preflight.json").read_text(encoding="utf-8"))
+    assert (verdict["application"], verdict["direction"], verdict["verdict"]) == ("orders", "switch", "NO-GO")
+    assert (verdict["gates"], verdict["table"], verdict["record"]) == ([], [], {})
+    for told in (
+        "prometheus.url is 'http://p' with a user in it",
+        "prometheus.timeout is 0",
+        "preset 'nope' is unknown",
+    ):
+        assert told in verdict["failure"]
+        assert told in done.last_said("faulty")
+    assert "pa55word" not in done.output + json.dumps(verdict)
+    assert "metric_gates needs prometheus" in done.last_said("alone")
+    assert [done.recap(host)["failed"] for host in hosts] == [1, 1, 1]
+    assert f"Can't use {tmp_path / 'file/below'}" in done.last_said("lost")
+
+
+@pytest.mark.parametrize("direction", ["switch", "rollback"])
+def test_what_is_written_of_a_verdict(tmp_path: Path, direction: str) -> None:
+    judged = {
+        "verdict": "GO",
+        "gates": [{"name": "Prometheus: lag", "value": "3", "threshold": "<= 5", "verdict": "GO", "advice": ""}],
+        "table": ["GATE", "Prometheus: lag"],
+        "decision": {"action": "start", "target": "green"},
+        "record": {"active": "blue"},
+        "way_back": [{"playbook": "switch"}],
+        "summary": ["not for programs"],
+    }
+    tasks = [{"ansible.builtin.include_role": {"name": "streamops.bluegreen.report", "tasks_from": "verdict"}}] * 2
+    variables = {"preflight_result": judged, "bg_direction": direction, "bg_mode": "cold"}
+    book = {"hosts": "all", "gather_facts": False, "connection": "local", "vars": variables, "tasks": tasks}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([book]), encoding="utf-8")
+    done = play(tmp_path, "play.yml", {"made": {"bg_report_dir": "here"}, "none": {}})
+    assert (done.code, done.recap("made")["changed"], done.recap("none")["changed"]) == (0, 1, 0), done.output
+    kept = {key: judged[key] for key in ("verdict", "gates", "table", "decision", "record", "way_back")}
+    assert json.loads((tmp_path / "here/orders-preflight.json").read_text(encoding="utf-8")) == {
+        "application": "orders",
+        "direction": direction,
+        "mode": "cold",
+        "failure": "",
+        **kept,
+    }
