@@ -54,7 +54,7 @@ def test_names_exist(document: Path) -> None:
     for target in re.findall(r"`make ([a-z-]+)", text):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target} does not exist"
     for variable in set(re.findall(r"(?<![\w/.-])bg_[a-z_]+(?![\w/*-]|\.yml)", text)):
-        assert variable in _variables() | plugins, f"{variable} is no variable and no module"
+        assert variable in _variables() | plugins | _metrics(), f"{variable} is no variable, module or metric"
 
 
 def test_tests_that_documents_name_exist() -> None:
@@ -79,6 +79,13 @@ def test_every_variable_of_the_documents_is_known_to_preflight() -> None:
     known = yaml.safe_load((ROOT / "roles/preflight/vars/main.yml").read_text(encoding="utf-8"))["preflight_known"]
     assert set(known) == _variables()
     assert known == sorted(known)
+
+
+def _metrics() -> set[str]:
+    """Those that the module publishes and that the example exports."""
+    files = ("plugins/module_utils/_core/samples.py", "consumers/python/bgconsumer/metrics.py")
+    texts = [(ROOT / file).read_text(encoding="utf-8") for file in files]
+    return {name for text in texts for name in re.findall(r'"(bg_[a-z_]+)"', text)}
 
 
 def _variables() -> set[str]:
