@@ -11,6 +11,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+import traceback
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -31,9 +32,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.samples 
 
 try:
     import urllib3
-except ImportError as missing:
-    urllib3 = t.cast(t.Any, None)
-    URLLIB3_ERROR = str(missing)
+
+    URLLIB3_ERROR = ""
+except ImportError:
+    URLLIB3_ERROR = traceback.format_exc()
 try:
     from prometheus_client import push_to_gateway
 except ImportError:
@@ -67,7 +69,7 @@ class Pushgateway:
 
     def __init__(self, gateway: Gateway, app: str, namespace: str) -> None:
         check_library()
-        if urllib3 is None:
+        if URLLIB3_ERROR:
             raise MissingLibraryError("urllib3", URLLIB3_ERROR)
         self._gateway = gateway
         self._url = gateway.url.rstrip("/")

@@ -34,7 +34,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.appl
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import rollback_target
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.samples import Sample, in_order
 
-Row = tuple[str, dict[str, str], float | None]
+Row: t.TypeAlias = "tuple[str, dict[str, str], float | None]"
 """Name, labels beside those of the application, and value; None leaves the series out."""
 
 STAGES = ("before", "bake", "verify")

@@ -74,7 +74,7 @@ def test_groups_of_others_are_theirs(gateway: FakePushgateway) -> None:
         {"job": "bluegreen"},
     ]
     for group in others:
-        gateway.put(group, "bg_epoch 99\n")
+        gateway.put(group, 'bg_epoch{myapp="orders",mynamespace="shop",myjob="bluegreen"} 99\n')
     before = dict(gateway.groups)
     assert place(gateway).read() == ""
     place(gateway).replace(SAMPLES)
@@ -170,10 +170,19 @@ def test_a_redirect_is_not_followed(gateway: FakePushgateway, push: bool) -> Non
     assert len(gateway.requests) == 1
 
 
-@pytest.mark.parametrize("location", ["", "/metrics", "http://[", "http://x:99999/"])
-def test_a_redirect_to_anything(gateway: FakePushgateway, location: str) -> None:
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("", "nowhere"),
+        ("/metrics", "/metrics"),
+        ("https://login/", "https://login/"),
+        ("http://[", "an address that can't be read"),
+        ("http://x:99999/", "an address that can't be read"),
+    ],
+)
+def test_a_redirect_to_anything(gateway: FakePushgateway, location: str, said: str) -> None:
     gateway.status, gateway.location = 307, location
-    assert "answered with 307, a redirect to " in refusal(place(gateway))
+    assert f"answered with 307, a redirect to {said}; name the address" in refusal(place(gateway))
 
 
 @pytest.mark.parametrize(

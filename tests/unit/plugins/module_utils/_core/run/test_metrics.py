@@ -344,7 +344,7 @@ def test_gates() -> None:
             {"name": "throughput", "verdict": "GO"},
             {"name": "throughput", "verdict": "NO-GO"},
         ],
-        "verify": [],
+        "verify": [{"name": "lag", "verdict": "NO-GO"}, {"name": "lag", "verdict": "GO"}],
     }
     series = told(STABLE, judged=judged)
     assert {key[1:]: value for key, value in series.items() if key[0] == "bg_gate"} == {
@@ -352,4 +352,5 @@ def test_gates() -> None:
         ("before", "scaled by"): 1,
         ("bake", "lag"): 0,
         ("bake", "throughput"): 0,
+        ("verify", "lag"): 0,
     }
