@@ -54,8 +54,20 @@ class Line:
         return self.core
 
 
-OLDEST = ("kafka-python==3.0.12", "kubernetes==33.1.0", "urllib3==2.5.0", "jmespath==1.0.1")
-NEWEST = ("kafka-python>=3.0.12,<3.1", "kubernetes>=37.0.2,<38", "urllib3>=2.5,<3", "jmespath>=1.0.1,<2")
+OLDEST = (
+    "kafka-python==3.0.12",
+    "kubernetes==33.1.0",
+    "urllib3==2.5.0",
+    "jmespath==1.0.1",
+    "prometheus-client==0.26.0",
+)
+NEWEST = (
+    "kafka-python>=3.0.12,<3.1",
+    "kubernetes>=37.0.2,<38",
+    "urllib3>=2.5,<3",
+    "jmespath>=1.0.1,<2",
+    "prometheus-client>=0.26,<0.27",
+)
 LINES = {
     "2.19": Line("2.19", "3.11", OLDEST, "ansible==12.3.0"),
     "2.20": Line("2.20", "3.12", NEWEST, "ansible==12.3.0"),
@@ -64,7 +76,7 @@ LINES = {
 }
 """kubernetes.core is 6.2.0 in ansible 12.3.0, the lowest that galaxy.yml allows, and 6.6.0 in ansible 14.5.0."""
 VERSIONS = """import importlib.metadata, platform
-names = ("ansible-core", "kafka-python", "kubernetes", "urllib3", "jmespath")
+names = ("ansible-core", "kafka-python", "kubernetes", "urllib3", "jmespath", "prometheus-client")
 print("python", platform.python_version(), *(f"{name} {importlib.metadata.version(name)}" for name in names))
 """
 

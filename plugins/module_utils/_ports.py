@@ -34,6 +34,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall, Reply
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.prometheus import Answer
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.samples import Sample
 
 
 class Kafka(t.Protocol):
@@ -223,6 +224,22 @@ class Parallel(t.Protocol):
 
     def run(self, calls: t.Mapping[str, t.Callable[[], t.Any]]) -> dict[str, t.Any]:
         """All results by name; the first exception is raised after all calls have ended."""
+
+
+class MetricsPlace(t.Protocol):
+    """Where the metrics of one application are published. Every method may raise ``MetricsError``."""
+
+    def name(self) -> str:
+        """The place, for people."""
+
+    def text(self, samples: t.Iterable[Sample]) -> str:
+        """The samples as they are published; the same samples are the same text."""
+
+    def read(self) -> str:
+        """What is published there now, as ``text`` would write it; empty where there is nothing."""
+
+    def replace(self, samples: t.Iterable[Sample]) -> None:
+        """Publish these samples instead of all that is there. May be repeated."""
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ def test_the_wings_have_no_circle() -> None:
         ("kafka_group_offsets_info", {"kubernetes", "pods", "record", "run"}),
         ("consumer_pause", {"kafka", "record", "run"}),
         ("bg_configmap_switch", {"kafka", "run"}),
+        ("bg_metrics", {"kafka"}),
     ],
 )
 def test_a_module_is_packed_with_the_wings_it_needs(module: str, never: set[str]) -> None:

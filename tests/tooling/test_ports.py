@@ -11,7 +11,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafk
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kubernetes.adapter import KubernetesAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods import PodsAdapter
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.prometheus import PrometheusAdapter
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pushgateway import Pushgateway
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import SystemClock, ThreadParallel
+from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.textfile import Textfile
 from tests.simulation.world.ports import SimClock, SimCluster, SimConsumers, SimKafka, SimMetrics, SimParallel
 from tests.unit.fakes.kafka import FakeKafka
 
@@ -22,6 +24,8 @@ IMPLEMENTED = [
     (_ports.Metrics, PrometheusAdapter, ()),
     (_ports.Clock, SystemClock, ()),
     (_ports.Parallel, ThreadParallel, ()),
+    (_ports.MetricsPlace, Pushgateway, ()),
+    (_ports.MetricsPlace, Textfile, ()),
     # No use case of a run calls these.
     (_ports.Kafka, SimKafka, ("offsets_retention", "transactions_beside", "delete_group")),
     (_ports.Cluster, SimCluster, ("secret",)),

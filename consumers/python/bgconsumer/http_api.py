@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from bgconsumer import commands, status
+from bgconsumer import commands, metrics, status
 from bgconsumer.config import Config
 from bgconsumer.contract import Contract
 from bgconsumer.model import ContractError, State
@@ -16,7 +16,8 @@ from bgconsumer.model import ContractError, State
 BASE = "/actuator/kafka"
 MAX_BODY_BYTES = 64 * 1024  # commands are a few fields
 
-Answer = tuple[int, dict[str, Any]]
+Answer = tuple[int, dict[str, Any] | str]
+"""Code and body: JSON, or the text that Prometheus reads."""
 
 
 class Api:
@@ -34,6 +35,8 @@ class Api:
             return 200, status.status(self._config, now)
         if path in ("/metrics-lite", f"{BASE}/metrics-lite"):
             return 200, status.metrics(self._config, now)
+        if path == "/metrics":
+            return 200, metrics.text(self._config, now)
         if path in ("/healthz/live", "/healthz/ready"):
             fault = self._healthy()
             if fault is None and path == "/healthz/ready":
@@ -137,9 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
             code, value = handle()
         except ContractError as error:
             code, value = self.api.refuse(error)
-        body = json.dumps(value).encode()
+        body = (value if isinstance(value, str) else json.dumps(value)).encode()
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", metrics.CONTENT_TYPE if isinstance(value, str) else "application/json")
         self.send_header("Content-Length", str(len(body)))
         if self.close_connection:
             self.send_header("Connection", "close")

@@ -83,7 +83,7 @@ def status(config: Config, now: ContractState) -> dict[str, Any]:
         "recordError": now.record_error,
         "leaseRemainingMs": round(now.lease_remaining * 1000),
         "processing": now.state is State.ACTIVE and now.lease_remaining > 0 and now.view.member_state == STABLE,
-        "processedRecords": now.view.processed_total - now.view.failed_total,
+        "processedRecords": now.view.succeeded_total,
         "failedRecords": now.view.failed_total,
         "drained": now.drained,
         "active": now.active,

@@ -60,6 +60,11 @@ class MemberView:
     last_poll: float | None = None
     last_error: str | None = None
 
+    @property
+    def succeeded_total(self) -> int:
+        """Records that this process has completed since it started."""
+        return self.processed_total - self.failed_total
+
 
 def is_drained(state: State, view: MemberView) -> bool:
     """Nothing is being processed, nothing can start, and the broker holds every position."""

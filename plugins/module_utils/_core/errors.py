@@ -89,6 +89,10 @@ class WaitTimeoutError(BlueGreenError):
     """A wait ran out of time; result holds what was last seen."""
 
 
+class MetricsError(BlueGreenError):
+    """Metrics could not be published within the timeout, or what is there is not ours."""
+
+
 class MissingLibraryError(BlueGreenError):
     """A Python library that the module needs cannot be imported. trace is the traceback of the import."""
 

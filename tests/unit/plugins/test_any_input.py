@@ -63,6 +63,7 @@ APPLICATION: dict[str, t.Any] = {
 BASES: dict[str, dict[str, t.Any]] = {
     "bg_configmap_switch": {"name": "a", "namespace": "n", "active": "blue"},
     "bg_info": {"application": APPLICATION},
+    "bg_metrics": {"application": APPLICATION, "pushgateway": {"url": "http://127.0.0.1:9"}, "textfile": "a.prom"},
     "bg_run": {"application": APPLICATION},
     "consumer_pause": {"name": "a", "namespace": "n", "state": "paused", "epoch": 1},
     "kafka_group_offsets": {"group_id": "g", "from_group": "h"},
@@ -179,9 +180,9 @@ class Draw:
 
 def run(name: str, drawn: Draw, port: int, capfd: pytest.CaptureFixture[str]) -> dict[str, t.Any]:
     module = module_of(name)
-    spec_of_kafka = "bg_configmap_switch", "consumer_pause"
+    without_kafka = "bg_configmap_switch", "bg_metrics", "consumer_pause"
     connection: dict[str, t.Any] = {}
-    if name not in spec_of_kafka:
+    if name not in without_kafka:
         connection |= {"bootstrap_servers": [f"127.0.0.1:{port}"], "default_api_timeout_ms": 2000}
     if name not in ("kafka_group_offsets_info", "kafka_lag_wait"):
         connection |= {"host": f"http://127.0.0.1:{port}", "api_key": "of-nobody", "api_server_timeout": 1.0}

@@ -49,6 +49,8 @@ VALUES: dict[str, t.Any] = {
     "record.epoch": 3,
     "copied.snapshot": SNAPSHOT,
     "order_consumer": APPLICATION,
+    "plan.gates": [{"name": "source lag", "value": "0", "threshold": "<= 1000", "verdict": "GO", "advice": ""}],
+    "vault_pushgateway_password": "a secret",
     "prepared.run_id": "20260101T000000Z-ab12",
 }
 """What stands for a template in an example, by how it begins."""

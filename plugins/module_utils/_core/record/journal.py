@@ -16,6 +16,10 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 
 HISTORY = 10
 """Finished runs that are kept: enough to see a bad week, small enough for a ConfigMap."""
+HAND_OVER = "hand over"
+"""The step that begins just before a run arms the record, and holds all that follow."""
+CRITICAL = ("quiesce source", "snapshot", "copy offsets", "flip", "activate target", "start target")
+"""The steps during which records may wait."""
 
 
 def journal_name(app: str) -> str:

@@ -24,7 +24,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.a
     COLOURS,
     ActiveRecord,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import HAND_OVER, Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import decision as decisions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
@@ -249,7 +249,7 @@ def _move(ctx: RunContext, until: str) -> Handoff | None:
             )
             error.args = (error.message,)
             raise
-    done = ctx.run.end("hand over", ctx.ports.clock.now(), sum(row.ms or 0 for row in ctx.steps.rows))
+    done = ctx.run.end(HAND_OVER, ctx.ports.clock.now(), sum(row.ms or 0 for row in ctx.steps.rows))
     ctx.write_journal(replace(done, steps=(*done.steps, *ctx.steps.rows)))
     ctx.event(
         ctx.target, "BlueGreenActive", f"run {run.run_id}: {ctx.target} is active at epoch {ctx.stored.record.epoch}"
@@ -277,7 +277,7 @@ def _to_the_flip(ctx: RunContext, until: str) -> tuple[Handoff | None, list[Pod]
     pods = _open_connections(ctx)
     if not went_before:
         with ctx.steps.step("arm"):
-            ctx.write_journal(ctx.run.begin("hand over", ctx.ports.clock.now()))
+            ctx.write_journal(ctx.run.begin(HAND_OVER, ctx.ports.clock.now()))
             ctx.stored = ctx.store.swap_record(ctx.stored, ctx.stored.record.arm(run.direction, run.run_id))
     if last <= UNTIL.index(ARMED):
         return None, []

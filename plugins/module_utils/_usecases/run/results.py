@@ -16,6 +16,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import free_slot
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import CRITICAL
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import decision as decisions
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import Decision
@@ -25,8 +26,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.abort import doubts
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext
 
-CRITICAL = ("quiesce source", "snapshot", "copy offsets", "flip", "activate target", "start target")
-"""The steps during which records may wait."""
 CHANGES_NOTHING = (decisions.NOTHING, decisions.SETTLE)
 """Decisions after which a hand-over leaves everything as it is, unless it closes the run."""
 
