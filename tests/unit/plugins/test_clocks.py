@@ -28,6 +28,8 @@ WRITTEN_FOR_PEOPLE = {
 COMPUTED_WITH = {
     "module_utils/_core/record/active_record.py": "the rollback window",
     "module_utils/_core/run/way_back.py": "until when a rollback is open, for the report",
+    "module_utils/_core/run/metrics.py": "stored times as numbers, for Prometheus; how old they are is for its reader to say",
+    "module_utils/_ansible/metrics_options.py": "whether a time that was given is one",
     "module_utils/_core/kafka/times.py": "a time of day that the user gave, and one that is shown: when offsets expire",
     "module_utils/_adapters/kafka/tokens.py": "the text of that message",
 }
