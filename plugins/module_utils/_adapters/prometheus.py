@@ -75,8 +75,7 @@ class PrometheusAdapter:
                 encode_multipart=False,
                 headers=self._headers,
                 timeout=urllib3.Timeout(total=timeout),
-                retries=False,
-                redirect=False,
+                retries=False,  # nor is a redirect followed: whoever it leads to would be sent who we are
                 preload_content=False,
             )
             with response:

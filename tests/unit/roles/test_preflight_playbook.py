@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.streamops.bluegreen.tests.unit.roles.test_report import play
+from ansible_collections.streamops.bluegreen.tests.unit.roles.test_report import COLLECTIONS, play
 
 FAULTS = {
     "bg_prometheus": {"url": "http://jane:pa55word@p", "timeout": 0},
@@ -74,3 +74,32 @@ def test_what_is_written_of_a_verdict(tmp_path: Path, direction: str) -> None:
         "failure": "",
         **kept,
     }
+
+
+def options_of_runs(content: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """What tasks, and defaults of a block, give to bg_run."""
+    if isinstance(content, list):
+        for one in content:
+            yield from options_of_runs(one)
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            if key == "streamops.bluegreen.bg_run":
+                yield value
+            yield from options_of_runs(value)
+
+
+def test_whoever_gives_a_bake_gives_its_gates() -> None:
+    roles = COLLECTIONS / "ansible_collections/streamops/bluegreen/roles"
+    found = {}
+    for path in sorted(roles.glob("*/tasks/*.yml")):
+        for given in options_of_runs(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            if "bake" in given:
+                role = path.parts[-3]
+                found[f"{role}/{path.name}"] = [given.get(name) for name in ("prometheus", "metric_gates")] == [
+                    f"{{{{ {role}_{name} if {role}_{name} is not none else omit }}}}"
+                    for name in ("prometheus", "metric_gates")
+                ]
+    assert found == dict.fromkeys(
+        ["handover/main.yml", "handover/stepwise.yml", "preflight/main.yml", "prepare/main.yml", "settle/main.yml"],
+        True,
+    )
