@@ -172,10 +172,10 @@ def _url(value: str) -> tuple[str, list[str]]:
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        port = parts.port
     except ValueError:
         return None
-    return parts
+    return parts if port != 0 else None
 
 
 def without_userinfo(url: str) -> str:

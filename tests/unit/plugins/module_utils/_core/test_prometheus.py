@@ -129,6 +129,7 @@ def test_a_server() -> None:
         ({"url": "ftp://p"}, "it must be like"),
         ({"url": "http://"}, "it must be like"),
         ({"url": "http://p:no"}, "it must be like"),
+        ({"url": "http://p:0"}, "it must be like"),
         ({"url": "http://[::1"}, "it must be like"),
         ({"url": "http://p/api?x=1"}, "without a query"),
         ({"url": "http://p/a b"}, "without a blank"),
