@@ -74,7 +74,9 @@ def families(
     )
     keys = ["consumergroup", "topic", "partition"]
     current = GaugeMetricFamily("kafka_consumergroup_current_offset", "Commit of a group, -1 for none", labels=keys)
-    lag = GaugeMetricFamily("kafka_consumergroup_lag", "Records behind the end of the log, -1 for no commit", labels=keys)
+    lag = GaugeMetricFamily(
+        "kafka_consumergroup_lag", "Records behind the end of the log, -1 for no commit", labels=keys
+    )
     count = GaugeMetricFamily(
         "kafka_consumergroup_members", "Members of a group of the old protocol", labels=["consumergroup"]
     )

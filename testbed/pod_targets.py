@@ -36,12 +36,10 @@ def _target(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def _serve(api: str, context: ssl.SSLContext, address: str, port: int) -> None:
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server looks for
+        def do_GET(self) -> None:
             """The pods as they are now; 503 while the API server does not answer, and Prometheus keeps those it knows."""
             try:
                 with opener.open(f"{api}/api/v1/pods", timeout=5) as answer:

@@ -85,7 +85,9 @@ def test_processor_time_of_the_brokers_is_read():
 
 
 def test_every_part_is_healthy():
-    assert {result.part.name: result.problem for result in health.check_all(health.parts(CHOSEN)) if result.problem} == {}
+    assert {
+        result.part.name: result.problem for result in health.check_all(health.parts(CHOSEN)) if result.problem
+    } == {}
 
 
 def test_up_on_a_healthy_bed_changes_nothing():

@@ -132,7 +132,9 @@ def _closed(record: ActiveRecord, journal: Journal, now: str) -> str:
     """Why no alert may roll the application back now, or empty."""
     unfinished = journal.unfinished
     if record.armed or (unfinished and unfinished.direction == "rollback"):
-        run = f"run {unfinished.run_id} ({unfinished.direction} to {unfinished.target})" if unfinished else "a hand-over"
+        run = (
+            f"run {unfinished.run_id} ({unfinished.direction} to {unfinished.target})" if unfinished else "a hand-over"
+        )
         return f"{run} is under way; if it died, the status says what to run"
     window = record.window_closed(now)
     if window:

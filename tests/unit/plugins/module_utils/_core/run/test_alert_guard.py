@@ -113,7 +113,9 @@ def test_times_are_compared_as_times(starts: str, after: bool) -> None:
     assert after or f"began at {starts}, not after the flip at {FLIP}" in verdict.reason
 
 
-@pytest.mark.parametrize("starts", ["", "yesterday", "2026-01-01T00:10:00", "2026-01-01", "1767226200", 1767226200, None])
+@pytest.mark.parametrize(
+    "starts", ["", "yesterday", "2026-01-01T00:10:00", "2026-01-01", "1767226200", 1767226200, None]
+)
 def test_what_is_no_time_is_no_reason(starts: object) -> None:
     verdict = judge(alert(startsAt=starts))
     assert not verdict.rollback
