@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
@@ -61,7 +62,7 @@ def _read(admin: KafkaAdminClient) -> list[GaugeMetricFamily]:
     return families(offsets, ends, members)
 
 
-def _described(admin: KafkaAdminClient, groups: list[str]) -> list[dict[str, object]]:
+def _described(admin: KafkaAdminClient, groups: list[str]) -> list[dict[str, Any]]:
     return list(admin.describe_groups(groups).values()) if groups else []
 
 

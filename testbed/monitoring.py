@@ -131,7 +131,7 @@ def config_hash(chosen: Settings) -> str:
     """Hash of everything the parts are made from."""
     commands = json.dumps([[program.name, list(program.command)] for program in programs(chosen)])
     rules = [RULES.read_text()] if RULES.exists() else []
-    return cache.key(commands, prometheus_config(), alertmanager_config(), EXPORTER, POD_TARGETS, *rules)
+    return cache.key(commands, prometheus_config(), alertmanager_config(chosen), EXPORTER, POD_TARGETS, *rules)
 
 
 def prometheus_config() -> str:
@@ -171,12 +171,12 @@ def prometheus_config() -> str:
     return yaml.safe_dump(config, sort_keys=False)
 
 
-def alertmanager_config() -> str:
+def alertmanager_config(chosen: Settings) -> str:
     """The example of the collection with the paths of the bed: what is shipped is what is run."""
     config = yaml.safe_load(ALERTMANAGER.read_text())
     for receiver in config["receivers"]:
         for webhook in receiver.get("webhook_configs", []):
-            webhook["url"] = f"https://127.0.0.1:{WEBHOOK_PORT}/alertmanager"
+            webhook["url"] = f"https://{chosen.monitoring_address}:{WEBHOOK_PORT}/alertmanager"
             webhook["http_config"]["authorization"]["credentials_file"] = str(TOKEN_FILE)
             webhook["http_config"]["tls_config"]["ca_file"] = str(secured.CA_FILE)
     return str(yaml.safe_dump(config, sort_keys=False))
@@ -259,7 +259,7 @@ def _write(chosen: Settings) -> None:
     if RULES.exists():
         shutil.copy(RULES, RULES_DIRECTORY / "bluegreen.yml")
     (CONFIG / "prometheus.yml").write_text(prometheus_config())
-    (CONFIG / "alertmanager.yml").write_text(alertmanager_config())
+    (CONFIG / "alertmanager.yml").write_text(alertmanager_config(chosen))
     if not TOKEN_FILE.exists():
         TOKEN_FILE.touch(mode=0o600)
         # Not digits alone: a rulebook takes such a text for a number, which equals no text.
@@ -283,6 +283,7 @@ def _record(chosen: Settings) -> None:
         "TESTBED_RULES_DIRECTORY": str(RULES_DIRECTORY),
         "TESTBED_RULEBOOK_PYTHON": str(rulebook_python()),
         "TESTBED_RULEBOOK_JAVA_HOME": str(Path(kafka.JAVA).parent.parent),
+        "TESTBED_WEBHOOK_HOST": address,
         "TESTBED_WEBHOOK_PORT": str(WEBHOOK_PORT),
         "TESTBED_WEBHOOK_TOKEN_FILE": str(TOKEN_FILE),
         "TESTBED_WEBHOOK_CERTFILE": str(CERTIFICATE),

@@ -48,16 +48,6 @@ options:
     description: Seconds to retry while a gate of O(stage=verify) says No-Go.
     type: float
     default: 0
-  alerts:
-    description:
-      - Alerts that may be a reason to roll back. The list C(alerts) of a message of Alertmanager's webhook as JSON; percent-encoded,
-        nothing in it can be taken for a template.
-      - Answers in RV(alert), and judges a rollback (O(direction=rollback)) only if one of them is a reason. It is not an error if
-        none is.
-      - A reason is an alert with the label C(bg_action=rollback) whose C(app) and C(namespace) are those of the application and whose
-        C(colour) is the active one, that fires and began after the flip, while the rollback window is open and a rollback allowed.
-    type: str
-    default: ''
 seealso:
   - module: streamops.bluegreen.bg_run
 """
@@ -77,27 +67,9 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: plan.verdict == 'GO'
     fail_msg: "{{ plan.table | join('\n') }}"
-
-- name: Is what Alertmanager sent a reason to roll back?
-  streamops.bluegreen.bg_info:
-    application: "{{ order_consumer }}"
-    alerts: "{{ bg_alerts }}"
-  register: judged
-
-- name: Say why, or why not
-  ansible.builtin.debug:
-    msg: "{{ judged.alert.reason }}"
 """
 
 RETURN = r"""
-alert:
-  description: What was made of O(alerts). If C(rollback) is false, nothing else was read or judged, and only RV(record) is returned.
-  returned: with O(alerts)
-  type: dict
-  contains:
-    rollback: {description: Whether one of them is a reason to roll back., type: bool, returned: always, sample: true}
-    reason: {description: "Why, or why not, in one sentence.", type: str, returned: always, sample: "No rollback: blue is active."}
-    cause: {description: "Name and summary of the alert that is the reason, else empty.", type: str, returned: always, sample: ""}
 way_back:
   description:
     - Playbooks that can be run now, derived from the stored state, the way back first. An empty C(playbook) means that there is
@@ -191,7 +163,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run impo
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.on_alert import on_alert
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import (
     Plan,
     as_result,
@@ -201,10 +172,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.
 
 
 def look(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.Any]:
-    """Plan, verify, or judge alerts, as asked."""
+    """Plan or verify, as asked."""
     params = module.params
-    if params["alerts"]:
-        return {"changed": False, **on_alert(ports, app, params["mode"], params["alerts"])}
     if params["stage"] == "verify":
         seen, rows = verify(ports, app, params["mode"], params["wait"])
         decision = decide(seen.stored.record, seen.journal.unfinished, seen.stored.record.active)
@@ -222,7 +191,6 @@ def main() -> None:
             target={"type": "str", "default": ""},
             stage={"type": "str", "choices": ["preflight", "verify"], "default": "preflight"},
             wait={"type": "float", "default": 0},
-            alerts={"type": "str", "default": ""},
         ),
         supports_check_mode=True,
     )
