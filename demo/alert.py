@@ -131,21 +131,22 @@ class Stage:
 
 def _once(stage: Stage, number: int) -> dict[str, Any]:
     """One version that begins to fail, until blue is back."""
-    before, asked = stage.record(), len(stage.receiver.received())
+    before = stage.record()
     switched = stage.to_green(FAULT, f"switch-{number}")
     firing = stage.fires(switched["switch-timestamp"])
     report = stage.rolled_back(number)
     steps = report["handover"]["steps"]
     back = next(seconds_of(step["finished"]) for step in steps if step["name"] == "activate target")
+    begun = seconds_of(steps[0]["started"])
+    # Messages that an earlier alert has ended come before.
+    received = min((moment for moment in map(seconds_of, stage.receiver.received()) if moment > firing), default=firing)
     wait_for("a closed run", lambda: stage.record()["phase"] == "stable", PATIENCE)
     after = stage.record()
     found = {
         "from_flip_to_firing": round(firing - seconds_of(switched["switch-timestamp"]), 2),
-        "from_firing_to_message": round(seconds_of(stage.receiver.received()[asked]) - firing, 2),
-        "from_message_to_hand_over": round(
-            seconds_of(steps[0]["started"]) - seconds_of(stage.receiver.received()[asked]), 2
-        ),
-        "from_hand_over_to_blue": round(back - seconds_of(steps[0]["started"]), 2),
+        "from_firing_to_message": round(received - firing, 2),
+        "from_message_to_hand_over": round(begun - received, 2),
+        "from_hand_over_to_blue": round(back - begun, 2),
         "from_firing_to_blue": round(back - firing, 2),
         "reason": json.loads((stage.sandbox.app.data(JOURNAL) or {})["run"])["note"],
         "active": after["active"],
