@@ -43,7 +43,8 @@ BACK_WITHIN = 10.0
 ALERT = "BGActiveColourFailing"
 RECORD = f"{APP}-active-version"
 JOURNAL = f"{APP}-bg-journal"
-RULES = Path(__file__).parent / "alert_rules.yml"
+RULES = {"monitoring_failing_seconds": 10, "monitoring_failing_for": "0s"}
+"""What the rules are rendered with: a demonstration has seconds where a real one has minutes. Prometheus looks once a second."""
 PATIENCE = 120.0
 """Seconds for anything that has to come by itself."""
 
@@ -59,15 +60,20 @@ def seconds_of(moment: str) -> float:
 
 
 @contextlib.contextmanager
-def _rules(monitoring: Monitoring, env: Mapping[str, str]) -> Iterator[None]:
-    """The demonstration's rule in the Prometheus of the bed, with windows that are seconds and not minutes."""
-    place = Path(env["TESTBED_RULES_DIRECTORY"]) / "demo-alert.yml"
-    shutil.copy(RULES, place)
+def _rules(sandbox: Sandbox, monitoring: Monitoring, env: Mapping[str, str]) -> Iterator[None]:
+    """The rules of the collection with other windows, in place of those that the Prometheus of the bed has."""
+    place = Path(env["TESTBED_RULES_FILE"])
+    rendered = sandbox.out / "rules"
+    rendered.mkdir()
+    variables = {**RULES, "monitoring_directory": str(rendered)}
+    sandbox.operator.play("alert_rules", "-e", json.dumps(variables), name="rules")
+    usual = place.read_bytes()
+    shutil.copy(rendered / "rules.yml", place)
     try:
         monitoring.reload()
         yield
     finally:
-        place.unlink()
+        place.write_bytes(usual)
         monitoring.reload()
 
 
@@ -216,15 +222,27 @@ def _outside(stage: Stage) -> bool:
     return same
 
 
+def _inventories(sandbox: Sandbox, env: Mapping[str, str], reports: Path) -> Path:
+    """Let every run publish its metrics, which the rules need, and write the inventory of the rulebook."""
+    inventory = sandbox.out / "receiver.yml"
+    described = yaml.safe_load(sandbox.operator.inventory.read_text(encoding="utf-8"))
+    host = described["bluegreen"]["hosts"][APP]
+    host["bg_metrics"] = {"pushgateway": {"url": env["PUSHGATEWAY_URL"]}}
+    sandbox.operator.inventory.write_text(yaml.safe_dump(described), encoding="utf-8")
+    host["bg_report_dir"] = str(reports)
+    inventory.write_text(yaml.safe_dump(described), encoding="utf-8")
+    return inventory
+
+
 def perform(sandbox: Sandbox, env: Mapping[str, str], times: int) -> dict[str, Any]:
     """Play everything under load, then audit all of it."""
     monitoring, reports = Monitoring(env), sandbox.out / "reports"
-    inventory = sandbox.out / "receiver.yml"
-    described = yaml.safe_load(sandbox.operator.inventory.read_text(encoding="utf-8"))
-    described["bluegreen"]["hosts"][APP]["bg_report_dir"] = str(reports)
-    inventory.write_text(yaml.safe_dump(described), encoding="utf-8")
-    log = sandbox.out / "rulebook.log"
-    with _rules(monitoring, env), Receiver(env, sandbox.operator.env, inventory, log) as receiver:
+    inventory, log = _inventories(sandbox, env, reports), sandbox.out / "rulebook.log"
+    with (
+        _rules(sandbox, monitoring, env),
+        Receiver(env, sandbox.operator.env, inventory, log) as receiver,
+        monitoring.published(APP, sandbox.names.namespace),
+    ):
         say(f"Prometheus watches, the rulebook listens; {RATE} records a second on the way")
         stage = Stage(sandbox, monitoring, receiver, reports)
         producer = sandbox.produce(RATE, linger=50, seconds=600 + 120 * times)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,16 @@ class Monitoring:
         """What Alertmanager still has of the alerts of a namespace, those that ended included."""
         asked = urllib.parse.urlencode({"filter": f'namespace="{namespace}"'})
         return list(self._get(f"{self._env['ALERTMANAGER_URL']}/api/v2/alerts/groups?{asked}"))
+
+    @contextlib.contextmanager
+    def published(self, app: str, namespace: str) -> Iterator[None]:
+        """Removes afterwards what was published of an application: a Pushgateway keeps it for ever."""
+        try:
+            yield
+        finally:
+            url = f"{self._env['PUSHGATEWAY_URL']}/metrics/job/bluegreen/app/{app}/namespace/{namespace}"
+            with self._opener.open(urllib.request.Request(url, method="DELETE"), timeout=10):
+                pass
 
     def reload(self) -> None:
         """Let Prometheus read its rules again."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import sys
 import urllib.error
 import urllib.request
@@ -37,7 +36,7 @@ REQUIREMENTS = Path(__file__).parent / "rulebook-requirements.txt"
 
 FILE = settings.STATE_DIR / "monitoring.json"
 CONFIG = settings.STATE_DIR / "config" / NAME
-RULES_DIRECTORY = CONFIG / "rules"
+RULES_FILE = CONFIG / "rules.yml"
 TOKEN_FILE = CONFIG / "webhook.token"
 CERTIFICATE = CONFIG / "webhook.crt"
 CERTIFICATE_KEY = CONFIG / "webhook.key"
@@ -130,8 +129,7 @@ def parts(chosen: Settings) -> list[Part]:
 def config_hash(chosen: Settings) -> str:
     """Hash of everything the parts are made from."""
     commands = json.dumps([[program.name, list(program.command)] for program in programs(chosen)])
-    rules = [RULES.read_text()] if RULES.exists() else []
-    return cache.key(commands, prometheus_config(), alertmanager_config(chosen), EXPORTER, POD_TARGETS, *rules)
+    return cache.key(commands, prometheus_config(), alertmanager_config(chosen), EXPORTER, POD_TARGETS, RULES)
 
 
 def prometheus_config() -> str:
@@ -156,7 +154,7 @@ def prometheus_config() -> str:
     }
     config = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-        "rule_files": [f"{RULES_DIRECTORY}/*.yml"],
+        "rule_files": [str(RULES_FILE)],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{ALERTMANAGER_PORT}"]}]}]},
         "scrape_configs": [
             pods,
@@ -235,7 +233,9 @@ def up(chosen: Settings, progress: Progress) -> None:
     progress.step("Prometheus, Alertmanager, Pushgateway, ansible-rulebook", "cached" if cached() else "about 1 min")
     fetch(progress.note)
     recorded = present()
-    if recorded is not None and recorded.config_hash == config_hash(chosen) and not _unhealthy(chosen):
+    same = recorded is not None and recorded.config_hash == config_hash(chosen)
+    # Who lent the file to other rules may have been killed.
+    if same and RULES_FILE.read_text() == RULES.read_text() and not _unhealthy(chosen):
         progress.line("Monitoring is up and healthy.")
         return
     progress.step("monitoring")
@@ -252,12 +252,10 @@ def up(chosen: Settings, progress: Progress) -> None:
 
 
 def _write(chosen: Settings) -> None:
-    shutil.rmtree(RULES_DIRECTORY, ignore_errors=True)
-    for directory in (CONFIG, RULES_DIRECTORY, DATA):
+    for directory in (CONFIG, DATA):
         directory.mkdir(parents=True, exist_ok=True)
     CONFIG.chmod(0o700)
-    if RULES.exists():
-        shutil.copy(RULES, RULES_DIRECTORY / "bluegreen.yml")
+    RULES_FILE.write_text(RULES.read_text())
     (CONFIG / "prometheus.yml").write_text(prometheus_config())
     (CONFIG / "alertmanager.yml").write_text(alertmanager_config(chosen))
     if not TOKEN_FILE.exists():
@@ -280,7 +278,7 @@ def _record(chosen: Settings) -> None:
         "TESTBED_MONITORING_NETNS": network.monitoring_member(chosen).namespace,
         "TESTBED_PROMTOOL": str(programs_path() / "promtool"),
         "TESTBED_AMTOOL": str(programs_path() / "amtool"),
-        "TESTBED_RULES_DIRECTORY": str(RULES_DIRECTORY),
+        "TESTBED_RULES_FILE": str(RULES_FILE),
         "TESTBED_RULEBOOK_PYTHON": str(rulebook_python()),
         "TESTBED_RULEBOOK_JAVA_HOME": str(Path(kafka.JAVA).parent.parent),
         "TESTBED_WEBHOOK_HOST": address,

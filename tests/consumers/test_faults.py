@@ -30,8 +30,10 @@ def test_what_can_be_said(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["errors", "errors:-1", "nonsense:1", "slow:fast", "stuck:nan", "slow:inf"]
-    + ["errors:0.1@", "errors:0.1@-1", "errors:0.1@inf", "errors:@1", "stuck:1@20"],
+    [
+        *("errors", "errors:-1", "nonsense:1", "slow:fast", "stuck:nan", "slow:inf"),
+        *("errors:0.1@", "errors:0.1@-1", "errors:0.1@inf", "errors:@1", "stuck:1@20"),
+    ],
 )
 def test_what_can_not(text):
     with pytest.raises(ConfigError, match="BG_FAULT"):

@@ -37,7 +37,9 @@ def parse(text: str) -> Fault | None:
     amount, at, after = rest.partition("@")
     numbers = [float(amount), float(after)] if at else [float(amount)]
     if kind not in KINDS or (at and kind == "stuck") or not all(0 <= number < math.inf for number in numbers):
-        raise ValueError(f"{text!r} is none of errors:SHARE, slow:SECONDS, both with @SECONDS or without, stuck:PARTITION")
+        raise ValueError(
+            f"{text!r} is none of errors:SHARE, slow:SECONDS, both with @SECONDS or without, stuck:PARTITION"
+        )
     return Fault(kind, *numbers)
 
 
