@@ -137,7 +137,7 @@ class Stage:
 
 def _once(stage: Stage, number: int) -> dict[str, Any]:
     """One version that begins to fail, until blue is back."""
-    before = stage.record()
+    before, played = stage.record(), stage.receiver.played()
     switched = stage.to_green(FAULT, f"switch-{number}")
     firing = stage.fires(switched["switch-timestamp"])
     report = stage.rolled_back(number)
@@ -146,7 +146,7 @@ def _once(stage: Stage, number: int) -> dict[str, Any]:
     begun = seconds_of(steps[0]["started"])
     # Messages that an earlier alert has ended come before.
     received = min((moment for moment in map(seconds_of, stage.receiver.received()) if moment > firing), default=firing)
-    wait_for("a closed run", lambda: stage.record()["phase"] == "stable", PATIENCE)
+    wait_for("the end of the playbook", lambda: stage.receiver.played() > played, PATIENCE)
     after = stage.record()
     found = {
         "from_flip_to_firing": round(firing - seconds_of(switched["switch-timestamp"]), 2),

@@ -49,6 +49,7 @@ VALUES: dict[str, t.Any] = {
     "record.epoch": 3,
     "copied.snapshot": SNAPSHOT,
     "order_consumer": APPLICATION,
+    "bg_alerts": "%5B%5D",
     "prepared.run_id": "20260101T000000Z-ab12",
 }
 """What stands for a template in an example, by how it begins."""
