@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help venv collections check format unit test test-full sanity molecule docs demo demo-bad-version bench-offsets bench-pause bench-start bed-up bed-down matrix release clean
+.PHONY: help venv collections check format unit test test-full sanity molecule docs demo demo-bad-version demo-alert bench-offsets bench-pause bench-start bed-up bed-down matrix release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ demo: collections ## A switch and a rollback on the test bed, with the proof tha
 
 demo-bad-version: collections ## Switches to versions that are no good, which roll themselves back; ARGS="--good 20" tries good ones
 	@PATH="$$PWD/.venv/bin:$$PATH" LC_ALL=C.UTF-8 python -m demo.bad_version $(ARGS)
+
+demo-alert: collections ## An alert of a real Prometheus rolls back a version that begins to fail; ARGS="--times 1" is one alert
+	@PATH="$$PWD/.venv/bin:$$PATH" LC_ALL=C.UTF-8 python -m demo.alert $(ARGS)
 
 bench-offsets: collections ## Copy a group's offsets with the module and with Kafka's own tool; writes build/bench/offsets.json
 	@$(IN_ENV) python -m testbed up

@@ -127,7 +127,7 @@ BED = (
         "bed tests",
         # By file, in the order of tests/conftest.py. A worker for each processor: most of the time is spent in Python's starts.
         f"{BED_ENVIRONMENT} && pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25"
-        " -m 'bed and not disturbing and not long' tests",
+        " -m 'bed and not disturbing and not long and not monitoring' tests",
         after=("bed up",),
         timeout=3600,
         share=Share.ALONE,
@@ -135,6 +135,14 @@ BED = (
     ),
     Step("molecule", "scripts/molecule.sh --all", after=("bed up",), share=Share.ALONE),
     Step("demo", "python -m demo", after=("bed up",), needs="demo", share=Share.ALONE),
+    Step(
+        "monitoring",
+        # Prometheus is part of no other step: whoever needs none of it waits for none of it.
+        f"python -m testbed up --with monitoring && {BED_ENVIRONMENT} && pytest -q -m monitoring tests && python -m demo.alert --times 1",
+        after=("bed up",),
+        needs="demo/alert.py",
+        share=Share.ALONE,
+    ),
     Step("bed down", "python -m testbed down", needs="testbed/cli.py", share=Share.ALONE, always=True),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 from testbed import (
@@ -17,6 +18,7 @@ from testbed import (
     images,
     kafka,
     machine,
+    monitoring,
     network,
     packages,
     plan,
@@ -33,6 +35,9 @@ from testbed.settings import Settings
 CHECKOUT = Path(__file__).resolve().parent.parent
 BUILD_ESTIMATE = "about 10 min on two processors the first time"
 STEPS = 9
+MONITORING_STEPS = 2
+EXTRAS = (monitoring.NAME,)
+"""Parts that are started only when they are asked for."""
 # Key in the environment of the directory that belongs in front of PATH.
 PATH_ENTRY = "PATH"
 
@@ -45,8 +50,11 @@ class BedError(Exception):
     """The bed is not as the command needs it."""
 
 
-def up() -> dict[str, str]:
+def up(extra: Collection[str] = ()) -> dict[str, str]:
     """Bring the bed up, or find it healthy, and return its environment as ``env`` does.
+
+    Args:
+        extra: optional parts, of ``EXTRAS``; those that run already stay in any case.
 
     Raises:
         UnsupportedMachineError: before anything was changed.
@@ -56,13 +64,14 @@ def up() -> dict[str, str]:
     _require_machine(chosen)
     with cache.lock(settings.LOCK_FILE):
         record = state.load()
-        if _usable(record, chosen, progress):
-            return env()
-        _prepare(progress)
-        progress.step("removing what is left of an earlier bed" if teardown.traces() else "no earlier bed")
-        teardown.remove(record)
-        _start(chosen, progress)
-    progress.line(f"The test bed is up after {progress.elapsed:.0f} s.")
+        if not _usable(record, chosen, progress):
+            _prepare(progress)
+            progress.step("removing what is left of an earlier bed" if teardown.traces() else "no earlier bed")
+            teardown.remove(record)
+            _start(chosen, progress)
+            progress.line(f"The test bed is up after {progress.elapsed:.0f} s.")
+        if monitoring.NAME in extra:
+            monitoring.up(chosen, Progress(MONITORING_STEPS))
     return env()
 
 
@@ -85,6 +94,11 @@ def env() -> dict[str, str]:
     return _with_path(recorded_environment())
 
 
+def parts(chosen: Settings) -> list[health.Part]:
+    """All parts that should run now, the optional ones that were started included."""
+    return [*health.parts(chosen), *(monitoring.parts(chosen) if monitoring.present() else [])]
+
+
 def broker_seconds() -> float:
     """Processor time of the broker that has had the least so far; 0.0 when one does not run.
 
@@ -104,7 +118,8 @@ def recorded_environment() -> dict[str, str]:
     record = state.load()
     if record is None or not record.complete:
         raise BedError("the test bed is not up; run: python -m testbed up")
-    return {**record.environment, **_past_proxies(record.direct)}
+    added = monitoring.present()
+    return {**record.environment, **(added.environment if added else {}), **_past_proxies(record.direct)}
 
 
 def _past_proxies(direct: list[str]) -> dict[str, str]:
@@ -161,7 +176,7 @@ def _usable(record: state.Record | None, chosen: Settings, progress: Progress) -
 
 
 def _unhealthy(chosen: Settings) -> list[str]:
-    return [result.part.name for result in health.check_all(chosen) if result.problem]
+    return [result.part.name for result in health.check_all(health.parts(chosen)) if result.problem]
 
 
 def _prepare(progress: Progress) -> None:

@@ -61,7 +61,15 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    add("up", _up, "bring the bed up, or find it healthy")
+    up = add("up", _up, "bring the bed up, or find it healthy")
+    up.add_argument(
+        "--with",
+        dest="extra",
+        action="append",
+        choices=bed.EXTRAS,
+        default=[],
+        help="optional parts, which `up` alone neither starts nor stops",
+    )
     add("down", _down, "remove the bed and everything it created, except caches")
     add("status", _status, "show each part, its process and whether it answers")
     add("env", _env, 'print shell variables: eval "$(python -m testbed env)"')
@@ -75,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _up(_: argparse.Namespace) -> int:
-    bed.up()
+def _up(options: argparse.Namespace) -> int:
+    bed.up(options.extra)
     return 0
 
 
@@ -105,7 +113,7 @@ def _status(_: argparse.Namespace) -> int:
     chosen = settings.load()
     same = record.config_hash == plan.config_hash(chosen)
     print(f"bed of {record.checkout}, configuration {record.config_hash} ({'same' if same else 'other'} as here)")
-    results = health.check_all(chosen)
+    results = health.check_all(bed.parts(chosen))
     rows = [("PART", "PID", "HEALTHY", "ADDRESS")]
     for result in results:
         rows.append((result.part.name, str(result.pid or "-"), "no" if result.problem else "yes", result.part.address))

@@ -42,6 +42,11 @@ def members(chosen: Settings) -> list[Member]:
     return [*brokers, Member(settings.CONTROL_NAMESPACE, "sotb-control", chosen.control_address)]
 
 
+def monitoring_member(chosen: Settings) -> Member:
+    """Network namespace of the optional parts; it is there only with them."""
+    return Member("sotb-monitoring", "sotb-monitor", chosen.monitoring_address)
+
+
 def inside(member: Member, command: list[str]) -> list[str]:
     """``command`` as it runs inside the member's namespace; the pid stays the program's own."""
     return ["nsenter", f"--net=/run/netns/{member.namespace}", *command]
@@ -54,14 +59,19 @@ def create(chosen: Settings) -> None:
     run(["ip", "link", "set", settings.BRIDGE, "address", "02:53:4f:54:42:00", "up"])
     run(["ip", "address", "add", chosen.in_subnet(chosen.bridge_address), "dev", settings.BRIDGE])
     for member in members(chosen):
-        _create_member(member, chosen)
+        add(member, chosen)
     service = f"{settings.KUBERNETES_SERVICE_ADDRESS}/32"
     run(["ip", "-n", settings.CONTROL_NAMESPACE, "address", "add", service, "dev", "lo"])
     _allow_bridged_traffic()
 
 
-def _create_member(member: Member, chosen: Settings) -> None:
+def add(member: Member, chosen: Settings) -> None:
+    """Create a member's namespace and attach it to the bridge; do nothing when that is done."""
     inner = ["ip", "-n", member.namespace]
+    if member.namespace in _namespaces():
+        if _master(member.link) == settings.BRIDGE:  # the last step below
+            return
+        run(["ip", "netns", "delete", member.namespace])
     run(["ip", "netns", "add", member.namespace])
     run(["ip", "link", "add", member.link, "type", "veth", "peer", "name", "eth0", "netns", member.namespace])
     run([*inner, "link", "set", "lo", "up"])

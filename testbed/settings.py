@@ -69,6 +69,11 @@ class Settings:
         """Address of the API server on the bridge."""
         return str(self.subnet[10])
 
+    @property
+    def monitoring_address(self) -> str:
+        """Address of Prometheus and what belongs to it on the bridge."""
+        return str(self.subnet[20])
+
     def broker_address(self, number: int) -> str:
         """Address of broker ``number`` (1, 2 or 3)."""
         if not 1 <= number <= BROKER_COUNT:

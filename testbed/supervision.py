@@ -147,6 +147,21 @@ def start_part(name: str) -> None:
         _call("startProcess", name, False)
 
 
+def add_parts(names: Sequence[str]) -> None:
+    """Start parts that were added to the configuration file while the supervisor ran."""
+    _call("reloadConfig")
+    for name in names:
+        _call("addProcessGroup", name)
+
+
+def remove_parts(names: Sequence[str]) -> None:
+    """Stop parts and forget them; nothing happens to one that the supervisor does not know."""
+    for name in names:
+        if name in running():
+            _call("stopProcessGroup", name)
+            _call("removeProcessGroup", name)
+
+
 def signal_part(name: str, number: int) -> int:
     """Send a signal to a part and return its pid.
 

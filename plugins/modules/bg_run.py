@@ -141,6 +141,16 @@ options:
     description: Why the run is made, for the journal.
     type: str
     default: ''
+  alerts:
+    description:
+      - Alerts that may be a reason to roll back, with O(until=judged). The list C(alerts) of a message of Alertmanager's webhook as JSON;
+        percent-encoded, nothing in it can be taken for a template.
+      - Answers in RV(alert), and judges a rollback, whatever O(direction) says, only if one of them is a reason. It is not an error if
+        none is.
+      - A reason is an alert with the label C(bg_action=rollback) whose C(app) and C(namespace) are those of the application and whose
+        C(colour) is the active one, that fires and began after the flip, while the rollback window is open and a rollback allowed.
+    type: str
+    default: ''
   progress:
     description: Seconds between two lines that tell where O(bake) stands, 0 for none.
     type: float
@@ -232,9 +242,28 @@ EXAMPLES = r"""
     run_id: "{{ prepared.run_id }}"
     only: go_on
   register: run
+
+- name: Is what Alertmanager sent a reason to roll back?
+  streamops.bluegreen.bg_run:
+    application: "{{ order_consumer }}"
+    alerts: "{{ bg_alerts }}"
+    until: judged
+  register: found
+
+- name: Say why, or why not
+  ansible.builtin.debug:
+    msg: "{{ found.alert.reason }}"
 """
 
 RETURN = r"""
+alert:
+  description: What was made of O(alerts). If C(rollback) is false, nothing else was judged, and besides only the record is returned.
+  returned: with O(alerts)
+  type: dict
+  contains:
+    rollback: {description: Whether one of them is a reason to roll back., type: bool, returned: always, sample: true}
+    reason: {description: "Why, or why not, in one sentence.", type: str, returned: always, sample: "No rollback: blue is active."}
+    cause: {description: "Name and summary of the alert that is the reason, else empty.", type: str, returned: always, sample: ""}
 run_id:
   description: Name of the run, needed to continue a run that was stopped after a step.
   returned: always, also on failure, once a run has begun
@@ -370,14 +399,20 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.bg_mo
     run_options,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.hand_over import ONLY
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.run import SETTLED, STEPS, run
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.on_alert import on_alert
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.run import JUDGED, SETTLED, STEPS, run
 
 
 def use_case(module: AnsibleModule, ports: Ports, app: Application) -> dict[str, t.Any]:
     """One call of the use case."""
+    if module.params["alerts"]:
+        if module.params["until"] != JUDGED:
+            raise InvalidSettingsError(["alerts are only judged: they need until: judged"])
+        return {"changed": False, **on_alert(ports, app, module.params["mode"], module.params["alerts"])}
     own = {name: module.params[name] for name in ("until", "wait", "judged")}
     return run(ports, app, request_of(module), **own, only=module.params["only"] or "", check=module.check_mode)
 
@@ -390,6 +425,7 @@ def main() -> None:
         "wait": {"type": "float", "default": 60},
         "judged": {"type": "bool", "default": False},
         "only": {"type": "str", "choices": list(ONLY)},
+        "alerts": {"type": "str", "default": ""},
         **bake_options(),
     }
     module = Module(argument_spec=application_argument_spec(**own), supports_check_mode=True)

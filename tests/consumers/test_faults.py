@@ -19,6 +19,8 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
         ("errors:0.05", Fault("errors", 0.05)),
         ("slow:0.02", Fault("slow", 0.02)),
         ("stuck:1", Fault("stuck", 1)),
+        ("errors:0.05@20", Fault("errors", 0.05, 20)),
+        ("slow:0.02@0.5", Fault("slow", 0.02, 0.5)),
     ],
 )
 def test_what_can_be_said(text, expected):
@@ -26,7 +28,13 @@ def test_what_can_be_said(text, expected):
     assert load({**GOOD, "BG_FAULT": text}).fault == expected
 
 
-@pytest.mark.parametrize("text", ["errors", "errors:-1", "nonsense:1", "slow:fast", "stuck:nan", "slow:inf"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("errors", "errors:-1", "nonsense:1", "slow:fast", "stuck:nan", "slow:inf"),
+        *("errors:0.1@", "errors:0.1@-1", "errors:0.1@inf", "errors:@1", "stuck:1@20"),
+    ],
+)
 def test_what_can_not(text):
     with pytest.raises(ConfigError, match="BG_FAULT"):
         load({**GOOD, "BG_FAULT": text})
@@ -48,6 +56,22 @@ def test_without_a_fault_nothing_fails(kafka):
     pod.steps()
     told = status(load(GOOD), pod.now)
     assert (told["processedRecords"], told["failedRecords"]) == (20, 0)
+
+
+def test_a_fault_that_begins_later_begins_later_in_each_reign(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("bgconsumer.faults.time.monotonic", lambda: now[0])
+    ledger = FakeLedger()
+    faulty = FaultyProcessor(ledger, Fault("errors", 1.0, after=20))
+    record = type("R", (), {"tp": tp(0), "offset": 0})()
+
+    def failed(epoch, seconds):
+        now[0] += seconds
+        return faulty.process(record, epoch) is False
+
+    assert [failed(3, 0), failed(3, 19.9), failed(3, 0.1), failed(3, 5)] == [False, False, True, True]
+    assert [failed(5, 5), failed(5, 19), failed(5, 2)] == [False, False, True]
+    assert len(ledger.rows) == 7
 
 
 def test_a_slow_version_waits_before_each_record(monkeypatch):

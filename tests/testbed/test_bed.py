@@ -85,13 +85,15 @@ def test_processor_time_of_the_brokers_is_read():
 
 
 def test_every_part_is_healthy():
-    assert {result.part.name: result.problem for result in health.check_all(CHOSEN) if result.problem} == {}
+    assert {
+        result.part.name: result.problem for result in health.check_all(health.parts(CHOSEN)) if result.problem
+    } == {}
 
 
 def test_up_on_a_healthy_bed_changes_nothing():
-    before = {result.part.name: result.pid for result in health.check_all(CHOSEN)}
+    before = {result.part.name: result.pid for result in health.check_all(health.parts(CHOSEN))}
     testbed.up()
-    assert {result.part.name: result.pid for result in health.check_all(CHOSEN)} == before
+    assert {result.part.name: result.pid for result in health.check_all(health.parts(CHOSEN))} == before
 
 
 def test_a_pod_reaches_the_api_with_its_token_and_rbac_holds():

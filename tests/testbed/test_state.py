@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from testbed import bed, processes, state, supervision
+from testbed import bed, monitoring, processes, state, supervision
 from testbed.state import Record, Standing
 from tests.unit.waiting import NEVER
 
@@ -115,6 +115,7 @@ def test_kernel_settings_the_bed_never_changes_are_not_written():
 def test_env_puts_the_beds_kubectl_in_front_of_the_present_path(monkeypatch):
     record = Record("/c", "aaaa", complete=True, environment={"KUBECONFIG": "/k", "PATH": "/kubectl"})
     monkeypatch.setattr(state, "load", lambda: record)
+    monkeypatch.setattr(monitoring, "present", lambda: None)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert bed.env() == {"KUBECONFIG": "/k", "PATH": "/kubectl:/usr/bin:/bin"}
 

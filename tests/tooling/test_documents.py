@@ -46,6 +46,7 @@ def test_names_exist(document: Path) -> None:
     """Modules, roles, playbooks, ``make`` targets, tests and ``bg_`` variables by the name that is written."""
     text = document.read_text(encoding="utf-8")
     plugins = {path.stem for path in (ROOT / "plugins/modules").glob("*.py")}
+    plugins |= {"bg_action"}  # the label of an alert that asks for a rollback
     known = plugins | {path.name for path in (ROOT / "roles").iterdir()}
     known |= {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
     for name in re.findall(r"streamops\.bluegreen\.([a-z_]+)", text):

@@ -41,7 +41,7 @@ def make_worker(config: Config, contract: Contract) -> Worker:
     fault = config.fault
     if fault is None:
         return Worker(contract, member, ledger)
-    log("a version with a fault on purpose", fault=fault.kind, amount=fault.amount)
+    log("a version with a fault on purpose", fault=fault.kind, amount=fault.amount, after=fault.after)
     held = StuckMember(member, int(fault.amount)) if fault.kind == "stuck" else member
     return Worker(contract, held, FaultyProcessor(ledger, fault))
 

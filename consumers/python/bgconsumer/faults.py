@@ -16,20 +16,31 @@ KINDS = ("errors", "slow", "stuck")
 
 @dataclass(frozen=True)
 class Fault:
-    """errors: the share of records that fail. slow: seconds of each record. stuck: the number of a partition that is never read."""
+    """errors: the share of records that fail. slow: seconds of each record. stuck: the number of a partition that is never read.
+
+    after: seconds for which the pod does well before the first of these, each time that its colour becomes active.
+    """
 
     kind: str
     amount: float
+    after: float = 0.0
 
 
 def parse(text: str) -> Fault | None:
-    """``errors:0.05``, ``slow:0.02``, ``stuck:1``, or None for an empty text. Raises ValueError for anything else."""
+    """``errors:0.05``, ``slow:0.02``, ``stuck:1``, or None for an empty text. Raises ValueError for anything else.
+
+    ``errors:0.05@20`` and ``slow:0.02@20`` begin 20 seconds after the pod's first record of a reign.
+    """
     if not text:
         return None
-    kind, _colon, amount = text.partition(":")
-    if kind not in KINDS or not 0 <= float(amount) < math.inf:
-        raise ValueError(f"{text!r} is none of errors:SHARE, slow:SECONDS, stuck:PARTITION")
-    return Fault(kind, float(amount))
+    kind, _colon, rest = text.partition(":")
+    amount, at, after = rest.partition("@")
+    numbers = [float(amount), float(after)] if at else [float(amount)]
+    if kind not in KINDS or (at and kind == "stuck") or not all(0 <= number < math.inf for number in numbers):
+        raise ValueError(
+            f"{text!r} is none of errors:SHARE, slow:SECONDS, both with @SECONDS or without, stuck:PARTITION"
+        )
+    return Fault(kind, *numbers)
 
 
 class FaultyProcessor:
@@ -39,14 +50,22 @@ class FaultyProcessor:
         self._processor = processor
         self._fault = fault
         self._records = 0
+        self._reign, self._began = -1, 0.0
 
     def process(self, record: Record, epoch: int) -> bool | None:
+        if not self._begun(epoch):
+            return self._processor.process(record, epoch)
         if self._fault.kind == "slow":
             time.sleep(self._fault.amount)
         succeeded = self._processor.process(record, epoch)
         self._records += 1
         share = self._fault.amount if self._fault.kind == "errors" else 0.0
         return False if int(self._records * share) > int((self._records - 1) * share) else succeeded
+
+    def _begun(self, epoch: int) -> bool:
+        if epoch != self._reign:
+            self._reign, self._began = epoch, time.monotonic()
+        return time.monotonic() - self._began >= self._fault.after
 
     def flush(self) -> None:
         self._processor.flush()

@@ -51,6 +51,7 @@ VALUES: dict[str, t.Any] = {
     "order_consumer": APPLICATION,
     "plan.gates": [{"name": "source lag", "value": "0", "threshold": "<= 1000", "verdict": "GO", "advice": ""}],
     "vault_pushgateway_password": "a secret",
+    "bg_alerts": "%5B%5D",
     "prepared.run_id": "20260101T000000Z-ab12",
 }
 """What stands for a template in an example, by how it begins."""
