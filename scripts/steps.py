@@ -118,7 +118,7 @@ BED = (
         "bed tests",
         # By file, in the order of tests/conftest.py. A worker for each processor: most of the time is spent in Python's starts.
         f"{BED_ENVIRONMENT} && pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25"
-        " -m 'bed and not disturbing and not long' tests",
+        " -m 'bed and not disturbing and not long and not monitoring' tests",
         after=("bed up",),
         timeout=3600,
         share=Share.ALONE,
