@@ -21,7 +21,7 @@ recent() {
 
 # Without lists apt knows no package.
 from_package() {
-    if ! apt-cache show prometheus 2>/dev/null | grep -q '^Package: prometheus$'; then
+    if [[ -z $(apt-cache madison prometheus 2>/dev/null) ]]; then
         if ((EUID)); then
             reason="apt has no package lists, and only root may fetch them (apt-get update)"
             return 1
