@@ -151,7 +151,8 @@ def test_the_rest_may_come_from_the_environment(
 ) -> None:
     for name, value in {"URL": "http://p:9090", "USER": "jane", "PASSWORD": "pa55word"}.items():
         monkeypatch.setenv(f"PROMETHEUS_{name}", value)
-    run_module(bg_run, application=APPLICATION, prometheus={}, metric_gates=[])
+    result = run_module(bg_run, application=APPLICATION, prometheus={}, metric_gates=[])
+    assert "pa55word" not in str(result)
     server, request = asked
     assert (server.url, server.user, server.password, request.gates) == ("http://p:9090", "jane", "pa55word", ())
 
