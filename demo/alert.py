@@ -33,7 +33,7 @@ from demo.receiver import Monitoring, Receiver, wait_for
 from demo.sandbox import Sandbox, sandboxed
 
 OUT = BUILD / "alert"
-RATE = 400
+RATE = 100
 """Records a second over all partitions."""
 FAILS_AFTER = 8
 """Seconds after its first record: by then the switch is closed."""

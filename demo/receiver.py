@@ -106,6 +106,7 @@ class Receiver:
             # ansible-playbook and ansible-galaxy of this environment; its own has none.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "JAVA_HOME": env["TESTBED_RULEBOOK_JAVA_HOME"],
+            "ANSIBLE_LOG_PATH": str(log.with_suffix(".times.log")),  # the same with times
             "BG_WEBHOOK_HOST": env["TESTBED_WEBHOOK_HOST"],
             "BG_WEBHOOK_PORT": env["TESTBED_WEBHOOK_PORT"],
             "BG_WEBHOOK_TOKEN": self._token,

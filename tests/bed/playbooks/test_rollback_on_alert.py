@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -184,6 +185,22 @@ def test_what_an_alert_says_is_text(rolled_back: tuple[Finished, dict[str, Any],
     _done, found, _again = rolled_back
     assert not found["trace"], "a template in an alert was run"
     assert found["run"]["note"] == f"BGActiveColourFailing: {found['summary']}"
+
+
+def test_two_rulebooks_at_once_roll_back_once(
+    sandbox: Sandbox, namespace: str, rolled_back: tuple[Finished, dict[str, Any], Finished]
+) -> None:
+    """The later one is told that it is done already, or that the record it judged has moved on."""
+    sandbox.operator.real("switch", "-e", "bg_target=green", name="to-green-again")
+    epoch = int((sandbox.app.data(RECORD) or {})["epoch"])
+    message = alert(namespace)
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda number: send(sandbox, message, name=f"at-once-{number}"), range(2)))
+    record = sandbox.app.data(RECORD) or {}
+    assert (record["active"], record["phase"], int(record["epoch"]) - epoch) == ("blue", "stable", 2)
+    late = [finished.output for finished in done if finished.code != 0]
+    assert len(late) < 2
+    assert all("Nothing was changed: this run was decided at epoch" in " ".join(output.split()) for output in late)
 
 
 def test_during_a_bake_it_takes_over_at_once(
