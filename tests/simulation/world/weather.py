@@ -850,7 +850,12 @@ def _judge(storm: Storm) -> list[str]:
     world, schedule = storm.world, storm.schedule
     storm.clear_up()
     world.scheduler.run_until(
-        lambda: not any(p.container and p.container.frozen for p in storm.pods()), world.scheduler.now + 60
+        lambda: (
+            not any(p.container and p.container.frozen for p in storm.pods())
+            # A pod that is born beside an open transaction begins when it has ended.
+            and not any(group.pending for group in world.broker.groups.values())
+        ),
+        world.scheduler.now + 60,
     )
     world.pass_time(12.0)
     colour = schedule.colour
