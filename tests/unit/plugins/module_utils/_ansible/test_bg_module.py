@@ -143,7 +143,7 @@ def test_with_it_the_default_set_is_asked(run_module: RunModule, asked: list[t.A
     run_module(bg_run, application=APPLICATION, prometheus={**SERVER, "timeout": 3, "max_age": "20"})
     server, request = asked
     assert (server.url, server.timeout) == (SERVER["url"], 3.0)
-    assert (len(request.gates), request.url, request.timeout, request.max_age) == (2, SERVER["url"], 3.0, 20.0)
+    assert (len(request.gates), request.url, request.timeout, request.max_age) == (1, SERVER["url"], 3.0, 20.0)
 
 
 def test_the_rest_may_come_from_the_environment(
