@@ -429,11 +429,11 @@ def queries_of(one: MetricGate, values: t.Mapping[str, str]) -> dict[str, str]:
         if query := getattr(one, part):
             asked[part] = fill(query, values)
     if found := _PLAIN.match(one.rests_on):
-        series = fill(found["series"].strip(), values)
+        series, offset = fill(found["series"].strip(), values), found["offset"] or ""
         # On the server's clock: an instant query answers with the time of its evaluation, not with that of the sample.
-        asked["age"] = f"min(time() - timestamp({series}))"
+        asked["age"] = f"min(time() - timestamp({series}{offset}))"
         if one.looks_back:
-            asked["scrapes"] = f"max(count_over_time({series}[{values['window']}]{found['offset'] or ''}))"
+            asked["scrapes"] = f"max(count_over_time({series}[{values['window']}]{offset}))"
     return asked
 
 

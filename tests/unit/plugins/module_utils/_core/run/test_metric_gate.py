@@ -387,7 +387,7 @@ def test_the_age_is_asked_on_the_servers_clock() -> None:
         "value": "rate(a{g='cc_green'}[30s])",
         "samples": "count(a)",
         "steps": "changes(a[30s])",
-        "age": 'min(time() - timestamp(a{g="cc_green"}))',
+        "age": 'min(time() - timestamp(a{g="cc_green"} offset 5m))',
         "scrapes": 'max(count_over_time(a{g="cc_green"}[30s] offset 5m))',
     }
     assert set(queries_of(replace(gate, query="a"), values_for(APP, "green", "green", [], 30))) == {
