@@ -33,7 +33,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.metr
     queries_of,
     values_for,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metrics
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metric_gates
 from tests.unit.fakes.ports import World
 from tests.unit.waiting import HANG, until
 
@@ -64,7 +64,7 @@ def judged(server: PrometheusAdapter, url: str, max_age: float = 60.0, **gate: t
     assert faults == []
     ports = replace(World().ports, clock=SystemClock(), parallel=ThreadParallel(), metrics=server)
     request = MetricRequest(gates, url, max_age=max_age)
-    [row] = metrics.at_the_end(ports, APP, request, "green", ["order.events"], 30.0, None)
+    [row] = metric_gates.at_the_end(ports, APP, request, "green", ["order.events"], 30.0, None)
     return row
 
 

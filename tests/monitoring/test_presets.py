@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,10 @@ def always(value: float, samples: int = 40) -> str:
     return f"{value:g}x{samples}"
 
 
-def consumer(group: str, processed: float, failed: float, app: str = "orders", pod: str = "p") -> Series:
-    labels = f'{{app="{app}",consumergroup="{group}",pod="{pod}"}}'
+def consumer(
+    group: str, processed: float, failed: float, app: str = "orders", pod: str = "p", namespace: str = "shop"
+) -> Series:
+    labels = f'{{namespace="{namespace}",app="{app}",consumergroup="{group}",pod="{pod}"}}'
     return {
         f"bg_consumer_records_processed_total{labels}": rising(processed),
         f"bg_consumer_records_failed_total{labels}": rising(failed),
@@ -86,19 +89,26 @@ def replicas(kind: str, name: str, ready: int, wanted: int) -> Series:
     return {f"kube_{kind}_status_replicas_ready{labels}": always(ready), f"{spec}{labels}": always(wanted)}
 
 
+def replica(series: Series, pod: str) -> Series:
+    """The same from one of several pods of an exporter."""
+    return {name.replace("{", f'{{pod="{pod}",', 1): values for name, values in series.items()}
+
+
+KMINION_LAG = 'kminion_kafka_consumer_group_topic_lag{group_id="cc_green",topic_name="returns"}'
 GREEN_POD, OTHER_POD = "orders-green-7c9fd5b6d-x2x9z", "orders-green-v2-7c9fd5b6d-x2x9z"
 CASES: dict[str, tuple[str, Series, dict[str, float | None]]] = {
     "all records are fine": (
         "consumer_error_ratio",
         consumer("cc_green", 10, 0),
-        {"value": 0.0, "samples": 300.0, "age": 0.0},
+        {"value": 0.0, "samples": 300.0, "age": 0.0, "scrapes": 7.0},
     ),
     "one in twenty fails, of all pods, and of no other group or application": (
         "consumer_error_ratio",
         consumer("cc_green", 9, 1)
         | consumer("cc_green", 10, 0, pod="q")
         | consumer("cc_blue", 0, 99)
-        | consumer("cc_green", 0, 99, app="other", pod="r"),
+        | consumer("cc_green", 0, 99, app="other", pod="r")
+        | consumer("cc_green", 0, 99, pod="s", namespace="staging"),
         {"value": 0.05, "samples": 600.0},
     ),
     "an idle version has no share": (
@@ -120,13 +130,45 @@ CASES: dict[str, tuple[str, Series, dict[str, float | None]]] = {
         | calls(GREEN_POD, "failure", 99, namespace="other"),
         {"value": 0.1, "samples": 300.0},
     ),
+    "Spring's label of success is another one": (
+        "spring_error_ratio",
+        calls(GREEN_POD, "SUCCESS", 9) | calls(GREEN_POD, "failure", 1),
+        {"value": None, "samples": 300.0, "age": 0.0},
+    ),
     "nothing of Spring's is scraped": ("spring_error_ratio", calls(OTHER_POD, "failure", 99), {"value": None}),
     "it keeps up, over all partitions and topics, and no others": (
         "kafka_exporter_throughput",
         exported("cc_green", rising(6), rising(6))
         | exported("cc_green", rising(3), rising(4), topic="returns", partition=1)
         | exported("cc_green", rising(0), rising(99), topic="orderXevents"),
-        {"value": 0.9, "samples": 300.0, "age": 0.0},
+        {"value": 0.9, "samples": 300.0, "age": 0.0, "scrapes": 7.0, "steps": 6.0},
+    ),
+    "two replicas of an exporter count once": (
+        "kafka_exporter_throughput",
+        replica(exported("cc_green", rising(9), rising(10)), "a")
+        | replica(exported("cc_green", rising(9), rising(10)), "b")
+        | exported("cc_green", rising(0), rising(10), partition=1),
+        {"value": 0.45, "samples": 600.0},
+    ),
+    "it commits every 20 seconds": (
+        "kafka_exporter_throughput",
+        exported("cc_green", "1000 1000x2 1200x4 1400x4 1600x4 1800x4 2000x4 2200x4", rising(10)),
+        {"steps": 2.0},
+    ),
+    "two replicas of kminion count once": (
+        "kminion_lag",
+        replica({KMINION_LAG: always(7)}, "a") | replica({KMINION_LAG: always(7)}, "b"),
+        {"value": 7.0},
+    ),
+    "two replicas of an exporter know one lag and one broker": (
+        "kafka_exporter_lag",
+        replica(lag("cc_green", 40), "a") | replica(lag("cc_green", 41), "b"),
+        {"value": 41.0},
+    ),
+    "two replicas see one replica out of sync": (
+        "kafka_exporter_brokers",
+        replica(behind("order.events", 1), "a") | replica(behind("order.events", 1), "b"),
+        {"value": 1.0},
     ),
     "it is half as fast": ("kafka_exporter_throughput", exported("cc_green", rising(5), rising(10)), {"value": 0.5}),
     "after a rewind it is no throughput at all": (
@@ -147,7 +189,7 @@ CASES: dict[str, tuple[str, Series, dict[str, float | None]]] = {
     "no partition has a commit": ("kafka_exporter_lag", lag("cc_green", -1), {"value": None}),
     "kminion: lag": (
         "kminion_lag",
-        {'kminion_kafka_consumer_group_topic_lag{group_id="cc_green",topic_name="returns"}': always(7)},
+        {KMINION_LAG: always(7)},
         {"value": 7.0},
     ),
     "replicas out of sync, of our topics": (
@@ -202,15 +244,28 @@ def tried(promtool: str, folder: Path, series: Series, expected: dict[str, float
     return done.returncode, done.stdout + done.stderr
 
 
-def asked(preset: str, source_rate: float | None = None) -> dict[str, str]:
-    return queries_of(PRESETS[preset], values_for(APP, "green", "green", TOPICS, WINDOW, source_rate))
+def asked(
+    preset: str, source_rate: float | None = None, matchers: str = "", kind: str = "Deployment"
+) -> dict[str, str]:
+    app = replace(APP, workload_kind=kind)
+    return queries_of(PRESETS[preset], values_for(app, "green", "green", TOPICS, WINDOW, source_rate, matchers))
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_preset(promtool: str, tmp_path: Path, case: str) -> None:
     preset, series, expected = CASES[case]
-    queries = asked(preset)
+    queries = asked(preset, kind="StatefulSet" if "StatefulSet" in case else "Deployment")
     code, said = tried(promtool, tmp_path, series, {queries[part]: value for part, value in expected.items()})
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_preset_looks_into_another_cluster(promtool: str, tmp_path: Path, case: str) -> None:
+    """What differs in the label of the matchers is not there."""
+    preset, series, expected = CASES[case]
+    kind = "StatefulSet" if "StatefulSet" in case else "Deployment"
+    queries = asked(preset, matchers='cluster="prod"', kind=kind)
+    code, said = tried(promtool, tmp_path, series, dict.fromkeys(queries[part] for part in expected))
     assert code == 0, said
 
 
@@ -239,6 +294,7 @@ def test_why_a_slope_and_no_rate(promtool: str, tmp_path: Path) -> None:
     """A commit that is set back looks like a counter that began anew: the rate is that of a hundred times more records."""
     queries = asked("kafka_exporter_throughput")
     rated = queries["value"].replace("deriv(kafka_consumergroup", "rate(kafka_consumergroup")
+    assert rated != queries["value"]
     series = exported("cc_green", "100000+50x21 90000+50x20", rising(10))
     code, said = tried(promtool, tmp_path, series, {f"{rated} > bool 100": 1.0, f"{queries['value']} < bool 0": 1.0})
     assert code == 0, said

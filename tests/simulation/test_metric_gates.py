@@ -43,6 +43,7 @@ RATIO = MetricGate(
 ASKED = MetricRequest((LAG, RATIO), "https://prometheus.example", timeout=10.0)
 FINE = {
     "timestamp(counter)": Answer(VALUE, 5.0),
+    "count_over_time(counter": Answer(VALUE, 8.0),
     "all{": Answer(VALUE, 400.0),
     "failed{": Answer(VALUE, 0.001),
     "lag{": Answer(VALUE, 12.0),
@@ -94,9 +95,9 @@ def test_a_version_that_prometheus_finds_good_is_closed(scenario):
     assert outcome.result, str(outcome)
     assert world.record.phase == "stable"
     blue, green = (world.app.colours[colour].group for colour in ("blue", "green"))
-    before, after = queries(operator)[:4], queries(operator)[4:]
+    before, after = queries(operator)[:5], queries(operator)[5:]
     assert all(f'"{blue}"' in query for query in before if "counter" not in query), before
-    assert len(after) == 3, after
+    assert len(after) == 4, after
     assert all(f'"{green}"' in query for query in after if "counter" not in query), after
     assert 'all{g="cc_order_sim_green",t=~"order-events"}' in after
     assert ended_well(world, "green") == []
@@ -184,7 +185,7 @@ def test_down_at_the_end_of_the_bake_it_is_asked_again_until_its_timeout_is_over
     world.prometheus.away = (began := world.scheduler.now) + seconds
     world.finish(task)
     asked = [call.when for call in operator.calls if call.service == "metrics" and call.when >= began - 1]
-    assert len(asked) > 2 * 3, "again and again"
+    assert len(asked) > 2 * 4, "again and again"
     assert max(asked) - min(asked) <= ASKED.timeout
     assert world.record.active == active
     if active == "blue":
@@ -203,7 +204,7 @@ def test_slow_at_the_end_of_the_bake_it_is_waited_for_once():
     world.prometheus.slow = 60.0
     world.finish(task)
     assert row(task.error)["value"] == "timeout"
-    assert len(queries(operator)) == first + 3
+    assert len(queries(operator)) == first + 4
     assert world.record.active == "blue"
     assert ended_well(world, "blue") == []
 
@@ -258,27 +259,101 @@ def test_nor_does_it_while_prometheus_does_not_answer(fault):
     operator = world.operator("run")
     outcome = attempt(world, operator, switch(scenario))
     assert isinstance(outcome.error, NoGoError), str(outcome)
-    assert len(queries(operator)) == 4, "each once"
+    assert len(queries(operator)) == 5, "each once"
     assert untouched(world, scenario.source) == []
 
 
-def test_an_empty_answer_to_a_gate_of_the_bake_is_a_warning():
-    """The version to come may be the first that is measured."""
-    scenario = SWITCHES[0]
-    world = with_prometheus(scenario, **{"failed{": Answer(EMPTY)})
+def plan_of(world, scenario, asked=ASKED, bake=30.0):
     operator = world.operator("look")
-    plan = world.run(operator, lambda: preflight(operator.ports, world.app, scenario.mode, "switch", "", ASKED, 30.0))
-    (found,) = [gate for gate in plan.gates if gate.name == NAME]
-    assert (found.verdict, found.value, plan.verdict) == ("WARN", "empty", "GO")
-    assert "blue, which is at work" in found.advice
+    return world.run(operator, lambda: preflight(operator.ports, world.app, scenario.mode, "switch", "", asked, bake))
 
 
-def test_without_a_bake_its_gates_are_not_asked():
+def test_an_empty_answer_to_a_gate_of_the_bake_is_no_go_unless_it_may_be_empty():
+    scenario = SWITCHES[0]
+    for on_empty, wanted in (("no-go", "NO-GO"), ("go", "GO")):
+        world = with_prometheus(scenario, **{"failed{": Answer(EMPTY)})
+        plan = plan_of(world, scenario, replace(ASKED, gates=(LAG, replace(RATIO, on_empty=on_empty))))
+        (found,) = [gate for gate in plan.gates if gate.name == NAME]
+        assert (found.verdict, found.value, plan.verdict) == (wanted, "empty", wanted)
+        assert ("blue, which is at work" in found.advice) is (wanted == "NO-GO")
+
+
+def test_a_bake_that_holds_too_few_scrapes_does_not_begin():
+    """At its end an increase of one sample is no series, which would roll a good version back."""
+    scenario = SWITCHES[0]
+    world = with_prometheus(scenario, **{"count_over_time(": Answer(VALUE, 1.0), "failed{": Answer(EMPTY)})
+    world.prometheus.answers.pop("count_over_time(counter")
+    operator = world.operator("run")
+    outcome = attempt(world, operator, switch(scenario))
+    assert isinstance(outcome.error, NoGoError), str(outcome)
+    assert "set bg_bake to 150 or more, or scrape every 6 s" in outcome.error.message
+    assert "max(count_over_time(counter[30s]))" in queries(operator)
+    assert untouched(world, scenario.source) == []
+
+
+def test_a_window_that_holds_too_few_scrapes_at_the_end_rolls_nothing_back():
+    scenario = SWITCHES[0]
+    world = with_prometheus(scenario)
+    operator = world.operator("run")
+    task = world.start(operator, lambda: switch(scenario)(operator))
+    at_the_end_of_the_bake(world, task)
+    world.prometheus.answers.update({"count_over_time(counter": Answer(VALUE, 1.0), "failed{": Answer(EMPTY)})
+    world.finish(task)
+    assert task.error is None
+    (found,) = [gate for gate in task.result["baked"]["gates"] if gate["name"] == NAME]
+    assert (found["verdict"], found["value"]) == ("WARN", "too few, 1 scrapes")
+    assert "holds 1 samples, and 4 are wanted: not judged" in found["advice"]
+    assert ended_well(world, "green") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"failed{": Answer(EMPTY)}, {"timestamp(counter)": Answer(VALUE, 999.0)}, {"timestamp(counter)": Answer(EMPTY)}],
+)
+@pytest.mark.parametrize("active", ["green", "blue"])
+def test_an_empty_or_an_old_answer_at_the_end_is_asked_for_again(change, active):
+    scenario = SWITCHES[0]
+    world = with_prometheus(scenario)
+    operator = world.operator("run")
+    task = world.start(operator, lambda: switch(scenario)(operator))
+    at_the_end_of_the_bake(world, task)
+    first = len(queries(operator))
+    world.prometheus.answers |= change
+    assert world.scheduler.run_until(lambda: len(queries(operator)) > first, world.scheduler.now + 20)
+    began = world.scheduler.now
+    if active == "green":
+        world.pass_time(5.0)
+        world.prometheus.answers |= FINE
+    world.finish(task)
+    asked = [call.when for call in operator.calls if call.service == "metrics" and call.when >= began - 1]
+    assert max(asked) - min(asked) <= ASKED.timeout
+    assert world.record.active == active
+    assert ended_well(world, active) == []
+
+
+def test_away_at_the_end_it_rolls_nothing_back_where_that_was_said():
+    scenario = SWITCHES[0]
+    world = with_prometheus(scenario)
+    operator = world.operator("run")
+    task = world.start(operator, lambda: switch(scenario, metrics=replace(ASKED, on_no_answer="warn"))(operator))
+    at_the_end_of_the_bake(world, task)
+    world.prometheus.away = math.inf
+    world.finish(task)
+    assert task.error is None
+    (found,) = [gate for gate in task.result["baked"]["gates"] if gate["name"] == NAME]
+    assert (found["verdict"], found["value"]) == ("WARN", "error")
+    assert ended_well(world, "green") == []
+
+
+def test_without_a_bake_its_gates_are_not_asked_and_that_is_told():
     scenario = SWITCHES[0]
     world = with_prometheus(scenario)
     operator = world.operator("run")
     assert attempt(world, operator, switch(scenario, BakeRequest())).result
     assert queries(operator) == ['lag{g="cc_order_sim_blue"}']
+    for bake, rows in ((0.0, [("1 not asked", "WARN")]), (None, []), (30.0, [])):
+        gates = plan_of(with_prometheus(scenario), scenario, bake=bake).gates
+        assert [(row.value, row.verdict) for row in gates if row.name == "Prometheus: gates of the bake"] == rows
 
 
 @pytest.mark.parametrize("scenario", [one for one in SCENARIOS if one.direction == "rollback" and one.fused], ids=str)

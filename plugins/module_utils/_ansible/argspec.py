@@ -106,7 +106,8 @@ def prometheus_options() -> Spec:
     }
     for name in ("url", "ca_cert", "token", "user", "password"):
         server[name]["fallback"] = (env_fallback, [f"PROMETHEUS_{name.upper()}"])
-    server |= {"timeout": {"type": "raw", "default": 10}, "max_age": {"type": "raw", "default": 60}}
+    server |= {"timeout": {"type": "raw", "default": 10}, "max_age": {"type": "raw", "default": 150}}
+    server |= {"matchers": {"type": "raw"}, "on_no_answer": {"type": "str", "default": "no-go"}}
     return {
         "prometheus": {"type": "dict", "options": server},
         "metric_gates": {"type": "list", "elements": "raw"},

@@ -121,8 +121,13 @@ def request_of(module: AnsibleModule) -> RunRequest:
 
 
 def metrics_of(params: t.Mapping[str, t.Any]) -> tuple[Prometheus | None, MetricRequest]:
-    """The Prometheus server, and what to ask it. Raises InvalidSettingsError that lists every fault at once."""
+    """The Prometheus server, and what to ask it. Raises InvalidSettingsError that lists every fault at once.
+
+    A rollback asks nothing, so nothing that is wrong here may hold it up.
+    """
     raw, rows = params["prometheus"], params["metric_gates"]
+    if params["direction"] == "rollback":
+        return None, MetricRequest()
     if raw is None:
         if rows:
             raise InvalidSettingsError(
@@ -133,7 +138,9 @@ def metrics_of(params: t.Mapping[str, t.Any]) -> tuple[Prometheus | None, Metric
     gates, more = parse_metric_gates(rows)
     if faults + more:
         raise InvalidSettingsError(faults + more)
-    return server, MetricRequest(gates, server.url, server.timeout, server.max_age)
+    return server, MetricRequest(
+        gates, server.url, server.timeout, server.max_age, server.matchers, server.on_no_answer
+    )
 
 
 def check_readable(secrets_known: t.Collection[str]) -> None:
@@ -169,6 +176,8 @@ def run_application(module: AnsibleModule, use_case: UseCase) -> None:
         check_readable(module.no_log_values)
         _check_lock(app, module.params["api_server_timeout"])
         prometheus = metrics_of(module.params)[0]
+        if prometheus and prometheus.exposes:
+            module.warn(f"prometheus.{prometheus.exposes} is sent to {prometheus.url} unencrypted; set an https URL")
         # An earlier process of this run has met them all, and now the source may stand still: who refuses is being restarted.
         resumes = (module.params.get("_slice") or {}).get("resume")
         goes_on = bool(module.params.get("only") or module.params.get("judged") or resumes)

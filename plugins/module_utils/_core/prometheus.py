@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, urlsplit
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.headers import UNSENDABLE, sendable
@@ -21,6 +21,7 @@ FAILED = (SEVERAL, ERROR, TIMEOUT, GARBAGE)
 """Answers that say nothing of what was asked for, whatever that is."""
 FINAL = (400, 401, 403, 404, 405, 422)
 """HTTP codes that the same query gets again."""
+NO_GO, WARN = ON_NO_ANSWER = ("no-go", "warn")
 SHOWN = 300
 """Characters of a foreign text that a message repeats."""
 
@@ -29,13 +30,15 @@ SHOWN = 300
 class Answer:
     """kind: one of those above. value: of the one series, NaN and infinite included.
 
-    said: what was wrong, and with a value what the server warns of. again: whether asking once more may help.
+    said: what was wrong. again: whether asking once more may help. warned: what the server warns of, as one does whose answer is
+    only a part of it.
     """
 
     kind: str
     value: float | None = None
     said: str = ""
     again: bool = False
+    warned: str = ""
 
 
 def read_answer(status: int, body: bytes, location: str = "") -> Answer:
@@ -45,11 +48,11 @@ def read_answer(status: int, body: bytes, location: str = "") -> Answer:
     parsed = _parsed(body)
     if isinstance(parsed, dict) and parsed.get("status") == "error":
         said = f"HTTP {status}, {parsed.get('errorType') or 'error'}: {_shown(parsed.get('error') or 'no reason')}"
-        return Answer(ERROR, said=said, again=status not in FINAL)
+        return Answer(ERROR, said=said, again=status not in FINAL, warned=_warnings(parsed))
     if status != 200:
         return Answer(ERROR, said=f"HTTP {status}: {_shown(body) or 'nothing'}", again=status not in FINAL)
     try:
-        return _result(parsed)
+        return replace(_result(parsed), warned=_warnings(parsed))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return Answer(GARBAGE, said=f"no answer of a Prometheus: {_shown(body) or 'nothing'}", again=True)
 
@@ -61,13 +64,17 @@ def _parsed(body: bytes) -> t.Any:
         return None
 
 
+def _warnings(parsed: t.Mapping[str, t.Any]) -> str:
+    warnings = parsed.get("warnings") or []
+    return "; ".join(map(str, warnings))[:SHOWN] if isinstance(warnings, list) else _shown(warnings)
+
+
 def _result(parsed: t.Any) -> Answer:
     if parsed["status"] != "success":
         raise ValueError(parsed["status"])
     kind, result = parsed["data"]["resultType"], parsed["data"]["result"]
-    warned = "; ".join(map(str, parsed.get("warnings") or []))[:SHOWN]
     if kind == "scalar":
-        return Answer(VALUE, float(result[1]), warned)
+        return Answer(VALUE, float(result[1]))
     if kind != "vector":
         return Answer(ERROR, said=f"the query gives a {kind}, and one number is wanted")
     if not result:
@@ -77,7 +84,7 @@ def _result(parsed: t.Any) -> Answer:
         return Answer(SEVERAL, said=f"{len(result)} series, among them {named[:SHOWN]}")
     if "value" not in result[0]:
         return Answer(ERROR, said="the query gives a histogram, and one number is wanted")
-    return Answer(VALUE, float(result[0]["value"][1]), warned)
+    return Answer(VALUE, float(result[0]["value"][1]))
 
 
 def _shown(text: t.Any) -> str:
@@ -90,7 +97,10 @@ def _shown(text: t.Any) -> str:
 
 @dataclass(frozen=True)
 class Prometheus:
-    """url: up to what stands before /api/v1. timeout: seconds for an answer. max_age: seconds that a sample may be old."""
+    """url: up to what stands before /api/v1. timeout: seconds for an answer. max_age: seconds that a sample may be old.
+
+    matchers: of labels, for every selector of the presets. on_no_answer: what a server that is away means at the end of a bake.
+    """
 
     url: str
     ca_cert: str = ""
@@ -99,10 +109,25 @@ class Prometheus:
     user: str = ""
     password: str = field(default="", repr=False)
     timeout: float = 10.0
-    max_age: float = 60.0
+    max_age: float = 150.0
+    matchers: str = ""
+    on_no_answer: str = NO_GO
+
+    @property
+    def exposes(self) -> str:
+        """The name of the secret that goes over the network unencrypted, or empty."""
+        host = (urlsplit(self.url).hostname or "") if self.url.startswith("http:") else "localhost"
+        if host in ("localhost", "::1") or host.startswith("127."):
+            return ""
+        return "token" if self.token else "password" if self.password else ""
 
 
-KEYS = ("url", "ca_cert", "validate_certs", "token", "user", "password", "timeout", "max_age")
+KEYS = (
+    *("url", "ca_cert", "validate_certs", "token", "user", "password"),
+    *("timeout", "max_age", "matchers", "on_no_answer"),
+)
+_MATCHER = r"""[A-Za-z_][A-Za-z0-9_]*\s*(?:=~|!~|!=|=)\s*(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
+_MATCHERS = re.compile(rf"\s*{_MATCHER}(?:\s*,\s*{_MATCHER})*\s*\Z")
 
 
 def parse_prometheus(raw: t.Mapping[str, t.Any]) -> tuple[Prometheus, list[str]]:
@@ -126,7 +151,11 @@ def parse_prometheus(raw: t.Mapping[str, t.Any]) -> tuple[Prometheus, list[str]]
         faults.append("prometheus.ca_cert has no effect with an http URL; set prometheus.url to https")
     elif given["ca_cert"] and checked is False:
         faults.append("prometheus.ca_cert has no effect with prometheus.validate_certs false")
-    timeout, max_age = (_seconds(raw, key, most, faults) for key, most in (("timeout", 3600), ("max_age", 86_400)))
+    timeout, max_age = (_seconds(raw, key, most, faults) for key, most in (("timeout", 60), ("max_age", 86_400)))
+    matchers = _matchers(raw.get("matchers"), faults)
+    on_no_answer = str(raw.get("on_no_answer") or NO_GO)
+    if on_no_answer not in ON_NO_ANSWER:
+        faults.append(f"prometheus.on_no_answer is {on_no_answer!r}; it must be one of {', '.join(ON_NO_ANSWER)}")
     return (
         Prometheus(
             url,
@@ -137,6 +166,8 @@ def parse_prometheus(raw: t.Mapping[str, t.Any]) -> tuple[Prometheus, list[str]]
             given["password"],
             timeout,
             max_age,
+            matchers,
+            on_no_answer,
         ),
         faults,
     )
@@ -152,6 +183,22 @@ def _seconds(raw: t.Mapping[str, t.Any], key: str, most: float, faults: list[str
     if not 1 <= number <= most:  # nor is what is not a number
         faults.append(f"prometheus.{key} is {value!r}; it must be a number from 1 to {most:g} seconds")
     return number
+
+
+def _matchers(value: t.Any, faults: list[str]) -> str:
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not _MATCHERS.match(value):
+        faults.append(
+            f'prometheus.matchers is {value!r}; it must be matchers of labels like cluster="prod",job=~"kafka.*"'
+        )
+    elif re.search(r"\$\{?[A-Za-z_]", value):
+        faults.append(
+            f"prometheus.matchers is {value!r}; placeholders are not known in it, only in the queries of gates"
+        )
+    else:
+        return value.strip()
+    return ""
 
 
 def _url(value: str) -> tuple[str, list[str]]:
@@ -180,7 +227,7 @@ def _split(url: str) -> SplitResult | None:
 
 def without_userinfo(url: str) -> str:
     """The URL as a message may show it. What can't be read as one is not shown from its '@' backwards."""
-    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@|^.*@", r"\1", url[:SHOWN], flags=re.DOTALL)
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*@|^.*@", r"\1", url, flags=re.DOTALL)[:SHOWN]
 
 
 def userinfo_in(url: str) -> set[str]:

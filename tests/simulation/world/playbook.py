@@ -64,4 +64,4 @@ def play(
         if not closed["settled"]:
             raise NoGoError("\n".join(closed["verified"].get("table", closed["warnings"])))
         changed |= closed["changed"]
-    return {"changed": changed, "target": request.target, "decision": action}
+    return {"changed": changed, "target": request.target, "decision": action, "baked": done.get("baked", {})}

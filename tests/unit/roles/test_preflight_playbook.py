@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import typing as t
 from pathlib import Path
@@ -47,6 +48,72 @@ def test_without_a_verdict_it_fails_and_says_why(tmp_path: Path) -> None:
     assert "metric_gates needs prometheus" in done.last_said("alone")
     assert [done.recap(host)["failed"] for host in hosts] == [1, 1, 1]
     assert f"Can't use {tmp_path / 'file/below'}" in done.last_said("lost")
+
+
+def test_a_verdict_of_before_does_not_stay_where_none_could_be_made(tmp_path: Path) -> None:
+    """Not even the role that writes it can begin: an option of the application has a wrong type."""
+    (tmp_path / "reports").mkdir()
+    path = tmp_path / "reports/orders-preflight.json"
+    path.write_text('{"verdict": "GO"}', encoding="utf-8")
+    hosts = {"one": {"bg_report_dir": "reports", "bg_endpoint": "text"}}
+    done = play(tmp_path, "streamops.bluegreen.preflight", hosts, "-e", "bg_hosts=all")
+    assert done.code == 2
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert found["verdict"] == "NO-GO"
+    assert found["failure"], found
+    template = (
+        COLLECTIONS / "ansible_collections/streamops/bluegreen/roles/report/templates/verdict.json.j2"
+    ).read_text()
+    assert list(found) == sorted(re.findall(r"^  '(\w+)'", template, re.MULTILINE)), "as a verdict is written"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "judged"),
+    [
+        ([], False),
+        (["-e", "bg_hosts=one", "--limit", "one"], True),
+        (["-e", "bg_hosts=one", "--limit", "other"], False),
+    ],
+    ids=str,
+)
+def test_no_host_is_no_verdict(tmp_path: Path, arguments: list[str], judged: bool) -> None:
+    hosts: dict[str, t.Any] = {name: {"bg_metric_gates": ["nope"]} for name in ("one", "other")}
+    python = f"ansible_python_interpreter={sys.executable}"
+    done = play(tmp_path, "streamops.bluegreen.preflight", hosts, "-e", python, *arguments)
+    assert done.code == 2, done.output
+    assert ("No verdict: no host of the inventory is in" in done.output) is (not judged)
+    assert ("metric_gates needs prometheus" in done.output) is judged
+
+
+def test_nor_is_an_empty_inventory(tmp_path: Path) -> None:
+    done = play(tmp_path, "streamops.bluegreen.preflight", {})
+    assert (done.code, "No verdict: no host of the inventory is in bluegreen" in done.output) == (2, True), done.output
+
+
+WRONG: dict[str, dict[str, t.Any]] = {
+    "faults": FAULTS,
+    "alone": {"bg_metric_gates": ["consumer_error_ratio"]},
+    "types": {"bg_prometheus": "text", "bg_metric_gates": {"a": 1}},
+    "undefined": {"bg_prometheus": {"url": "{{ nowhere.to_be }}"}, "bg_metric_gates": [{"query": "{{ nowhere }}"}]},
+    "nothing": {"bg_prometheus": "{{ nowhere }}"},
+}
+
+
+@pytest.mark.parametrize("playbook", ["rollback", "switch"])
+def test_nothing_about_prometheus_holds_up_a_rollback(tmp_path: Path, playbook: str) -> None:
+    """There is no cluster: that is all that stops it. A switch is stopped by each of them."""
+    cluster = {"bg_kubernetes": {"host": "http://127.0.0.1:1", "api_key": "0f-nobody"}}
+    hosts = {host: {**wrong, **cluster} for host, wrong in WRONG.items()}
+    if playbook == "switch":
+        del hosts["nothing"]  # a variable that can't be had is one that is not set
+    given = ["-e", "bg_hosts=all", "-e", "bg_confirm=orders", "-e", f"ansible_python_interpreter={sys.executable}"]
+    done = play(tmp_path, f"streamops.bluegreen.{playbook}", hosts, *given)
+    assert done.code == 2
+    for host in hosts:
+        said = done.last_said(host)
+        words = [word for word in ("prometheus", "metric_gates", "nowhere", "preflight_") if word in said]
+        assert bool(words) is (playbook == "switch"), said
+        assert ("Kubernetes API server" in said) is (playbook == "rollback"), said
 
 
 @pytest.mark.parametrize("direction", ["switch", "rollback"])

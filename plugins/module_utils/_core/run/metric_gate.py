@@ -25,11 +25,14 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.promethe
     GARBAGE,
     SEVERAL,
     TIMEOUT,
+    VALUE,
     Answer,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.prometheus import WARN as WARN_ONLY
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import other_colour
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.gates import GO, WARN, Gate, gate
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.gates import NO_GO as NO_GO_ROW
 
 BEFORE, BAKE = STAGES = ("before", "bake")
 NO_GO, GO_ON = ON_EMPTY = ("no-go", "go")
@@ -42,9 +45,15 @@ COMPARISONS: dict[str, t.Callable[[float, float], bool]] = {
     "!=": operator.ne,
 }
 MIN_SAMPLES = 100.0
-BEFORE_WINDOW = 60.0
+MIN_SCRAPES = 4
+"""Samples that a window has to hold: an increase takes two, and a slope of three still leans on the one at the edge."""
+MIN_STEPS = 6
+"""Commits that a window has to hold: with fewer the size of one decides."""
+BEFORE_WINDOW = 300.0
 """Seconds of ``$window`` before a run."""
-_QUERIES = ("query", "samples", "rests_on")
+_QUERIES = ("query", "samples", "steps", "rests_on")
+_EMPTIED = ("samples", "steps", "rests_on")
+"""Keys that an empty text takes away from a preset."""
 _KEYS = ("preset", "name", "comparison", "threshold", "stage", "on_empty", "min_samples", *_QUERIES)
 
 
@@ -52,8 +61,9 @@ _KEYS = ("preset", "name", "comparison", "threshold", "stage", "on_empty", "min_
 class MetricGate:
     """query: gives one number, which passes when it is ``comparison`` ``threshold``. on_empty: what no series at all means.
 
-    samples: a query for how many records the number is made of; with fewer than min_samples it is not judged. rests_on: a plain
-    selector of what the query reads, whose newest sample must not be old.
+    samples: a query for how many records the number is made of; with fewer than min_samples it is not judged. steps: a query for
+    the steps in which the number grew, likewise with MIN_STEPS. rests_on: a plain selector of what the query reads, whose newest
+    sample must not be old, and of which the window has to hold MIN_SCRAPES.
     """
 
     name: str
@@ -65,6 +75,12 @@ class MetricGate:
     samples: str = ""
     min_samples: float = MIN_SAMPLES
     rests_on: str = ""
+    steps: str = ""
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether the number is of ``$window``, and not of one moment."""
+        return "window" in placeholders(self.query)
 
     @property
     def wanted(self) -> str:
@@ -74,12 +90,17 @@ class MetricGate:
 
 @dataclass(frozen=True)
 class MetricRequest:
-    """What is asked of Prometheus in a run. url: without anything secret. timeout and max_age: seconds."""
+    """What is asked of Prometheus in a run. url: without anything secret. timeout and max_age: seconds.
+
+    matchers and on_no_answer: see ``Prometheus``.
+    """
 
     gates: tuple[MetricGate, ...] = ()
     url: str = ""
     timeout: float = 10.0
-    max_age: float = 60.0
+    max_age: float = 150.0
+    matchers: str = ""
+    on_no_answer: str = NO_GO
 
     def of(self, stage: str) -> tuple[MetricGate, ...]:
         """The gates of one stage."""
@@ -88,41 +109,58 @@ class MetricRequest:
 
 @dataclass(frozen=True)
 class Answers:
-    """To the queries of one gate. samples and age (seconds of the newest sample) are None where nobody asked."""
+    """To the queries of one gate. All but the value are None where nobody asked.
+
+    age: seconds of the newest sample. scrapes: samples in the window. steps: in which the number grew there.
+    """
 
     value: Answer
     samples: Answer | None = None
     age: Answer | None = None
+    scrapes: Answer | None = None
+    steps: Answer | None = None
 
     @property
-    def again(self) -> bool:
-        """Whether asking once more may help."""
-        return any(one is not None and one.again for one in (self.value, self.samples, self.age))
+    def parts(self) -> dict[str, Answer]:
+        """Those that were asked, by name."""
+        named = {name: getattr(self, name) for name in ("value", "samples", "age", "scrapes", "steps")}
+        return {name: answer for name, answer in named.items() if answer is not None}
 
 
 # --- presets -----------------------------------------------------------------------------------------------------------------
 
-_CONSUMER = '{app="$app",consumergroup="$group"}'
+_CONSUMER = '{namespace="$namespace",app="$app",consumergroup="$group",$matchers}'
 _PROCESSED = f"sum(increase(bg_consumer_records_processed_total{_CONSUMER}[$window]))"
 _FAILED = f"sum(increase(bg_consumer_records_failed_total{_CONSUMER}[$window]))"
-_CALLS = 'spring_kafka_listener_seconds_count{namespace="$namespace",pod=~"$pods"}'
-_FAILED_CALLS = _CALLS.replace("}", ',result="failure"}')
-_OFFSETS = 'kafka_consumergroup_current_offset{consumergroup="$group",topic=~"$topics"}'
-_ENDS = 'kafka_topic_partition_current_offset{topic=~"$topics"}'
-_LAG = 'kafka_consumergroup_lag{consumergroup="$group",topic=~"$topics"}'
-_REPLICAS_OUT_OF_SYNC = 'kafka_topic_partition_under_replicated_partition{topic=~"$topics"}'
-_KMINION_LAG = 'kminion_kafka_consumer_group_topic_lag{group_id="$group",topic_name=~"$topics"}'
-_KMINION_OFFSETS = 'kminion_kafka_consumer_group_topic_offset_sum{group_id="$group",topic_name=~"$topics"}'
-_KMINION_ENDS = 'kminion_kafka_topic_high_water_mark_sum{topic_name=~"$topics"}'
-_DEPLOYMENT = '{namespace="$namespace",deployment="$workload"}'
-_STATEFULSET = '{namespace="$namespace",statefulset="$workload"}'
+_CALLS = 'spring_kafka_listener_seconds_count{namespace="$namespace",pod=~"$pods",$matchers}'
+_DONE_CALLS = _CALLS.replace("$matchers", 'result="success",$matchers')
+_OFFSETS = 'kafka_consumergroup_current_offset{consumergroup="$group",topic=~"$topics",$matchers}'
+_ENDS = 'kafka_topic_partition_current_offset{topic=~"$topics",$matchers}'
+_LAG = 'kafka_consumergroup_lag{consumergroup="$group",topic=~"$topics",$matchers}'
+_REPLICAS_OUT_OF_SYNC = 'kafka_topic_partition_under_replicated_partition{topic=~"$topics",$matchers}'
+_KMINION_LAG = 'kminion_kafka_consumer_group_topic_lag{group_id="$group",topic_name=~"$topics",$matchers}'
+_KMINION_OFFSETS = 'kminion_kafka_consumer_group_topic_offset_sum{group_id="$group",topic_name=~"$topics",$matchers}'
+_KMINION_ENDS = 'kminion_kafka_topic_high_water_mark_sum{topic_name=~"$topics",$matchers}'
+_WORKLOAD = 'namespace="$namespace",${workload_kind}="$workload",$matchers}'
+_READY = f"kube_${{workload_kind}}_status_replicas_ready{{{_WORKLOAD}"
+_SPEC = f'{{__name__=~"kube_(deployment_spec|statefulset)_replicas",{_WORKLOAD}'
+# Two replicas of an exporter report the same partition: it counts once.
+_BY_PARTITION = "sum(max by (topic, partition) ("
+_BY_TOPIC = "sum(max by (topic_name) ("
 
 
-def _throughput(name: str, offsets: str, ends: str) -> MetricGate:
+def _throughput(name: str, once: str, offsets: str, ends: str) -> MetricGate:
     """Share of what is produced, or of what the source did where that is less. Slopes: a rewind is negative, not a jump."""
-    produced = f"clamp_max(sum(deriv({ends}[$window])), $source_rate)"
-    query = f"sum(deriv({offsets}[$window])) / {produced}"
-    return MetricGate(name, query, ">=", 0.9, samples=f"sum(delta({ends}[$window]))", rests_on=offsets)
+    produced = f"clamp_max({once}deriv({ends}[$window]))), $source_rate)"
+    return MetricGate(
+        name,
+        f"{once}deriv({offsets}[$window]))) / {produced}",
+        ">=",
+        0.9,
+        samples=f"{once}delta({ends}[$window])))",
+        steps=f"max(changes({offsets}[$window]))",
+        rests_on=offsets,
+    )
 
 
 PRESETS: dict[str, MetricGate] = {
@@ -135,42 +173,36 @@ PRESETS: dict[str, MetricGate] = {
         rests_on=f"bg_consumer_records_processed_total{_CONSUMER}",
     ),
     "spring_error_ratio": MetricGate(
-        "failed records of Spring's listeners",
-        # The series of failures begins with the first of them; that of all says whether anything is measured.
-        f"(sum(increase({_FAILED_CALLS}[$window])) or vector(0)) / sum(increase({_CALLS}[$window]))",
+        "failed calls of Spring's listeners",
+        # The series of failures begins with the first of them. That of successes is there from the first record on, or the label is
+        # not what it was: then there is no answer.
+        f"1 - sum(increase({_DONE_CALLS}[$window])) / sum(increase({_CALLS}[$window]))",
         "<",
         0.01,
         samples=f"sum(increase({_CALLS}[$window]))",
         rests_on=_CALLS,
     ),
-    "kafka_exporter_throughput": _throughput("throughput by kafka_exporter", _OFFSETS, _ENDS),
-    "kminion_throughput": _throughput("throughput by kminion", _KMINION_OFFSETS, _KMINION_ENDS),
+    "kafka_exporter_throughput": _throughput("throughput by kafka_exporter", _BY_PARTITION, _OFFSETS, _ENDS),
+    "kminion_throughput": _throughput("throughput by kminion", _BY_TOPIC, _KMINION_OFFSETS, _KMINION_ENDS),
     # -1 is a partition without a commit, which is no lag.
     "kafka_exporter_lag": MetricGate(
-        "lag by kafka_exporter", f"sum({_LAG} >= 0)", "<=", 1000, stage=BEFORE, rests_on=_LAG
+        "lag by kafka_exporter", f"{_BY_PARTITION}{_LAG} >= 0))", "<=", 1000, stage=BEFORE, rests_on=_LAG
     ),
     "kminion_lag": MetricGate(
-        "lag by kminion", f"sum({_KMINION_LAG})", "<=", 1000, stage=BEFORE, rests_on=_KMINION_LAG
+        "lag by kminion", f"{_BY_TOPIC}{_KMINION_LAG}))", "<=", 1000, stage=BEFORE, rests_on=_KMINION_LAG
     ),
     "kafka_exporter_brokers": MetricGate(
         "partitions with a replica out of sync",
-        f"sum({_REPLICAS_OUT_OF_SYNC})",
+        f"{_BY_PARTITION}{_REPLICAS_OUT_OF_SYNC}))",
         "==",
         0,
         stage=BEFORE,
         rests_on=_REPLICAS_OUT_OF_SYNC,
     ),
-    "kube_state_pods": MetricGate(
-        "pods ready",
-        f"(sum(kube_deployment_status_replicas_ready{_DEPLOYMENT}) or sum(kube_statefulset_status_replicas_ready{_STATEFULSET}))"
-        f" / (sum(kube_deployment_spec_replicas{_DEPLOYMENT}) or sum(kube_statefulset_replicas{_STATEFULSET}))",
-        ">=",
-        1,
-        rests_on='{__name__=~"kube_(deployment|statefulset)_status_replicas_ready",namespace="$namespace"}',
-    ),
+    "kube_state_pods": MetricGate("pods ready", f"max({_READY}) / max({_SPEC})", ">=", 1, rests_on=_READY),
 }
-DEFAULT = ("consumer_error_ratio", "kafka_exporter_throughput")
-"""Asked where nobody chose. What an operator judges besides, lag, pods and brokers, is read from Kafka and Kubernetes themselves."""
+DEFAULT = ("consumer_error_ratio",)
+"""Asked where nobody chose. What an operator judges besides, lag, pods, throughput and brokers, is read from Kafka and Kubernetes."""
 
 
 # --- reading the option ------------------------------------------------------------------------------------------------------
@@ -220,6 +252,7 @@ class _Reader:
             name=self._text("name", start.name),
             query=self._text("query", start.query),
             samples=self._text("samples", start.samples),
+            steps=self._text("steps", start.steps),
             rests_on=self._text("rests_on", start.rests_on),
             comparison=self._choice("comparison", start.comparison, tuple(COMPARISONS)),
             stage=self._choice("stage", start.stage, STAGES),
@@ -236,7 +269,11 @@ class _Reader:
                     f"{self.where}: {key} holds {', '.join(f'${name}' for name in unknown)}, which is unknown; known are "
                     f"{', '.join(f'${name}' for name in NAMES)}. Write $$ for a $ that is not meant so"
                 )
-        if not read.rests_on and _PLAIN.match(read.query):
+        if read.rests_on and not _PLAIN.match(read.rests_on):
+            self.faults.append(
+                f'{self.where}: rests_on is {read.rests_on!r}; it must be a plain selector like up{{job="x"}}, without functions'
+            )
+        if not read.rests_on and "rests_on" not in self.raw and _PLAIN.match(read.query):
             return replace(read, rests_on=read.query)
         return read
 
@@ -255,6 +292,8 @@ class _Reader:
 
     def _text(self, key: str, default: str) -> str:
         value = self.raw.get(key)
+        if value == "" and key in _EMPTIED:
+            return ""
         if value in (None, ""):
             return default
         if not isinstance(value, str) or not value.strip() or "\x00" in value:
@@ -291,13 +330,15 @@ _OF_A_COLOUR = ("colour", "group", "workload", "pods")
 NAMES = (
     *("app", "namespace", *_OF_A_COLOUR, "topics"),
     *(f"{role}_{name}" for role in ("source", "target") for name in _OF_A_COLOUR),
-    *("window", "source_rate"),
+    *("workload_kind", "window", "source_rate", "matchers"),
 )
 """Placeholders, without their ``$``."""
 _PLACEHOLDER = re.compile(r"\$(\$?)(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 """``$1`` and a ``$`` at the end of a regular expression are none; ``$$name`` stands for ``$name``."""
 _SAFE = re.compile(r"[A-Za-z0-9_.-]")
-_PLAIN = re.compile(r"^[A-Za-z_:][A-Za-z0-9_:]*\s*(\{[^{}]*\})?\Z")
+_NAME = r"(?:[A-Za-z0-9_:]|\$\{[A-Za-z_]+\})+"
+_BRACES = r"""\{(?:\$\{[A-Za-z_]+\}|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|[^{}"'`])*\}"""
+_PLAIN = re.compile(rf"(?![0-9])(?P<series>{_NAME}\s*(?:{_BRACES})?|{_BRACES})(?P<offset>\s+offset\s+-?[0-9a-z]+)?\Z")
 """A query that is a selector, whose samples have an age."""
 
 
@@ -343,14 +384,17 @@ def values_for(
     topics: t.Iterable[str],
     window: float,
     source_rate: float | None = None,
+    matchers: str = "",
 ) -> dict[str, str]:
-    """Values of the placeholders. colour: whom the gate is about. window: seconds that it looks back."""
+    """Values of the placeholders. colour: whom the gate is about. window: seconds that it looks back, of which none is left out."""
     roles = {"": colour, "source_": other_colour(target), "target_": target}
     return {
         "app": literal(app.name),
         "namespace": literal(app.namespace),
         "topics": pattern(topics),
-        "window": f"{max(1, int(window))}s",
+        "workload_kind": app.workload_kind.lower(),
+        "matchers": matchers,
+        "window": f"{max(1, math.ceil(window))}s",
         "source_rate": f"{source_rate:.3f}" if source_rate and source_rate >= 0.001 else "Inf",
         **{f"{role}colour": literal(one) for role, one in roles.items()},
         **{f"{role}group": literal(app.colours[one].group) for role, one in roles.items()},
@@ -359,20 +403,37 @@ def values_for(
     }
 
 
+_GENERATED = 58
+"""Characters of a generated name before the five that Kubernetes makes up; what is longer is cut."""
+_HASH = 10
+"""Characters of a ReplicaSet's own part at most."""
+
+
 def _pods(app: Application, colour: str) -> str:
     """Names that the pods of a colour have: of a Deployment the workload's with a ReplicaSet's and a pod's part."""
-    ending = "-[0-9]+" if app.workload_kind == "StatefulSet" else "-[a-z0-9]+-[a-z0-9]{5}"
-    return pattern([app.colours[colour].workload]) + ending
+    name = app.colours[colour].workload
+    if app.workload_kind == "StatefulSet":
+        return f"{pattern([name])}-[0-9]+"
+    whole = f"{pattern([name])}-[a-z0-9]+-[a-z0-9]{{5}}"
+    left = _GENERATED - len(name) - 1
+    if left > _HASH:
+        return whole
+    cut = f"{pattern([f'{name}-'[:_GENERATED]])}[a-z0-9]{{{max(0, left) + 5}}}"
+    return f"(?:{whole}|{cut})"
 
 
 def queries_of(one: MetricGate, values: t.Mapping[str, str]) -> dict[str, str]:
     """What to ask, by the field of ``Answers``."""
     asked = {"value": fill(one.query, values)}
-    if one.samples:
-        asked["samples"] = fill(one.samples, values)
-    if one.rests_on:
+    for part in ("samples", "steps"):
+        if query := getattr(one, part):
+            asked[part] = fill(query, values)
+    if found := _PLAIN.match(one.rests_on):
+        series, offset = fill(found["series"].strip(), values), found["offset"] or ""
         # On the server's clock: an instant query answers with the time of its evaluation, not with that of the sample.
-        asked["age"] = f"min(time() - timestamp({fill(one.rests_on, values)}))"
+        asked["age"] = f"min(time() - timestamp({series}{offset}))"
+        if one.looks_back:
+            asked["scrapes"] = f"max(count_over_time({series}[{values['window']}]{offset}))"
     return asked
 
 
@@ -384,29 +445,83 @@ _WORDS = {
     TIMEOUT: "no answer in time",
     GARBAGE: "what came is no answer of a Prometheus: does the URL lead to one?",
 }
+_FAILS, _STALE, _NOTHING, _FEW, _STEPS, _UNCOUNTED, _JUDGED = range(7)
+"""What became of a gate, in the order in which it is looked for."""
 
 
-def judge(one: MetricGate, answers: Answers, asked: t.Mapping[str, str], request: MetricRequest) -> Gate:
-    """The gate. asked: as ``queries_of`` gave it."""
-    name = f"Prometheus: {one.name}"
+def judge(
+    one: MetricGate, answers: Answers, asked: t.Mapping[str, str], request: MetricRequest, window: float = math.inf
+) -> Gate:
+    """The gate. asked: as ``queries_of`` gave it. window: seconds of the bake."""
+    return _judged(one, answers, asked, request, window)[1]
+
+
+def worth_another_look(one: MetricGate, answers: Answers, request: MetricRequest, window: float) -> bool:
+    """Whether the next scrape, or the server itself, may be back in a moment."""
+    if any(answer.again for answer in answers.parts.values()):
+        return True
+    if answers.age is not None and not (answers.age.value or 0.0) <= (math.inf if one.looks_back else window):
+        return True
+    became, row = _judged(one, answers, {}, request, window)
+    return became in (_STALE, _NOTHING, _UNCOUNTED) and row.verdict != GO
+
+
+def _judged(
+    one: MetricGate, answers: Answers, asked: t.Mapping[str, str], request: MetricRequest, window: float
+) -> tuple[int, Gate]:
+    parts = answers.parts
+    warned = "; ".join(dict.fromkeys(answer.warned for answer in parts.values() if answer.warned))
 
     def row(value: str, passed: bool, why: str, part: str = "value", warn: bool = False) -> Gate:
-        return gate(name, value, one.wanted, passed, f"{why} ({request.url}, {asked.get(part, '')})", warn)
+        why += f"; Prometheus warns of its answer: {warned}" if warned else ""
+        advice = f"{why} ({request.url}, {asked.get(part, '')})"
+        return gate(f"Prometheus: {one.name}", value, one.wanted, passed and not warned, advice, warn or passed)
 
-    parts = [(part, answer) for part in ("value", "samples", "age") if (answer := getattr(answers, part)) is not None]
-    for part, answer in parts:
+    bakes = one.stage == BAKE
+    for part, answer in parts.items():
         if answer.kind in FAILED:
-            return row(answer.kind, False, f"{_WORDS[answer.kind]}: {answer.said}", part)
-    age = answers.age.value if answers.age is not None else None
-    if age is not None and not age <= request.max_age:
-        return row(f"stale, {age:.0f} s old", False, f"the newest sample is older than {request.max_age:g} s", "age")
-    nothing = [part for part, answer in parts if answer.kind == EMPTY]
-    if nothing and nothing[0] != "age":
-        why = "there is no series: is it scraped, and are the labels right?"
-        return row("empty", one.on_empty == GO_ON, why, nothing[0])
+            away = bakes and answer.again and request.on_no_answer == WARN_ONLY
+            why = f"{_WORDS[answer.kind]}: {answer.said}" + ("; not judged, see on_no_answer" if away else "")
+            return _FAILS, row(answer.kind, False, why, part, away)
+    age, nothing = answers.age, answers.value.kind == EMPTY
+    if age is not None and age.kind == EMPTY and not nothing:
+        return _STALE, row("stale, no sample now", False, "what it is made of is not scraped any more", "age")
+    seconds = age.value if age is not None else None
+    if seconds is not None and not seconds <= request.max_age:
+        why = f"the newest sample is older than {request.max_age:g} s"
+        return _STALE, row(f"stale, {seconds:.0f} s old", False, why, "age")
+    if few := _too_few(one, answers, seconds, window):
+        return few[0], row(few[1], False, few[2], few[3], few[4])
     if nothing:
-        return row("stale, no sample now", False, "what it is made of is not scraped any more", "age")
-    return _compared(one, answers, row)
+        why = "there is no series: is it scraped, and are the labels right?"
+        return _NOTHING, row("empty", one.on_empty == GO_ON and not warned, why)
+    if answers.samples is not None and answers.samples.kind == EMPTY:
+        return _UNCOUNTED, row("no count", False, "samples gives no series: not judged", "samples", bakes)
+    return _JUDGED, _compared(one, answers, row)
+
+
+def _too_few(
+    one: MetricGate, answers: Answers, age: float | None, window: float
+) -> tuple[int, str, str, str, bool] | None:
+    """What there is too little of to judge by."""
+    bakes = one.stage == BAKE
+    if bakes and not one.looks_back and age is not None and age > window:
+        why = f"the newest sample is {age:.0f} s old, and the bake began {window:.0f} s ago: not judged"
+        return _FEW, f"{age:.0f} s old", why, "age", True
+    if answers.scrapes is not None and age is not None:
+        held = answers.scrapes.value or 0.0
+        if not held >= MIN_SCRAPES:
+            where = f"the window of {window:.0f} s" if math.isfinite(window) else "the window"
+            why = f"{where} holds {held:g} samples, and {MIN_SCRAPES} are wanted: " + (
+                "not judged" if bakes else "write a longer range into the query than $window"
+            )
+            return _FEW, f"too few, {held:g} scrapes", why, "scrapes", bakes
+    if answers.steps is not None and answers.value.kind == VALUE:
+        made = answers.steps.value or 0.0
+        if not made >= MIN_STEPS:
+            why = f"it grew in {made:g} steps, and {MIN_STEPS} are wanted: not judged"
+            return _STEPS, f"too few, {made:g} steps", why, "steps", True
+    return None
 
 
 def _compared(one: MetricGate, answers: Answers, row: t.Callable[..., Gate]) -> Gate:
@@ -420,24 +535,56 @@ def _compared(one: MetricGate, answers: Answers, row: t.Callable[..., Gate]) -> 
         return row(seen, False, f"{why}: a division by 0?")
     seen = f"{value:g}" + ("" if samples is None else f" of {samples:,.0f} samples")
     passed = COMPARISONS[one.comparison](value, one.threshold)
-    said = answers.value.said
-    if passed and said:
-        return row(seen, False, f"Prometheus warns of its answer: {said}", warn=True)
     return row(seen, passed, f"{value:g} is seen and {one.wanted} wanted")
 
 
 def judge_answerable(
-    one: MetricGate, answers: Answers, asked: t.Mapping[str, str], request: MetricRequest, colour: str
+    one: MetricGate,
+    answers: Answers,
+    asked: t.Mapping[str, str],
+    request: MetricRequest,
+    colour: str,
+    window: float,
 ) -> Gate:
-    """Before a run: whether a gate of the bake can be asked at all. It was asked about ``colour``, which is at work."""
-    found = judge(one, answers, asked, request)
-    wanted = f"an answer; in the bake {one.wanted}"
-    kinds = [answer.kind for answer in (answers.value, answers.samples, answers.age) if answer is not None]
-    if any(kind in FAILED for kind in kinds):
-        return replace(found, threshold=wanted)
-    if found.value == "empty" or found.value.startswith("stale"):
-        doubt = f"{found.advice}; that is of {colour}, which is at work, and in the bake it would be No-Go"
+    """Before a run: whether a gate of the bake can be judged at its end. It was asked about ``colour``, which is at work.
+
+    window: seconds of the bake.
+    """
+    became, found = _judged(one, answers, asked, request, math.inf)
+    found = replace(found, threshold=f"an answer; in the bake {one.wanted}")
+    warned = any(answer.warned for answer in answers.parts.values())
+    if became == _JUDGED:
+        return replace(found, verdict=WARN) if warned else replace(found, verdict=GO, advice="")
+    if became == _NOTHING and found.verdict == GO:
+        return found
+    of = f"that is of {colour}, which is at work"
+    if became == _FAILS:
+        return replace(found, verdict=NO_GO_ROW)
+    if became == _STEPS:
         return replace(
-            found, threshold=wanted, verdict=WARN if found.advice else GO, advice=doubt if found.advice else ""
+            found, verdict=WARN, advice=f"{found.advice}; {of}, in {window:g} s: a longer bg_bake holds more"
         )
-    return replace(found, threshold=wanted, verdict=GO, advice="")
+    if became == _FEW:
+        held = (answers.scrapes.value if answers.scrapes else 0.0) or 0.0
+        longer = math.ceil((MIN_SCRAPES + 1) * window / max(held, 1.0))
+        shorter = max(1, int(window / (MIN_SCRAPES + 1)))
+        advice = (
+            f"set bg_bake to {longer} or more, or scrape every {shorter} s: {window:g} s hold {held:g} samples, and {MIN_SCRAPES} are "
+            f"wanted; {of} ({request.url}, {asked.get('scrapes', '')})"
+        )
+        return replace(found, verdict=NO_GO_ROW, advice=advice)
+    advice = (
+        f"{found.advice}; {of}, and the bake could not be judged. on_empty: go lets an answer without a series pass"
+    )
+    return replace(found, verdict=NO_GO_ROW, advice=advice)
+
+
+def not_asked(request: MetricRequest) -> list[Gate]:
+    """Before a run without a bake: its gates."""
+    count = len(request.of(BAKE))
+    advice = f"{count} gates of the bake are not asked: bake is 0. Set bg_bake, or leave them out"
+    return (
+        [gate("Prometheus: gates of the bake", f"{count} not asked", "a bake", False, advice, warn=True)]
+        if count
+        else []
+    )

@@ -27,7 +27,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.appl
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.gates import GO, Gate, verdict_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metrics
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metric_gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
     ask,
@@ -112,7 +112,7 @@ def _from_prometheus(
 ) -> list[Gate]:
     """The gates from Prometheus. Not for a version that is no good anyway: it goes back at once, whether Prometheus answers or not."""
     topics = {name.rpartition("-")[0] for name in watch.partitions}
-    return metrics.at_the_end(ports, app, asked.metrics, colour, topics, _measured(watch), source_rate)
+    return metric_gates.at_the_end(ports, app, asked.metrics, colour, topics, _measured(watch), source_rate)
 
 
 def _measured(watch: core.Watch) -> float:

@@ -31,7 +31,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metrics
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metric_gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
     ColourView,
     Observation,
@@ -70,19 +70,19 @@ def preflight(
     direction: str,
     target: str = "",
     request: MetricRequest = NOTHING_ASKED,
-    bake: float = 0.0,
+    bake: float | None = None,
 ) -> Plan:
     """Look at everything and judge. Without ``target`` a switch goes to the other colour, a rollback to the one before.
 
     request: what is asked of Prometheus, for a switch that moves the work or watches where it has moved. bake: for so many
-    seconds, 0 for not at all.
+    seconds, 0 for not at all, None where nobody has said.
     """
     plan = _look(ports, app, mode, direction, target)
     seen, decision = plan.seen, plan.decision
     if direction != "switch" or decision.action not in (decisions.START, decisions.SETTLE):
         return plan
     asked = request if decision.action == decisions.START else replace(request, gates=request.of(BAKE))
-    rows = metrics.before(ports, app, asked, seen.stored.record.active, decision.target, seen.topics, bake)
+    rows = metric_gates.before(ports, app, asked, seen.stored.record.active, decision.target, seen.topics, bake)
     return replace(plan, gates=plan.gates + rows)
 
 

@@ -112,7 +112,7 @@ def test_a_question_and_its_answer() -> None:
     [(method, path, headers, sent)] = server.came
     assert (method, path) == ("POST", "/prefix/api/v1/query")
     assert headers["Content-Type"] == "application/x-www-form-urlencoded"
-    assert parse_qs(sent, strict_parsing=True) == {"query": [query], "timeout": ["300"]}
+    assert parse_qs(sent, strict_parsing=True) == {"query": [query], "timeout": ["300"], "nocache": ["1"]}
     assert "Authorization" not in headers
 
 

@@ -143,7 +143,7 @@ def test_with_it_the_default_set_is_asked(run_module: RunModule, asked: list[t.A
     run_module(bg_run, application=APPLICATION, prometheus={**SERVER, "timeout": 3, "max_age": "20"})
     server, request = asked
     assert (server.url, server.timeout) == (SERVER["url"], 3.0)
-    assert (len(request.gates), request.url, request.timeout, request.max_age) == (2, SERVER["url"], 3.0, 20.0)
+    assert (len(request.gates), request.url, request.timeout, request.max_age) == (1, SERVER["url"], 3.0, 20.0)
 
 
 def test_the_rest_may_come_from_the_environment(
@@ -179,6 +179,27 @@ def test_every_fault_is_told_before_anything_is_contacted(
     assert (result["failed"], result["rc"], len(result["faults"])) == (True, 1, 2 + 1 + 4)
     assert "pa55word" not in str(result), "not even in what Ansible shows of the options"
     assert asked == []
+
+
+@pytest.mark.parametrize("tool", [bg_run, module])
+@pytest.mark.parametrize("wrong", [{"prometheus": {"url": "nonsense", "timeout": 0}}, {"metric_gates": ["nope"]}])
+def test_nothing_of_it_holds_up_a_rollback(
+    run_module: RunModule, asked: list[t.Any], monkeypatch: pytest.MonkeyPatch, tool: t.Any, wrong: dict[str, t.Any]
+) -> None:
+    monkeypatch.setattr(
+        module, "look", lambda given, *_ports: asked.append(bg_module.metrics_of(given.params)[1]) or {}
+    )
+    result = run_module(tool, application=APPLICATION, direction="rollback", **wrong)
+    assert (asked[0], asked[1].gates) == (None, ()), result
+
+
+@pytest.mark.parametrize(("url", "told"), [("http://prometheus.example", True), ("https://prometheus.example", False)])
+def test_a_secret_without_tls_is_warned_of(run_module: RunModule, asked: list[t.Any], url: str, told: bool) -> None:
+    result = run_module(bg_run, application=APPLICATION, prometheus={"url": url, "token": "t0ken12"})
+    assert len(asked) == 2
+    warned = f"prometheus.token is sent to {url} unencrypted"
+    assert (warned in str(result.get("warnings"))) is told
+    assert "t0ken12" not in str(result)
 
 
 def test_what_is_sent_is_hidden(run_module: RunModule, monkeypatch: pytest.MonkeyPatch) -> None:

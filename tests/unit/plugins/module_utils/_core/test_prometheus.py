@@ -55,7 +55,12 @@ def test_no_series_and_several() -> None:
 
 def test_warnings_of_a_part_of_the_servers_are_kept() -> None:
     answer = read_answer(200, success("vector", [series("1")], warnings=["store 2 did not answer"]))
-    assert (answer.kind, answer.said) == (VALUE, "store 2 did not answer")
+    assert (answer.kind, answer.said) == (VALUE, "")
+    assert answer.warned == "store 2 did not answer"
+    assert read_answer(200, success("vector", [], warnings=["a", "b"])).warned == "a; b"
+    assert read_answer(200, success("vector", [series("1"), series("2")], warnings=["a"])).warned == "a"
+    assert read_answer(200, success("string", [0, "x"], warnings=["a"])).warned == "a"
+    assert read_answer(503, b'{"status": "error", "error": "x", "warnings": ["a"]}').warned == "a"
 
 
 @pytest.mark.parametrize(("kind", "result"), [("matrix", [{"metric": {}, "values": []}]), ("string", [0, "x"])])
@@ -113,7 +118,7 @@ def test_a_server() -> None:
     assert (server.url, server.timeout, server.max_age, server.validate_certs) == (
         "http://p:9090/prefix",
         2.5,
-        60.0,
+        150.0,
         True,
     )
 
@@ -141,7 +146,15 @@ def test_a_server() -> None:
         ({**URL, "token": "t\nX-Other: 1"}, "prometheus.token can't be sent"),
         ({"url": "http://p", "ca_cert": "/ca"}, "no effect with an http URL"),
         ({**URL, "ca_cert": "/ca", "validate_certs": False}, "no effect with prometheus.validate_certs false"),
-        ({**URL, "timeout": 0}, "prometheus.timeout is 0; it must be a number from 1 to 3600 seconds"),
+        ({**URL, "timeout": 0}, "prometheus.timeout is 0; it must be a number from 1 to 60 seconds"),
+        ({**URL, "timeout": 61}, "prometheus.timeout is 61; it must be a number from 1 to 60 seconds"),
+        ({**URL, "on_no_answer": "go"}, "prometheus.on_no_answer is 'go'; it must be one of no-go, warn"),
+        ({**URL, "matchers": "cluster=prod"}, "it must be matchers of labels like"),
+        ({**URL, "matchers": 'a="b"} or vector(1) or {c="d"'}, "it must be matchers of labels like"),
+        ({**URL, "matchers": 'a="b",'}, "it must be matchers of labels like"),
+        ({**URL, "matchers": 'a="b'}, "it must be matchers of labels like"),
+        ({**URL, "matchers": {"a": "b"}}, "it must be matchers of labels like"),
+        ({**URL, "matchers": 'a="$app"'}, "placeholders are not known in it"),
         ({**URL, "timeout": "soon"}, "prometheus.timeout is 'soon'"),
         ({**URL, "max_age": float("nan")}, "prometheus.max_age is nan"),
         ({**URL, "max_age": 10**400}, "prometheus.max_age is 1"),
@@ -153,6 +166,31 @@ def test_a_description_with_a_fault(raw: dict[str, t.Any], told: str) -> None:
     assert len(faults) == 1, faults
     assert told in faults[0]
     assert "pa55" not in faults[0]
+
+
+@pytest.mark.parametrize("matchers", ["", 'cluster="prod"', """job=~"a|b$",pod!~'x{2}', c != "\\"" """])
+def test_matchers_of_labels(matchers: str) -> None:
+    server, faults = parse_prometheus({**URL, "matchers": matchers, "on_no_answer": "warn"})
+    assert (server.matchers, server.on_no_answer, faults) == (matchers.strip(), "warn", [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "exposes"),
+    [
+        ({"url": "http://p", "token": "t"}, "token"),
+        ({"url": "http://p", "user": "u", "password": "p"}, "password"),
+        ({"url": "http://p"}, ""),
+        ({"url": "https://p", "token": "t"}, ""),
+        ({"url": "http://127.0.0.1:9", "token": "t"}, ""),
+        ({"url": "http://localhost:9", "token": "t"}, ""),
+    ],
+)
+def test_a_secret_that_is_sent_unencrypted(raw: dict[str, t.Any], exposes: str) -> None:
+    assert parse_prometheus(raw)[0].exposes == exposes
+
+
+def test_a_long_user_is_no_part_of_what_is_shown() -> None:
+    assert without_userinfo(f"http://jane:{'pa55' * 200}@p/x") == "http://p/x"
 
 
 def test_every_fault_is_told_at_once() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import typing as t
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.metr
     placeholders,
     queries_of,
     values_for,
+    worth_another_look,
 )
 
 APP = Application(
@@ -61,13 +63,13 @@ NASTY = [
 ]
 
 
-def number(value: float, said: str = "") -> Answer:
-    return Answer(VALUE, value, said)
+def number(value: float, warned: str = "") -> Answer:
+    return Answer(VALUE, value, warned=warned)
 
 
 def row(answers: Answers, gate: MetricGate = GATE) -> tuple[str, str]:
     """Seen and verdict, of a gate whose advice names URL and query where something is wrong."""
-    asked = {"value": "THE QUERY", "samples": "THE SAMPLES", "age": "THE AGE"}
+    asked = {"value": "THE QUERY", "samples": "THE SAMPLES", "age": "THE AGE", "steps": "THE STEPS"}
     found = judge(gate, answers, asked, REQUEST)
     assert found.name == "Prometheus: failed"
     assert found.threshold == gate.wanted
@@ -106,8 +108,8 @@ WORDS = {
     ),
     "timeout": (Answers(Answer(TIMEOUT, said="nothing within 10 s")), "timeout", "nothing within 10 s"),
     "garbage": (Answers(Answer(GARBAGE, said="<html>")), "garbage", "<html>"),
-    "stale": (Answers(number(0.0), age=number(61.0)), "stale, 61 s old", "older than 60 s"),
-    "of no age": (Answers(number(0.0), age=number(math.nan)), "stale, nan s old", "older than 60 s"),
+    "stale": (Answers(number(0.0), age=number(151.0)), "stale, 151 s old", "older than 150 s"),
+    "of no age": (Answers(number(0.0), age=number(math.nan)), "stale, nan s old", "older than 150 s"),
     "gone": (Answers(number(0.0), age=Answer(EMPTY)), "stale, no sample now", "not scraped any more"),
 }
 
@@ -122,7 +124,7 @@ def test_each_bad_answer_is_no_go_in_words_of_its_own(kind: str) -> None:
 
 
 def test_a_fresh_sample_counts() -> None:
-    assert row(Answers(number(0.0), age=number(60.0))) == ("0", "GO")
+    assert row(Answers(number(0.0), age=number(150.0))) == ("0", "GO")
 
 
 def test_an_empty_answer_is_go_where_that_was_said() -> None:
@@ -151,6 +153,91 @@ def test_an_answer_beside_the_value_that_is_none_is_no_go(part: str) -> None:
     assert f"({URL}, {part[0]})" in found.advice
 
 
+@pytest.mark.parametrize(("held", "verdict"), [(3.0, "WARN"), (4.0, "GO"), (None, "WARN")])
+def test_a_window_with_fewer_than_four_scrapes_is_not_judged(held: float | None, verdict: str) -> None:
+    scrapes = Answer(EMPTY) if held is None else number(held)
+    for value in (number(0.0), Answer(EMPTY)) if verdict == "WARN" else (number(0.0),):
+        found = judge(GATE, Answers(value, age=number(20.0), scrapes=scrapes), {}, REQUEST, 30.0)
+        assert found.verdict == verdict
+        if verdict == "WARN":
+            assert f"the window of 30 s holds {held or 0:g} samples, and 4 are wanted: not judged" in found.advice
+    before = judge(
+        MetricGate("n", "a", "<", 1, "before"), Answers(number(0.0), age=number(2.0), scrapes=scrapes), {}, REQUEST
+    )
+    assert before.verdict == ("NO-GO" if verdict == "WARN" else "GO")
+    gone = Answers(Answer(EMPTY), age=Answer(EMPTY), scrapes=Answer(EMPTY))
+    assert row(gone) == ("empty", "NO-GO"), "nothing was ever scraped"
+
+
+@pytest.mark.parametrize(("made", "seen"), [(5.0, ("too few, 5 steps", "WARN")), (6.0, ("0.5", "NO-GO"))])
+def test_few_commits_are_no_rate(made: float, seen: tuple[str, str]) -> None:
+    assert row(Answers(number(0.5), steps=number(made))) == seen
+    assert row(Answers(number(0.5), steps=Answer(EMPTY)))[1] == "WARN"
+    assert row(Answers(Answer(EMPTY), steps=Answer(EMPTY))) == ("empty", "NO-GO")
+
+
+def test_a_look_from_before_the_bake_is_not_judged() -> None:
+    old = Answers(number(1.0), age=number(40.0))
+    assert judge(GATE, old, {}, REQUEST, 30.0).verdict == "WARN"
+    assert judge(GATE, old, {}, REQUEST, 41.0).verdict == "NO-GO"
+    back = MetricGate("n", "a[$window]", "<", 0.01)
+    assert judge(back, old, {}, REQUEST, 30.0).verdict == "NO-GO", "its scrapes are counted"
+
+
+def test_no_count_is_none() -> None:
+    assert row(Answers(number(0.5), Answer(EMPTY))) == ("no count", "WARN")
+    go = MetricGate("failed", "a", "<", 0.01, on_empty="go")
+    assert row(Answers(number(0.5), Answer(EMPTY)), go) == ("no count", "WARN"), "on_empty is of the value"
+    assert (
+        judge(MetricGate("n", "a", "<", 1, "before"), Answers(number(0.5), Answer(EMPTY)), {}, REQUEST).verdict
+        == "NO-GO"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "again"),
+    [
+        (Answers(number(0.5)), False),
+        (Answers(number(0.5), number(1.0)), False),
+        (Answers(Answer(EMPTY)), True),
+        (Answers(number(0.5), Answer(EMPTY)), True),
+        (Answers(number(0.5), age=Answer(EMPTY)), True),
+        (Answers(number(0.5), age=number(999.0)), True),
+        (Answers(number(0.5), age=number(31.0)), True),
+        (Answers(number(0.5), age=number(30.0)), False),
+        (Answers(Answer(ERROR, again=True)), True),
+        (Answers(Answer(ERROR)), False),
+    ],
+)
+def test_what_another_look_may_help(answers: Answers, again: bool) -> None:
+    assert worth_another_look(GATE, answers, REQUEST, 30.0) is again
+    if answers.value.kind == EMPTY:
+        assert not worth_another_look(MetricGate("n", "a", "<", 1, on_empty="go"), answers, REQUEST, 30.0)
+
+
+def test_a_server_that_is_away_at_the_end_may_be_a_warning() -> None:
+    asked = replace(REQUEST, on_no_answer="warn")
+    for answer, verdict in (
+        (Answer(TIMEOUT, again=True), "WARN"),
+        (Answer(ERROR, said="HTTP 503", again=True), "WARN"),
+        (Answer(ERROR, said="HTTP 401"), "NO-GO"),
+    ):
+        assert judge(GATE, Answers(answer), {}, asked).verdict == verdict
+        assert judge(replace(GATE, stage="before"), Answers(answer), {}, asked).verdict == "NO-GO"
+        assert judge_answerable(GATE, Answers(answer), {}, asked, "blue", 30.0).verdict == "NO-GO"
+
+
+def test_a_part_of_an_answer_is_never_a_go() -> None:
+    gate = MetricGate("failed", "a", "<", 0.01, on_empty="go")
+    partial = Answers(Answer(EMPTY, warned="a store is away"))
+    assert row(partial, gate) == ("empty", "NO-GO")
+    assert "a store is away" in judge(gate, partial, {}, REQUEST).advice
+    assert judge_answerable(gate, partial, {}, REQUEST, "blue", 30.0).verdict == "NO-GO"
+    beside = Answers(number(0.0), age=Answer(VALUE, 3.0, warned="a store is away"))
+    assert row(beside, gate) == ("0", "WARN")
+    assert judge_answerable(gate, beside, {}, REQUEST, "blue", 30.0).verdict == "WARN"
+
+
 def test_what_the_server_warns_of_is_no_clean_go() -> None:
     assert row(Answers(number(0.0, "a store is away"))) == ("0", "WARN")
     assert row(Answers(number(0.5, "a store is away"))) == ("0.5", "NO-GO")
@@ -162,8 +249,12 @@ def test_what_the_server_warns_of_is_no_clean_go() -> None:
         (Answers(number(0.5)), "GO"),
         (Answers(number(math.nan)), "GO"),
         (Answers(number(0.5), number(0.0)), "GO"),
-        (Answers(Answer(EMPTY)), "WARN"),
-        (Answers(number(0.5), age=number(999.0)), "WARN"),
+        (Answers(Answer(EMPTY)), "NO-GO"),
+        (Answers(number(0.5), Answer(EMPTY)), "NO-GO"),
+        (Answers(number(0.5), age=number(999.0)), "NO-GO"),
+        (Answers(number(0.5), age=number(40.0)), "GO"),
+        (Answers(number(0.5), age=number(4.0), scrapes=number(3.0)), "NO-GO"),
+        (Answers(number(0.5), steps=number(3.0)), "WARN"),
         (Answers(Answer(ERROR, said="HTTP 401")), "NO-GO"),
         (Answers(Answer(TIMEOUT)), "NO-GO"),
         (Answers(Answer(GARBAGE)), "NO-GO"),
@@ -172,15 +263,24 @@ def test_what_the_server_warns_of_is_no_clean_go() -> None:
     ],
 )
 def test_before_a_run_a_gate_of_the_bake_only_has_to_be_answered(answers: Answers, verdict: str) -> None:
-    found = judge_answerable(GATE, answers, {"value": "q"}, REQUEST, "blue")
+    found = judge_answerable(GATE, answers, {"value": "q"}, REQUEST, "blue", 30.0)
     assert (found.verdict, found.threshold) == (verdict, "an answer; in the bake < 0.01")
     assert bool(found.advice) is (verdict != "GO")
-    assert ("blue, which is at work" in found.advice) is (verdict == "WARN")
+    wrong = any(answer.kind not in (VALUE, EMPTY) for answer in answers.parts.values())
+    assert ("blue, which is at work" in found.advice) is (verdict != "GO" and not wrong)
+
+
+@pytest.mark.parametrize(("held", "longer"), [(number(2.0), 75), (Answer(EMPTY), 150)])
+def test_before_a_run_a_bake_that_is_too_short_is_told_with_what_to_set(held: Answer, longer: int) -> None:
+    answers = Answers(Answer(EMPTY), age=number(9.0), scrapes=held)
+    found = judge_answerable(GATE, answers, {}, REQUEST, "blue", 30.0)
+    assert found.verdict == "NO-GO"
+    assert f"set bg_bake to {longer} or more, or scrape every 6 s" in found.advice
 
 
 def test_an_empty_answer_that_may_be_is_no_doubt_before_a_run() -> None:
     gate = MetricGate("failed", "a", "<", 0.01, on_empty="go")
-    found = judge_answerable(gate, Answers(Answer(EMPTY)), {}, REQUEST, "blue")
+    found = judge_answerable(gate, Answers(Answer(EMPTY)), {}, REQUEST, "blue", 30.0)
     assert (found.verdict, found.value, found.advice) == ("GO", "empty", "")
 
 
@@ -235,7 +335,7 @@ def test_whose_group_it_is() -> None:
     for values in (before, bake):
         assert (values["source_group"], values["target_group"]) == ("cc_blue", "cc_green")
         assert (values["source_workload"], values["target_colour"]) == ("orders-blue", "green")
-    assert (before["window"], bake["window"]) == ("60s", "30s")
+    assert (before["window"], bake["window"]) == ("60s", "31s"), "nothing is left out"
     assert set(before) == set(metric_gate.NAMES)
 
 
@@ -262,13 +362,50 @@ def test_pods_of_a_colour(kind: str, pod: str, others: list[str]) -> None:
     assert [other for other in others if re.fullmatch(expression, other)] == []
 
 
+@pytest.mark.parametrize("length", range(40, 64))
+def test_kubernetes_cuts_a_long_name(length: int) -> None:
+    """As names.SimpleNameGenerator does: 58 characters of the base, and five of its own."""
+    name = ("orders-green-" + "x" * 60)[:length]
+    app = Application(APP.name, APP.namespace, {**APP.colours, "green": Colour("g", name)})
+    expression = values_for(app, "green", "green", [], 30)["pods"]
+    for its_hash in ("7c9fd5b6d", "7c9fd5b6dx", "7c9fd5"):
+        assert re.fullmatch(expression, f"{name}-{its_hash}-"[:58] + "x2x9z")
+    assert not re.fullmatch(expression, f"{'y' + name[1:]}-7c9fd5b6d-"[:58] + "x2x9z")
+    assert length == 63 or not re.fullmatch(expression, name)
+
+
 def test_the_age_is_asked_on_the_servers_clock() -> None:
     gate = MetricGate("n", "rate(a{g='$group'}[$window])", "<", 1, samples="count(a)", rests_on='a{g="$group"}')
     assert queries_of(gate, values_for(APP, "green", "green", [], 30)) == {
         "value": "rate(a{g='cc_green'}[30s])",
         "samples": "count(a)",
         "age": 'min(time() - timestamp(a{g="cc_green"}))',
+        "scrapes": 'max(count_over_time(a{g="cc_green"}[30s]))',
     }
+    moved = replace(gate, rests_on='a{g="$group"} offset 5m', steps="changes(a[$window])")
+    assert queries_of(moved, values_for(APP, "green", "green", [], 30)) == {
+        "value": "rate(a{g='cc_green'}[30s])",
+        "samples": "count(a)",
+        "steps": "changes(a[30s])",
+        "age": 'min(time() - timestamp(a{g="cc_green"} offset 5m))',
+        "scrapes": 'max(count_over_time(a{g="cc_green"}[30s] offset 5m))',
+    }
+    assert set(queries_of(replace(gate, query="a"), values_for(APP, "green", "green", [], 30))) == {
+        "value",
+        "samples",
+        "age",
+    }
+
+
+def test_matchers_of_labels_are_in_every_selector_of_a_preset() -> None:
+    for preset in PRESETS.values():
+        queries = queries_of(preset, values_for(APP, "green", "green", ["t"], 30, matchers='cluster="prod"'))
+        assert "$" not in "".join(queries.values())
+        for query in queries.values():
+            selectors = re.findall(r"\{[a-z_]+=[^{}]*(?:\{\d\}[^{}]*)*\}", query)
+            assert selectors
+            assert all(',cluster="prod"}' in selector for selector in selectors), selectors
+    assert values_for(APP, "green", "green", [], 30)["matchers"] == ""
 
 
 # --- reading the option ------------------------------------------------------------------------------------------------------
@@ -285,6 +422,34 @@ def test_a_row_of_ones_own() -> None:
     [gate], faults = parse_metric_gates([{**ROW, "threshold": "0.5", "on_empty": "go", "min_samples": 5}])
     assert faults == []
     assert gate == MetricGate("n", "sum(a)", "<", 0.5, "bake", "go", min_samples=5.0)
+
+
+@pytest.mark.parametrize(
+    ("selector", "plain"),
+    [
+        ('a:b{c="x}y",d=~"z{2}",e="${group}"}', True),
+        ('{__name__=~"a|b",$matchers}', True),
+        ("kube_${workload_kind}_x{${workload_kind}='y'}", True),
+        ("up offset 5m", True),
+        ("sum(up)", False),
+        ("up[5m]", False),
+        ("up == 1", False),
+        ("a or b", False),
+        ("1", False),
+        ("up offset 5m + 1", False),
+    ],
+)
+def test_what_a_gate_rests_on_is_a_selector(selector: str, plain: bool) -> None:
+    [gate], faults = parse_metric_gates([{**ROW, "rests_on": selector}])
+    assert bool(faults) is (not plain)
+    assert plain or "rests_on is" in faults[0]
+    assert not plain or "age" in queries_of(gate, values_for(APP, "green", "green", [], 30))
+
+
+def test_an_empty_text_takes_a_part_of_a_preset_away() -> None:
+    given = {"preset": "kafka_exporter_throughput", "samples": "", "steps": "", "rests_on": "", "query": "up"}
+    [gate], faults = parse_metric_gates([given])
+    assert (gate.samples, gate.steps, gate.rests_on, gate.query, faults) == ("", "", "", "up", [])
 
 
 def test_a_row_that_begins_with_a_preset() -> None:
@@ -351,12 +516,15 @@ def test_a_preset_is_whole(name: str) -> None:
     filled = queries_of(gate, values_for(APP, "green", "green", ["t"], 30))
     assert set(filled) >= {"value", "age"}
     assert "$" not in "".join(filled.values())
+    assert ("scrapes" in filled) is ("$window" in gate.query)
+    assert bool(gate.steps) is name.endswith("_throughput")
     ratio = "/" in gate.query and name != "kube_state_pods"
     assert bool(gate.samples) is ratio, "a share has a smallest sample"
 
 
 def test_the_default_set_is_of_the_bake() -> None:
-    """What is judged before a run needs no Prometheus."""
+    """What is judged before a run needs no Prometheus, and what is judged from Kafka is not judged twice."""
+    assert DEFAULT == ("consumer_error_ratio",)
     assert {PRESETS[name].stage for name in DEFAULT} == {"bake"}
 
 

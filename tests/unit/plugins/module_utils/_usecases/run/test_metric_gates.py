@@ -18,7 +18,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.metr
     MetricRequest,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metrics
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metric_gates
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 from ansible_collections.streamops.bluegreen.tests.unit.waiting import HANG, ended
 
@@ -46,7 +46,7 @@ def ports(questions: int, answer: Answer) -> Ports:
 
 def test_before_a_run() -> None:
     fine = ports(2 + 3 + 3, Answer(VALUE, 0.0))
-    rows: t.Any = ended("the gates", lambda: metrics.before(fine, APP, REQUEST, "blue", "green", ["t"], 30.0))
+    rows: t.Any = ended("the gates", lambda: metric_gates.before(fine, APP, REQUEST, "blue", "green", ["t"], 30.0))
     assert [(row.name, row.verdict) for row in rows] == [
         ("Prometheus: lag", "GO"),
         ("Prometheus: ratio", "GO"),
@@ -56,5 +56,5 @@ def test_before_a_run() -> None:
 
 def test_at_the_end_of_a_bake() -> None:
     refused = ports(3 + 3, Answer(ERROR, said="HTTP 401"))
-    rows: t.Any = ended("the gates", lambda: metrics.at_the_end(refused, APP, REQUEST, "green", ["t"], 30.0, None))
+    rows: t.Any = ended("the gates", lambda: metric_gates.at_the_end(refused, APP, REQUEST, "green", ["t"], 30.0, None))
     assert [row.verdict for row in rows] == ["NO-GO", "NO-GO"]

@@ -33,24 +33,27 @@ def before(
     at_work: str,
     target: str,
     topics: t.Iterable[str],
-    bake: float,
+    bake: float | None,
 ) -> list[Gate]:
-    """Judge the gates before a run to ``target``, and whether those of its bake can be asked. bake: seconds, 0 for none.
+    """Judge the gates before a run to ``target``, and whether those of its bake can be judged. bake: seconds, 0 for none, None
+    where nobody has said.
 
     Both are asked about the colour at work: of the other one there is nothing to see.
     """
     topics = sorted(topics)
-    judged = core.values_for(app, at_work, target, topics, core.BEFORE_WINDOW)
-    tried = core.values_for(app, at_work, target, topics, bake)
+    window = bake or 0.0
+    judged = core.values_for(app, at_work, target, topics, core.BEFORE_WINDOW, matchers=request.matchers)
+    tried = core.values_for(app, at_work, target, topics, window, matchers=request.matchers)
     asked = {one: core.queries_of(one, judged) for one in request.of(core.BEFORE)}
-    asked |= {one: core.queries_of(one, tried) for one in (request.of(core.BAKE) if bake > 0 else ())}
+    asked |= {one: core.queries_of(one, tried) for one in (request.of(core.BAKE) if window > 0 else ())}
     answers = _ask(ports, asked)
-    return [
-        core.judge(one, answers[one], queries, request)
+    rows = [
+        core.judge(one, answers[one], queries, request, core.BEFORE_WINDOW)
         if one.stage == core.BEFORE
-        else core.judge_answerable(one, answers[one], queries, request, at_work)
+        else core.judge_answerable(one, answers[one], queries, request, at_work, window)
         for one, queries in asked.items()
     ]
+    return rows + (core.not_asked(request) if bake == 0 else [])
 
 
 def at_the_end(
@@ -64,18 +67,21 @@ def at_the_end(
 ) -> list[Gate]:
     """Judge the gates of the bake of ``target``. window: seconds that it was measured for.
 
-    A question that gets no answer is asked again until the server's timeout is over, counted from the first.
+    A gate without an answer, with an old or with an empty one, is asked again until the server's timeout is over, counted from the
+    first question. None begins after that, and each takes that long at most.
     """
-    values = core.values_for(app, target, target, sorted(topics), window, source_rate)
+    values = core.values_for(app, target, target, sorted(topics), window, source_rate, request.matchers)
     asked = {one: core.queries_of(one, values) for one in request.of(core.BAKE)}
     deadline = ports.clock.monotonic() + request.timeout
     answers = _ask(ports, asked)
-    while unanswered := {one: asked[one] for one, found in answers.items() if found.again}:
+    while unanswered := {
+        one: asked[one] for one, found in answers.items() if core.worth_another_look(one, found, request, window)
+    }:
         if ports.clock.monotonic() + AGAIN >= deadline:
             break
         ports.clock.sleep(AGAIN)
         answers |= _ask(ports, unanswered)
-    return [core.judge(one, answers[one], queries, request) for one, queries in asked.items()]
+    return [core.judge(one, answers[one], queries, request, window) for one, queries in asked.items()]
 
 
 def _ask(ports: Ports, asked: t.Mapping[MetricGate, Asked]) -> dict[MetricGate, Answers]:
