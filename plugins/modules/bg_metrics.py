@@ -39,7 +39,8 @@ attributes:
 options:
   pushgateway:
     description:
-      - A Pushgateway. The group with the labels C(job=bluegreen), C(app), C(namespace) and O(labels) is replaced as a whole, others are not touched.
+      - A Pushgateway. The group with the labels C(job=bluegreen), C(app), C(namespace) and O(labels) is replaced as a whole, others are
+        not touched. Outside of check and diff mode what is there is replaced even where it can't be read.
       - At least one of O(pushgateway) and O(textfile) is needed.
       - It is asked directly, proxies of the environment are not used. Redirects are refused.
     type: dict
@@ -173,10 +174,8 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     places, ports = build_places(params, asked.app), build_ports(params, asked.app.namespace)
     for warning in warnings_of(params):
         module.warn(warning)
-    exact = bool(module._diff)
-    return publish_metrics(
-        ports, asked.app, places, asked.judged, asked.begins, module.check_mode, asked.labels, exact
-    )
+    exact = bool(module._diff)  # noqa: SLF001 - Ansible has no other name for it
+    return publish_metrics(ports, asked.app, places, asked.judged, asked.begins, module.check_mode, asked.labels, exact)
 
 
 def main() -> None:

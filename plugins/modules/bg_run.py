@@ -418,7 +418,10 @@ def use_case(module: AnsibleModule, ports: Ports, app: Application) -> dict[str,
     if module.params["alerts"]:
         if module.params["until"] != JUDGED:
             raise InvalidSettingsError(["alerts are only judged: they need until: judged"])
-        return {"changed": False, **on_alert(ports, app, *(module.params[name] for name in ("mode", "alerts", "alert_labels")))}
+        return {
+            "changed": False,
+            **on_alert(ports, app, *(module.params[name] for name in ("mode", "alerts", "alert_labels"))),
+        }
     own = {name: module.params[name] for name in ("until", "wait", "judged")}
     return run(ports, app, request_of(module), **own, only=module.params["only"] or "", check=module.check_mode)
 

@@ -68,9 +68,7 @@ class Gateway:
 class Pushgateway:
     """The group with the labels job, app, namespace and ``labels``. The time begins to count with the first request."""
 
-    def __init__(
-        self, gateway: Gateway, app: str, namespace: str, labels: t.Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, gateway: Gateway, app: str, namespace: str, labels: t.Mapping[str, str] | None = None) -> None:
         check_library()
         if URLLIB3_ERROR:
             raise MissingLibraryError("urllib3", URLLIB3_ERROR)

@@ -88,7 +88,9 @@ def warnings_of(params: Params) -> list[str]:
     secret = next((name for name in ("token", "password") if given.get(name)), "")
     if not secret or not (given.get("url") or "").startswith("http:"):
         return []
-    return [f"pushgateway.{secret} is sent in the clear, because pushgateway.url begins with http://. Use an https address"]
+    return [
+        f"pushgateway.{secret} is sent in the clear, because pushgateway.url begins with http://. Use an https address"
+    ]
 
 
 def read_options(params: Params) -> Asked:

@@ -51,7 +51,7 @@ def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: 
     def fails(*_given: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "rename", fails)
+    monkeypatch.setattr(Path, "replace", fails)
     with pytest.raises(MetricsError, match=r"Can't write the file .*/orders\.prom: No space left on device"):
         file.replace(SAMPLES[:1])
     assert file.read() == file.text(SAMPLES)

@@ -12,7 +12,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import StoredObject
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, MetricsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    ClusterError,
+    MetricsError,
+    UnreadableMetricsError,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import parse_application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.samples import Sample, in_order
