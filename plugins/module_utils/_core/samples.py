@@ -28,7 +28,20 @@ HELP = {
 
 
 OWN_LABELS = frozenset(
-    ["app", "namespace", "colour", "consumergroup", "workload_kind", "workload", "phase", "step", "result", "topic", "stage", "gate"]
+    [
+        "app",
+        "namespace",
+        "colour",
+        "consumergroup",
+        "workload_kind",
+        "workload",
+        "phase",
+        "step",
+        "result",
+        "topic",
+        "stage",
+        "gate",
+    ]
 )
 """Every label of these metrics."""
 
