@@ -148,7 +148,7 @@ def status(board: Board) -> None:
     board.add(
         board.figure(
             "Active colour",
-            "The colour whose pods process records.",
+            "As last published, by the begin or the end of a run.",
             (f"bg:active_colour:info{OURS}", "{{colour}}"),
             name_only=True,
         ),
@@ -163,18 +163,18 @@ def status(board: Board) -> None:
         ),
         board.figure(
             "Phase",
-            "stable: no hand-over is under way.",
+            "As last published. stable: no hand-over is under way.",
             (f"bg:phase:since_timestamp_seconds{OURS}", "{{phase}}"),
             name_only=True,
         ),
         board.figure(
             "Run",
-            "Whether a switch or a rollback has begun and not ended.",
+            "Whether a switch or a rollback has begun and not ended, as last published.",
             (f"max({of_newest_run('bg_switch_in_progress')})", "run"),
         ).mappings(words(_0=("none", "green"), _1=("under way", "orange"))),
         board.figure(
             "Age of the phase",
-            "How long the record has been in this phase.",
+            "How long the record has been in this phase, as last published.",
             (age, "age"),
         ).unit("s"),
     )
@@ -280,8 +280,8 @@ def rollback(board: Board) -> None:
         .unit("dateTimeAsIso")
         .text_mode(common_models.BigValueTextMode.VALUE_AND_NAME),
         board.figure(
-            "No-Go",
-            "Gates of the last run that said No-Go.",
+            "No-Go, as last published",
+            "Gates that said No-Go at the end of the last run. The next begin, and status, publish only those of before.",
             (no_go, "{{stage}}: {{gate}}"),
             width=6,
             name_only=True,

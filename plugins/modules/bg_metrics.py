@@ -39,7 +39,8 @@ attributes:
 options:
   pushgateway:
     description:
-      - A Pushgateway. The group with the labels C(job=bluegreen), C(app) and C(namespace) is replaced as a whole, others are not touched.
+      - A Pushgateway. The group with the labels C(job=bluegreen), C(app), C(namespace) and O(labels) is replaced as a whole, others are
+        not touched. Outside of check and diff mode what is there is replaced even where it can't be read.
       - At least one of O(pushgateway) and O(textfile) is needed.
       - It is asked directly, proxies of the environment are not used. Redirects are refused.
     type: dict
@@ -71,6 +72,12 @@ options:
       - Each application needs a file of its own. One that holds metrics of another application, or anything else, is left alone and
         the module fails.
     type: path
+  labels:
+    description:
+      - Labels that every series gets besides, such as C(cluster) where one Prometheus reads several clusters with the same names. They
+        are part of the group at the Pushgateway, so whoever adds one deletes the old group.
+    type: dict
+    default: {}
   gates:
     description:
       - Gates of a run for C(bg_gate), by stage C(before), C(bake) or C(verify), each a list of gates as M(streamops.bluegreen.bg_run) and
@@ -152,6 +159,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.metri
     hide_less,
     metrics_options,
     read_options,
+    warnings_of,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
@@ -164,7 +172,10 @@ def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     hide_less(params, module.no_log_values)
     asked = read_options(params)
     places, ports = build_places(params, asked.app), build_ports(params, asked.app.namespace)
-    return publish_metrics(ports, asked.app, places, asked.judged, asked.begins, module.check_mode)
+    for warning in warnings_of(params):
+        module.warn(warning)
+    exact = bool(module._diff)  # noqa: SLF001 - Ansible has no other name for it
+    return publish_metrics(ports, asked.app, places, asked.judged, asked.begins, module.check_mode, asked.labels, exact)
 
 
 def main() -> None:

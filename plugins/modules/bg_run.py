@@ -151,6 +151,12 @@ options:
         C(colour) is the active one, that fires and began after the flip, while the rollback window is open and a rollback allowed.
     type: str
     default: ''
+  alert_labels:
+    description:
+      - Labels, and their values as text, that an alert has to have besides to be a reason. Where one Prometheus reads several clusters
+        with the same names, the one that tells them apart.
+    type: dict
+    default: {}
   progress:
     description: Seconds between two lines that tell where O(bake) stands, 0 for none.
     type: float
@@ -412,7 +418,10 @@ def use_case(module: AnsibleModule, ports: Ports, app: Application) -> dict[str,
     if module.params["alerts"]:
         if module.params["until"] != JUDGED:
             raise InvalidSettingsError(["alerts are only judged: they need until: judged"])
-        return {"changed": False, **on_alert(ports, app, module.params["mode"], module.params["alerts"])}
+        return {
+            "changed": False,
+            **on_alert(ports, app, *(module.params[name] for name in ("mode", "alerts", "alert_labels"))),
+        }
     own = {name: module.params[name] for name in ("until", "wait", "judged")}
     return run(ports, app, request_of(module), **own, only=module.params["only"] or "", check=module.check_mode)
 
@@ -426,6 +435,7 @@ def main() -> None:
         "judged": {"type": "bool", "default": False},
         "only": {"type": "str", "choices": list(ONLY)},
         "alerts": {"type": "str", "default": ""},
+        "alert_labels": {"type": "dict", "default": {}},
         **bake_options(),
     }
     module = Module(argument_spec=application_argument_spec(**own), supports_check_mode=True)

@@ -198,10 +198,34 @@ CRASHED = replicas("order-consumer-blue", always(3), always(3)) | replicas(
 
 RUNNING = [
     Case(
-        "fires when no pod of the active colour has been ready for a minute",
+        "fires when no pod of the active colour has been ready for five minutes",
         "ActiveColourNotRunning",
         application() | phase("stable", 0) | CRASHED,
-        {"5m45s": [], "6m": [ROLLBACK | GREEN]},
+        {"9m45s": [], "10m": [ROLLBACK | GREEN]},
+    ),
+    Case(
+        "a pod that crashes, and is ready for half a minute in each two, is not running",
+        "ActiveColourNotRunning",
+        application() | replicas("order-consumer-green", "3x19" + " 0x5 1x1" * 20, always(3)),
+        {"9m45s": [], "10m": [ROLLBACK | GREEN], "20m": [ROLLBACK | GREEN]},
+    ),
+    Case(
+        "silent when a start takes as long as a run waits for it",
+        "ActiveColourNotRunning",
+        application() | replicas("order-consumer-green", steps((3, 5), (0, 2), (3, 20)), always(3)),
+        {"7m": [], "9m": [], "10m": [], "12m": []},
+    ),
+    Case(
+        "silent when an autoscaler took the pods and the series of wanted ones is missing",
+        "ActiveColourNotRunning",
+        application() | replicas("order-consumer-green", always(0)) | lag("order-consumer-green", {0: always(0)}),
+        {"10m": []},
+    ),
+    Case(
+        "fires when the last push of a run never came, once that is too long ago",
+        "ActiveColourNotRunning",
+        application() | phase("switching", 60) | replicas("order-consumer-green", always(0), always(3)),
+        {"15m45s": [], "16m": [ROLLBACK | GREEN]},
     ),
     Case(
         "silent for another application's colour; the seed fires for it",
@@ -212,7 +236,7 @@ RUNNING = [
         | replicas("order-consumer-green", always(0), always(3))
         | replicas("payment-green", always(2), always(2))
         | {'kafka_consumer_active_version{app="payment",version="green"}': always(1)},
-        {"4m": []},
+        {"7m": []},
         seed={
             SEED_RUNNING: {
                 "4m": [
@@ -241,7 +265,7 @@ RUNNING = [
         | BOTH_READY
         | replicas("order-consumer-green", always(0), always(3), namespace="staging")
         | replicas("order-consumer-blue", always(3), always(3), namespace="staging"),
-        {"4m": []},
+        {"7m": []},
     ),
     Case(
         "a StatefulSet; the seed looks at no other name than its own",
@@ -250,8 +274,8 @@ RUNNING = [
         | replicas("order-consumer-green", always(0), always(3), kind="StatefulSet")
         | replicas("order-consumer-green", always(3), always(3), kind="Deployment")
         | {'kafka_consumer_active_version{app="order-consumer",version="green"}': always(1)},
-        {"2m": [ROLLBACK | colour_of("green", kind="StatefulSet")]},
-        seed={SEED_RUNNING: {"2m": []}},
+        {"6m": [ROLLBACK | colour_of("green", kind="StatefulSet")]},
+        seed={SEED_RUNNING: {"6m": []}},
     ),
     Case(
         "silent for a Deployment with the name of the StatefulSet",
@@ -259,14 +283,14 @@ RUNNING = [
         application(kind="StatefulSet")
         | replicas("order-consumer-green", always(3), always(3), kind="StatefulSet")
         | replicas("order-consumer-green", always(0), always(3), kind="Deployment"),
-        {"4m": []},
+        {"7m": []},
     ),
     Case(
         "fires when the workload is gone, without a rollback; the seed compares what is not there",
         "ActiveColourNotRunning",
         application() | record() | {'kafka_consumer_active_version{version="green"}': always(1)},
         {"45s": [], "1m": [CRITICAL | GREEN]},
-        seed={SEED_RUNNING: {"4m": []}},
+        seed={SEED_RUNNING: {"7m": []}},
     ),
     Case(
         "the other colour's workload shows as well that the application is there",
@@ -282,13 +306,13 @@ RUNNING = [
         | record("payment")
         | replicas("payment-green", always(3), always(3))
         | record(namespace="staging"),
-        {"4m": []},
+        {"7m": []},
     ),
     Case(
         "silent when kube-state-metrics is down: no rollback of everything",
         "ActiveColourNotRunning",
         application() | application(app="payment"),
-        {"4m": []},
+        {"7m": []},
     ),
     Case(
         "silent when an autoscaler took the pods because there is nothing to do",
@@ -297,7 +321,7 @@ RUNNING = [
         | replicas("order-consumer-green", always(0), always(0))
         | lag("order-consumer-green", {0: always(0)})
         | {'kafka_consumer_active_version{version="green"}': always(1)},
-        {"4m": []},
+        {"7m": []},
         seed={
             SEED_RUNNING: {
                 "4m": [
@@ -333,16 +357,16 @@ RUNNING = [
         | phase("verifying", steps(("none", 5), (300, 20)))
         | replicas("order-consumer-green", steps((0, 25)), always(3)),
         # The series of a phase that has passed is seen for another five minutes, and an older one does not count.
-        {"4m": [], "5m45s": [], "6m": [ROLLBACK | GREEN]},
+        {"4m": [], "9m": [], "19m45s": [], "20m": [ROLLBACK | GREEN]},
     ),
     Case(
-        "silent while the source of a cold hand-over is scaled to 0",
+        "silent while the source of a cold hand-over is scaled to 0, and not for ever",
         "ActiveColourNotRunning",
         application()
         | phase("rolling-back", always(30))
         | replicas("order-consumer-green", always(0), always(0))
         | lag("order-consumer-green", {0: always(50)}),
-        {"4m": []},
+        {"4m": [], "11m15s": [], "11m30s": [CRITICAL | GREEN]},
     ),
     Case(
         "an older Pushgateway's phase and colour do not count",
@@ -353,13 +377,13 @@ RUNNING = [
         | phase("stable", 20, source=B)
         | replicas("order-consumer-blue", always(0), always(0))
         | replicas("order-consumer-green", always(0), always(3)),
-        {"5m": [ROLLBACK | GREEN]},
+        {"7m": [ROLLBACK | GREEN]},
     ),
     Case(
         "a KIP-848 group has no members for the exporter, and its pods work",
         "ActiveColourNotRunning",
         application() | BOTH_READY | {'kafka_consumergroup_members{consumergroup="order-consumer-green"}': always(0)},
-        {"4m": []},
+        {"7m": []},
     ),
 ]
 
@@ -372,6 +396,10 @@ def records(colour: str, processed: float | None, failed: float | None, **more: 
     if failed is not None:
         made |= pod("bg_consumer_records_failed_total", counting(failed), colour, **more)
     return made
+
+
+def state(name: str, values: str, colour: str, pod_name: str = "0", **more: str) -> dict[str, str]:
+    return pod("bg_consumer_state", values, colour, name=pod_name, state=name, **more)
 
 
 FAILED = ROLLBACK | APP | {"colour": "green"}
@@ -430,6 +458,30 @@ FAILING = [
         {"4m": []},
     ),
     Case(
+        "fires for a colour whose pods are at work, while the other one is published from before the run",
+        "BGActiveColourFailing",
+        application("blue")
+        | records("green", 49, 1)
+        | state("ACTIVE", always(1), "green")
+        | state("ACTIVE", always(0), "blue"),
+        {"4m": [FAILED]},
+    ),
+    Case(
+        "silent for a colour whose pods are not at work, whatever was published",
+        "BGActiveColourFailing",
+        application("green")
+        | records("green", 49, 1)
+        | state("ACTIVE", always(0), "green")
+        | state("ACTIVE", always(1), "blue"),
+        {"4m": []},
+    ),
+    Case(
+        "needs no Pushgateway where the pods tell their state",
+        "BGActiveColourFailing",
+        records("green", 49, 1) | state("ACTIVE", always(1), "green"),
+        {"4m": [FAILED]},
+    ),
+    Case(
         "fires when every record fails and the other counter is not there yet",
         "BGActiveColourFailing",
         application() | records("green", None, 20),
@@ -478,10 +530,6 @@ FAILING = [
 ]
 
 
-def state(name: str, values: str, colour: str, pod_name: str = "0", **more: str) -> dict[str, str]:
-    return pod("bg_consumer_state", values, colour, name=pod_name, state=name, **more)
-
-
 BOTH = [
     Case(
         "fires when pods of both colours have processed for a minute; the record cannot show it",
@@ -494,10 +542,22 @@ BOTH = [
         equals={("sum by (app) (bg_active_version) > 1", "6m"): {}},
     ),
     Case(
-        "needs no Pushgateway, and a pod that is pausing still processes",
+        "needs no Pushgateway",
         "BGBothColoursActive",
-        state("ACTIVE", always(1), "green") | state("PAUSING", always(1), "blue"),
+        state("ACTIVE", always(1), "green") | state("ACTIVE", always(1), "blue"),
         {"1m": [CRITICAL | APP]},
+    ),
+    Case(
+        "silent for a pod that stood by and is told to end, which pauses first",
+        "BGBothColoursActive",
+        state("ACTIVE", always(1), "green") | state("ACTIVE", always(0), "blue") | state("PAUSING", always(1), "blue"),
+        {"4m": []},
+    ),
+    Case(
+        "silent for an application whose pods do not tell",
+        "BGBothColoursActive",
+        application("green"),
+        {"4m": []},
     ),
     Case(
         "silent after a switch, while the pods of the source were seen last before it",
@@ -671,13 +731,19 @@ STALE = [
         "fires when pods know a newer epoch for five minutes",
         "BGMetricsStale",
         application(epoch=3) | knows(steps((3, 2), (5, 30))) | knows(always(0), name="1"),
-        {"6m45s": [], "7m": [WARNING | APP]},
+        {"6m45s": [], "7m": [CRITICAL | APP]},
     ),
     Case(
         "fires when a Pushgateway was started again and is empty",
         "BGMetricsStale",
         knows(always(3)) | application(app="payment") | application(namespace="staging"),
-        {"5m": [WARNING | APP]},
+        {"5m": [CRITICAL | APP]},
+    ),
+    Case(
+        "silent while a run is young, which publishes at its end, and fires when that never comes",
+        "BGMetricsStale",
+        application(epoch=3) | phase("switching", 60) | knows(steps((3, 2), (4, 30))),
+        {"10m": [], "15m45s": [], "16m": [CRITICAL | APP]},
     ),
     Case(
         "silent while a run goes on and when pods know the same, or less",

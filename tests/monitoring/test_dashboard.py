@@ -105,7 +105,7 @@ def test_each_expression_finds_something(expression, tmp_path):
         ("Rollback window", {"left": 3303}),
         ("Age of the snapshot", {"age": 240}),
         ("Last run", {"success": 60000}),
-        ("No-Go", {"bake: errors": 0}),
+        ("No-Go, as last published", {"bake: errors": 0}),
         ("Steps of the last run", {"total": 13, "handover": 1}),
         ("Partitions of the last hand-over", {"order-events": 12}),
         ("Mean time of a record", {"blue": 1, "green": 1}),

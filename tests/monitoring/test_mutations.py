@@ -41,7 +41,9 @@ class Mutation:
 ACTIVE_INFO, ACTIVE_LAG, PHASE = "bg:active_colour:info", "bg:active_colour:lag", "bg:phase:since_timestamp_seconds"
 PARTITIONS, EXISTS = "bg:consumergroup_partition:lag", "bg:application:exists"
 PROCESSED, FAILED, RATIO = "bg:colour:processed_per_second", "bg:colour:failed_per_second", "bg:colour:error_ratio"
-BETWEEN = 'unless on (namespace, app) bg:phase:since_timestamp_seconds{phase=~"switching|rolling-back"}'
+RUN, AT_WORK, SEEN = "bg:run:seconds", "bg:colour:at_work", "bg:application:seen_epoch"
+BOTH, STALE = "BGBothColoursActive", "BGMetricsStale"
+YOUNG = "unless on (namespace, app) bg:run:seconds < 600"
 
 MUTATIONS = [
     # Which colour is active
@@ -88,21 +90,26 @@ MUTATIONS = [
     # Pods of the active colour
     Mutation(
         RUNNING,
-        "on (namespace, workload_kind, workload) bg:workload:ready",
-        "on (workload_kind, workload) bg:workload:ready",
+        "on (namespace, workload_kind, workload) min_over_time",
+        "on (workload_kind, workload) min_over_time",
     ),
+    Mutation(RUNNING, "and on (namespace, workload_kind, workload) min_over_time", "and on () min_over_time"),
+    Mutation(RUNNING, "min_over_time(bg:workload:ready[2m]) == 0", "min_over_time(bg:workload:ready[2m]) <= 3"),
+    Mutation(RUNNING, "min_over_time(bg:workload:ready[2m])", "bg:workload:ready"),
+    Mutation(RUNNING, "min_over_time(bg:workload:ready[2m])", "max_over_time(bg:workload:ready[2m])"),
+    Mutation(RUNNING, "and on (namespace, workload_kind, workload) bg:workload:wanted > 0", ""),
+    Mutation(RUNNING, "bg:workload:wanted > 0", "bg:workload:wanted >= 0"),
     Mutation(
         RUNNING,
-        "and on (namespace, workload_kind, workload) bg:workload:ready == 0",
-        "and on () bg:workload:ready == 0",
+        "and on (namespace, workload_kind, workload) bg:workload:wanted > 0",
+        "unless on (namespace, workload_kind, workload) bg:workload:wanted == 0",
     ),
-    Mutation(RUNNING, "bg:workload:ready == 0", "bg:workload:ready <= 3"),
-    Mutation(RUNNING, "unless on (namespace, workload_kind, workload) bg:workload:wanted == 0", ""),
-    Mutation(RUNNING, BETWEEN, ""),
-    Mutation(RUNNING, 'phase=~"switching|rolling-back"', 'phase!="stable"'),
+    Mutation(RUNNING, YOUNG, ""),
+    Mutation(RUNNING, "bg:run:seconds < 600", "bg:run:seconds < 60"),
+    Mutation(RUNNING, "bg:run:seconds < 600", "bg:run:seconds"),
     Mutation(RUNNING, "bg:active_colour:info", "bg_colour_info"),
-    Mutation(RUNNING, "1m", "", field="for"),
-    Mutation(RUNNING, "1m", "2m", field="for"),
+    Mutation(RUNNING, "5m", "2m", field="for"),
+    Mutation(RUNNING, "5m", "10m", field="for"),
     Mutation(
         RUNNING,
         "bg:active_colour:info unless on (namespace, workload_kind, workload) bg:workload:ready",
@@ -113,7 +120,8 @@ MUTATIONS = [
     Mutation(RUNNING, "and on (namespace, app) bg:application:exists", "and on () bg:application:exists", number=1),
     Mutation(RUNNING, "unless on (namespace, app) bg:active_colour:lag == 0", "", number=1),
     Mutation(RUNNING, "bg:active_colour:lag == 0", "bg:active_colour:lag >= 0", number=1),
-    Mutation(RUNNING, BETWEEN, "", number=1),
+    Mutation(RUNNING, YOUNG, "", number=1),
+    Mutation(RUNNING, "bg:run:seconds < 600", "bg:run:seconds", number=1),
     Mutation(RUNNING, "1m", "", field="for", number=1),
     Mutation("bg:workload:ready", "and on (namespace, workload_kind, workload) bg_colour_info", "", RUNNING),
     Mutation("bg:workload:wanted", "kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready", RUNNING),
@@ -126,15 +134,12 @@ MUTATIONS = [
     Mutation(FAILING, ">= 0.01", ">= 0.005"),
     Mutation(FAILING, ">= 0.01", ">= 0.05"),
     Mutation(FAILING, "bg:colour:error_ratio", "bg:colour:failed_per_second"),
-    Mutation(FAILING, "and on (namespace, app, colour) bg:active_colour:info", ""),
-    Mutation(
-        FAILING, "and on (namespace, app, colour) bg:active_colour:info", "and on (app, colour) bg:active_colour:info"
-    ),
-    Mutation(
-        FAILING,
-        "and on (namespace, app, colour) bg:active_colour:info",
-        "and on (namespace, app) bg:active_colour:info",
-    ),
+    Mutation(FAILING, "and on (namespace, app, colour) bg:colour:at_work", ""),
+    Mutation(FAILING, "and on (namespace, app, colour) bg:colour:at_work", "and on (app, colour) bg:colour:at_work"),
+    Mutation(FAILING, "and on (namespace, app, colour) bg:colour:at_work", "and on (namespace, app) bg:colour:at_work"),
+    Mutation(FAILING, "bg:colour:at_work", "bg:active_colour:info"),
+    Mutation(AT_WORK, "bg:active_colour:info", NONE, FAILING),
+    Mutation(AT_WORK, 'unless on (namespace, app) bg_consumer_state{state="ACTIVE"}', "", FAILING),
     Mutation(FAILING, ">= 100", ">= 0"),
     Mutation(FAILING, ">= 100", ">= 1000"),
     Mutation(FAILING, "30s", "", field="for"),
@@ -154,14 +159,15 @@ MUTATIONS = [
         FAILING,
     ),
     # Both colours
-    Mutation("BGBothColoursActive", "max by (namespace, app, colour)", "max by (namespace, app, colour, pod)"),
-    Mutation("BGBothColoursActive", "count by (namespace, app)", "count by (namespace)"),
-    Mutation("BGBothColoursActive", "count by (namespace, app)", "count by (app)"),
-    Mutation("BGBothColoursActive", "== 1", ">= 0"),
-    Mutation("BGBothColoursActive", "> 1", "> 2"),
-    Mutation("BGBothColoursActive", "ACTIVE|PAUSING", "ACTIVE"),
-    Mutation("BGBothColoursActive", '{state=~"ACTIVE|PAUSING"}', ""),
-    Mutation("BGBothColoursActive", "1m", "", field="for"),
+    Mutation(AT_WORK, "max by (namespace, app, colour)", "max by (namespace, app, colour, pod)", BOTH),
+    Mutation(AT_WORK, "== 1", ">= 0", BOTH),
+    Mutation(AT_WORK, 'state="ACTIVE"', 'state=~"ACTIVE|PAUSING"', BOTH),
+    Mutation(AT_WORK, '{state="ACTIVE"}', "", BOTH),
+    Mutation(BOTH, "count by (namespace, app)", "count by (namespace)"),
+    Mutation(BOTH, "count by (namespace, app)", "count by (app)"),
+    Mutation(BOTH, "> 1", "> 2"),
+    Mutation(BOTH, "> 1", ">= 1"),
+    Mutation(BOTH, "1m", "", field="for"),
     # Runs
     Mutation(
         PHASE,
@@ -175,11 +181,11 @@ MUTATIONS = [
         "== on (app) group_left () max by (app)",
         "BGSwitchTooLong",
     ),
-    Mutation("BGSwitchTooLong", '{phase!="stable"}', ""),
-    Mutation("BGSwitchTooLong", '{phase!="stable"}', '{phase="switching"}'),
+    Mutation(RUN, '{phase!="stable"}', "", "BGSwitchTooLong"),
+    Mutation(RUN, '{phase!="stable"}', '{phase="switching"}', "BGSwitchTooLong"),
+    Mutation(RUN, "time() - ", "", "BGSwitchTooLong"),
     Mutation("BGSwitchTooLong", "> 120", ">= 120"),
     Mutation("BGSwitchTooLong", "> 120", "> 600"),
-    Mutation("BGSwitchTooLong", "time() - ", ""),
     Mutation("BGRunAbandoned", "bg_switch_in_progress == 1", "bg_switch_in_progress >= 0"),
     Mutation(
         "BGRunAbandoned", "and bg_epoch == on (namespace, app) group_left () max by (namespace, app) (bg_epoch)", ""
@@ -203,12 +209,16 @@ MUTATIONS = [
     ),
     Mutation("BGRollbackWindowClosing", "max by (namespace, app) (\n", "(\n"),
     # Metrics that are old
-    Mutation("BGMetricsStale", "> on (namespace, app)", ">= on (namespace, app)"),
-    Mutation("BGMetricsStale", "unless on (namespace, app) bg_epoch", "unless on (app) bg_epoch"),
-    Mutation("BGMetricsStale", "unless on (namespace, app) bg_epoch", "and on (namespace, app) bg_epoch"),
-    Mutation("BGMetricsStale", "max by (namespace, app) (bg_epoch)", "min by (namespace, app) (bg_epoch)"),
-    Mutation("BGMetricsStale", "5m", "", field="for"),
-    Mutation("BGMetricsStale", "5m", "15m", field="for"),
+    Mutation(STALE, "> on (namespace, app)", ">= on (namespace, app)"),
+    Mutation(STALE, "unless on (namespace, app) bg_epoch", "unless on (app) bg_epoch"),
+    Mutation(STALE, "unless on (namespace, app) bg_epoch", "and on (namespace, app) bg_epoch"),
+    Mutation(STALE, "max by (namespace, app) (bg_epoch)", "min by (namespace, app) (bg_epoch)"),
+    Mutation(STALE, YOUNG, ""),
+    Mutation(STALE, "bg:run:seconds < 600", "bg:run:seconds"),
+    Mutation(STALE, "5m", "", field="for"),
+    Mutation(STALE, "5m", "15m", field="for"),
+    Mutation(SEEN, "max by (namespace, app)", "min by (namespace, app)", STALE),
+    Mutation(SEEN, "max by (namespace, app)", "max by (app)", STALE),
 ]
 
 

@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.monitoring.cases import CRITICAL, FAILED, GREEN
+from tests.monitoring.cases import APP, CRITICAL, FAILED, GREEN
 from tests.monitoring.promtool import ROOT, Case, check, failures
-from tests.monitoring.series import always, application, counting, lag, replicas
+from tests.monitoring.series import always, application, counting, lag, pod, replicas
 from tests.unit.waiting import HANG
 
 PLAYBOOK = "streamops.bluegreen.alert_rules"
@@ -187,8 +187,14 @@ def test_names_of_spring(tmp_path):
         Case(
             "two kinds of failures",
             "BGActiveColourFailing",
-            good | timer("failure", 0.15, "A") | timer("failure", 0.15, "B"),
+            good | timer("failure", 0.6, "A") | timer("failure", 0.6, "B"),
             {"4m": [FAILED]},
+        ),
+        Case(
+            "4 % of the calls: retries count as calls, so fewer records than that failed",
+            "BGActiveColourFailing",
+            good | timer("failure", 0.8),
+            {"4m": []},
         ),
     ]
     assert failures([case.test() for case in cases], tmp_path, rules) == ""
@@ -217,7 +223,7 @@ def test_labels_that_tell_clusters_apart(tmp_path):
     east = {"cluster": "east"}
     cases = [
         Case("lag", "KafkaHighConsumerLag", world, {"5m": [CRITICAL | GREEN | east]}),
-        Case("pods", "ActiveColourNotRunning", world, {"5m": [CRITICAL | GREEN | east | {"bg_action": "rollback"}]}),
+        Case("pods", "ActiveColourNotRunning", world, {"7m": [CRITICAL | GREEN | east | {"bg_action": "rollback"}]}),
         Case("unknown", "ActiveColourLagUnknown", world, {"16m": []}),
     ]
     assert failures([case.test() for case in cases], tmp_path, rules) == ""
@@ -249,10 +255,42 @@ def test_only_some_applications_and_other_thresholds(tmp_path):
             "pods",
             "ActiveColourNotRunning",
             world | elsewhere,
-            {"1m": [CRITICAL | GREEN | {"bg_action": "rollback"}]},
+            {"5m": [CRITICAL | GREEN | {"bg_action": "rollback"}]},
         ),
     ]
     assert failures([case.test() for case in cases], tmp_path, rules) == ""
+
+
+def test_only_some_applications_by_what_their_pods_say(tmp_path):
+    """The names of the pods' labels are their own; the matchers are on ours."""
+    rules = rendered(
+        tmp_path,
+        monitoring_select='namespace="orders"',
+        monitoring_consumer_names={"namespace": "kubernetes_namespace", "app": "app", "colour": "colour"},
+    )
+
+    def said(namespace: str) -> dict[str, str]:
+        pods = (
+            pod("bg_consumer_epoch", always(3), "green", namespace=namespace)
+            | pod("bg_consumer_state", always(1), "green", namespace=namespace, state="ACTIVE")
+            | pod("bg_consumer_state", always(1), "blue", namespace=namespace, state="ACTIVE")
+            | pod("bg_consumer_records_processed_total", counting(9), "green", namespace=namespace)
+            | pod("bg_consumer_records_failed_total", counting(1), "green", namespace=namespace)
+        )
+        return {name.replace("namespace=", "kubernetes_namespace="): values for name, values in pods.items()}
+
+    world = said("orders") | said("sandbox")
+    cases = [
+        Case("epoch", "BGMetricsStale", world, {"5m": [CRITICAL | APP]}),
+        Case("both", "BGBothColoursActive", world, {"5m": [CRITICAL | APP]}),
+        Case("failing", "BGActiveColourFailing", world, {"5m": [FAILED]}),
+    ]
+    assert failures([case.test() for case in cases], tmp_path, rules) == ""
+
+
+@pytest.mark.parametrize("wait", ["3m", "180s"])
+def test_a_rollback_may_wait_for(wait, tmp_path):
+    rendered(tmp_path, monitoring_not_running_for=wait)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +299,18 @@ def test_only_some_applications_and_other_thresholds(tmp_path):
         ({"monitoring_lag_mx": 3}, "monitoring_lag_mx: not a variable of the alert rules"),
         ({"monitoring_lag_max": "many"}, "monitoring_lag_max is many; it must be a number"),
         ({"monitoring_lag_for": 5}, "monitoring_lag_for is 5; it must be a duration"),
+        ({"monitoring_failing_ratio": 0}, "monitoring_failing_ratio is 0; it must be a share, more than 0"),
+        ({"monitoring_failing_ratio": 1.5}, "monitoring_failing_ratio is 1.5; it must be a share"),
+        ({"monitoring_failing_records": 0}, "monitoring_failing_records is 0; it must be 1 or more"),
+        ({"monitoring_failing_seconds": 10}, "monitoring_failing_seconds is 10; it must be whole seconds, from 20"),
+        (
+            {"monitoring_run_seconds": 60},
+            "monitoring_run_seconds is 60; it must be not less than monitoring_switch_seconds",
+        ),
+        ({"monitoring_not_running_for": "2m30s"}, "monitoring_not_running_for is 2m30s; it must be 3m or more"),
+        ({"monitoring_not_running_for": "300ms"}, "monitoring_not_running_for is 300ms; it must be 3m or more"),
+        ({"monitoring_alert_labels": {"severity": "page"}}, "monitoring_alert_labels holds severity"),
+        ({"monitoring_alert_labels": {"bg_action": "rollback"}}, "monitoring_alert_labels holds bg_action"),
         ({"monitoring_lag_for": "5s1m"}, "monitoring_lag_for is 5s1m; it must be a duration"),
         ({"monitoring_cluster_labels": ["a-b"]}, "monitoring_cluster_labels holds a-b"),
         ({"monitoring_lag_names": {"topic": "a b"}}, "monitoring_lag_names holds a b"),

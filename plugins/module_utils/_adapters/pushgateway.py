@@ -27,8 +27,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     InvalidSettingsError,
     MetricsError,
     MissingLibraryError,
+    UnreadableMetricsError,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.samples import Sample
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.samples import OWN_LABELS, Sample
 
 try:
     import urllib3
@@ -65,15 +66,15 @@ class Gateway:
 
 
 class Pushgateway:
-    """The group with the labels job, app and namespace. The time begins to count with the first request."""
+    """The group with the labels job, app, namespace and ``labels``. The time begins to count with the first request."""
 
-    def __init__(self, gateway: Gateway, app: str, namespace: str) -> None:
+    def __init__(self, gateway: Gateway, app: str, namespace: str, labels: t.Mapping[str, str] | None = None) -> None:
         check_library()
         if URLLIB3_ERROR:
             raise MissingLibraryError("urllib3", URLLIB3_ERROR)
         self._gateway = gateway
         self._url = gateway.url.rstrip("/")
-        self._key = {"app": app, "namespace": namespace}
+        self._key = {"app": app, "namespace": namespace, **(labels or {})}
         options = {"ssl_context": _tls(gateway.ca_cert)} if self._url.startswith("https:") else {}
         self._pool = urllib3.PoolManager(retries=False, **t.cast(t.Any, options))
         self._deadline: float | None = None
@@ -106,7 +107,9 @@ class Pushgateway:
         try:
             found = from_text("\n".join(mine) + "\n")
         except ValueError as error:
-            raise MetricsError(f"{self._url}/metrics answered with something that is not metrics: {error}") from error
+            raise UnreadableMetricsError(
+                f"{self._url}/metrics answered with something that is not metrics: {error}"
+            ) from error
         return to_text(
             Sample(
                 sample.name,
@@ -116,6 +119,7 @@ class Pushgateway:
             for sample in found
             if sample.name not in OF_THE_GATEWAY
             and not sample.labels.get("instance")  # of another group, which has one more label
+            and sample.labels.keys() <= {"job", "instance", *self._key, *OWN_LABELS}  # as well
             and all(sample.labels.get(name) == value for name, value in group.items())
         )
 
@@ -175,7 +179,9 @@ class Pushgateway:
         finally:
             response.close()
         if len(answer) > MOST:
-            raise ValueError(f"the answer is longer than {MOST} bytes")
+            raise UnreadableMetricsError(
+                f"{self._what(method)} {self._url} failed: the answer is longer than {MOST} bytes"
+            )
         return response.status, answer, response.headers.get("Location", "")
 
     @staticmethod

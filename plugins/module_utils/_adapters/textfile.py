@@ -9,12 +9,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import typing as t
 from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.exposition import (
-    Samples,
     check_library,
     from_text,
     to_text,
@@ -22,22 +22,18 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.expo
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import MetricsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.samples import HELP, Sample
 
-try:
-    from prometheus_client import write_to_textfile
-except ImportError:
-    pass  # check_library says so before it is used
-
-READABLE = 0o022
-"""The mask for new files: an exporter runs as another user, and has to read them."""
+READABLE = 0o644
+"""The mode of the file: an exporter runs as another user, and has to read it."""
 
 
 class Textfile:
-    """The file at ``path``. app and namespace: whose metrics it may hold; those of anybody else are not overwritten."""
+    """The file at ``path``. app, namespace and labels: whose metrics it may hold; those of anybody else are not overwritten."""
 
-    def __init__(self, path: str, app: str, namespace: str) -> None:
+    def __init__(self, path: str, app: str, namespace: str, labels: t.Mapping[str, str] | None = None) -> None:
         check_library()
         self._path = Path(path)
         self._mine = {"app": app, "namespace": namespace}
+        self._labels = dict(labels or {})
 
     def name(self) -> str:
         """See MetricsPlace."""
@@ -70,12 +66,19 @@ class Textfile:
 
     def replace(self, samples: t.Iterable[Sample]) -> None:
         """See MetricsPlace. Whenever this is killed, the file has its old content or all of the new one."""
-        mask = os.umask(READABLE)
-        try:
-            with self._named("write"):
-                write_to_textfile(str(self._path), t.cast(t.Any, Samples(samples)))
-        finally:
-            os.umask(mask)
+        with self._named("write"):
+            # A name that nobody can foresee and no exporter reads, in the same folder because only there a rename is one step.
+            handle, temporary = tempfile.mkstemp(prefix=".bg_metrics-", suffix=".tmp", dir=self._path.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(to_text(samples).encode())
+                    file.flush()
+                    os.fchmod(handle, READABLE)
+                    os.fsync(handle)  # a full disk may show only here
+                Path(temporary).replace(self._path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
 
     def _check_ours(self, text: str) -> None:
         try:
@@ -94,7 +97,9 @@ class Textfile:
         )
 
     def _is_mine(self, sample: Sample) -> bool:
-        return all(sample.labels.get(name) == value for name, value in self._mine.items())
+        """Without labels as well: they may have been set since."""
+        known = all(sample.labels.get(name) == value for name, value in self._mine.items())
+        return known and all(sample.labels.get(name, value) == value for name, value in self._labels.items())
 
     @contextmanager
     def _named(self, doing: str) -> t.Iterator[None]:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.appl
     parse_application,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.metrics import STAGES, Begin
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.samples import OWN_LABELS
 
 if t.TYPE_CHECKING:
     from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import MetricsPlace
@@ -51,6 +53,7 @@ def metrics_options() -> Spec:
             },
         },
         "textfile": {"type": "path"},
+        "labels": {"type": "dict", "default": {}},
         "gates": {"type": "dict", "default": {}},
         "begins": {
             "type": "dict",
@@ -71,11 +74,23 @@ def hide_less(params: Params, hidden: set[str]) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for. judged: rows of gates by stage."""
+    """What was asked for. judged: rows of gates by stage. labels: of every sample."""
 
     app: Application
     judged: dict[str, list[dict[str, str]]]
     begins: Begin | None
+    labels: dict[str, str]
+
+
+def warnings_of(params: Params) -> list[str]:
+    """What is possible and not wise."""
+    given = params["pushgateway"] or {}
+    secret = next((name for name in ("token", "password") if given.get(name)), "")
+    if not secret or not (given.get("url") or "").startswith("http:"):
+        return []
+    return [
+        f"pushgateway.{secret} is sent in the clear, because pushgateway.url begins with http://. Use an https address"
+    ]
 
 
 def read_options(params: Params) -> Asked:
@@ -89,9 +104,10 @@ def read_options(params: Params) -> Asked:
     faults += _faults_of_gateway(given) if given else []
     faults += _faults_of_textfile(params["textfile"]) + _faults_of_gates(params["gates"])
     faults += _faults_of_begin(begins) if begins else []
+    faults += _faults_of_labels(params["labels"])
     if app is None or faults:
         raise InvalidSettingsError(faults)
-    return Asked(app, params["gates"], Begin(begins["direction"], begins["at"]) if begins else None)
+    return Asked(app, params["gates"], Begin(begins["direction"], begins["at"]) if begins else None, params["labels"])
 
 
 def build_places(params: Params, app: Application) -> list[MetricsPlace]:
@@ -105,9 +121,9 @@ def build_places(params: Params, app: Application) -> list[MetricsPlace]:
     places: list[MetricsPlace] = []
     if params["pushgateway"]:
         given = {name: value for name, value in params["pushgateway"].items() if value is not None}
-        places.append(Pushgateway(Gateway(**given), app.name, app.namespace))
+        places.append(Pushgateway(Gateway(**given), app.name, app.namespace, params["labels"]))
     if params["textfile"] is not None:
-        places.append(Textfile(params["textfile"], app.name, app.namespace))
+        places.append(Textfile(params["textfile"], app.name, app.namespace, params["labels"]))
     return places
 
 
@@ -128,6 +144,20 @@ def _faults_of_gates(given: Params) -> list[str]:
 def _is_gate(row: t.Any, verdicts: t.Collection[str]) -> bool:
     named = isinstance(row, dict) and isinstance(row.get("name"), str) and bool(row["name"])
     return named and row.get("verdict") in verdicts
+
+
+def _faults_of_labels(given: Params) -> list[str]:
+    taken = OWN_LABELS | {"job", "instance"}
+    faults = []
+    for name, value in given.items():
+        if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", str(name)) or str(name).startswith("__") or name in taken:
+            faults.append(
+                f"labels: {name!r:.200} can't be used; it must be the name of a label, of letters, digits and _, and none of "
+                f"{', '.join(sorted(taken))}"
+            )
+        if not isinstance(value, str) or not re.fullmatch("[A-Za-z0-9_.:-]+", value):
+            faults.append(f"labels: {name!r:.200} is {value!r:.200}; it must be a text of letters, digits and _ . : -")
+    return faults
 
 
 def _faults_of_begin(given: Params) -> list[str]:

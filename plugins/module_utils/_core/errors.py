@@ -93,6 +93,10 @@ class MetricsError(BlueGreenError):
     """Metrics could not be published within the timeout, or what is there is not ours."""
 
 
+class UnreadableMetricsError(MetricsError):
+    """A place answers, and what it shows can't be read. It can be written to all the same."""
+
+
 class MissingLibraryError(BlueGreenError):
     """A Python library that the module needs cannot be imported. trace is the traceback of the import."""
 

@@ -27,6 +27,25 @@ HELP = {
 """Every metric, all of them gauges, and its help text."""
 
 
+OWN_LABELS = frozenset(
+    [
+        "app",
+        "namespace",
+        "colour",
+        "consumergroup",
+        "workload_kind",
+        "workload",
+        "phase",
+        "step",
+        "result",
+        "topic",
+        "stage",
+        "gate",
+    ]
+)
+"""Every label of these metrics."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One series and its value."""

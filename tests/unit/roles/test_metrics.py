@@ -77,6 +77,13 @@ def test_what_the_role_publishes(tmp_path: Path, api: dict[str, t.Any]) -> None:
     assert "WARNING: the metrics" not in done.output + again.output
 
 
+@pytest.mark.parametrize("nothing", [None, {}, {"pushgateway": None}, {"pushgateway": None, "textfile": None}], ids=str)
+def test_a_place_that_is_left_empty_is_none(tmp_path: Path, api: dict[str, t.Any], nothing: t.Any) -> None:
+    done = role(tmp_path, {"unset": {**api, "bg_metrics": nothing}})
+    assert (done.code, done.recap("unset")["changed"]) == (0, 0), done.output
+    assert "WARNING: the metrics" not in done.output
+
+
 def test_a_run_that_is_about_to_begin(tmp_path: Path, api: dict[str, t.Any]) -> None:
     with FakePushgateway() as gateway:
         to = {"pushgateway": {"url": gateway.url}}

@@ -12,7 +12,7 @@ import datetime
 import json
 import typing as t
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
@@ -41,6 +41,7 @@ class Alert:
     colour: str
     starts_at: str
     summary: str
+    labels: t.Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cause(self) -> str:
@@ -87,18 +88,25 @@ def _alert(raw: t.Mapping[str, t.Any]) -> Alert:
         colour=labels.get("colour", ""),
         starts_at=own.get("startsAt", ""),
         summary=annotations.get("summary", ""),
+        labels=labels,
     )
 
 
 def judge_alerts(
-    alerts: t.Sequence[Alert], app: str, namespace: str, record: ActiveRecord, journal: Journal, now: str
+    alerts: t.Sequence[Alert],
+    app: str,
+    namespace: str,
+    record: ActiveRecord,
+    journal: Journal,
+    now: str,
+    wanted: t.Mapping[str, str] | None = None,
 ) -> AlertVerdict:
-    """Whether one of the alerts is a reason to roll ``app`` back now. now: RFC 3339."""
+    """Whether one of the alerts is a reason to roll ``app`` back now. now: RFC 3339. wanted: labels that it has to have besides."""
     ours = [alert for alert in alerts if (alert.app, alert.namespace) == (app, namespace)]
     if not ours:
         about = sorted({f"{_shown(alert.app) or 'none'} in {_shown(alert.namespace) or 'none'}" for alert in alerts})
         return _no(f"the message is not about {app} in {namespace} but about {_some(about) or 'nothing'}")
-    objections = [(alert, _objection(alert, record)) for alert in ours]
+    objections = [(alert, _elsewhere(alert, wanted or {}) or _objection(alert, record)) for alert in ours]
     reasons = [alert for alert, objection in objections if not objection]
     if not reasons:
         return _no(_some([f"{_shown(alert.name) or 'an alert'} {objection}" for alert, objection in objections]))
@@ -108,6 +116,14 @@ def judge_alerts(
     return AlertVerdict(
         True, f"{reasons[0].cause} began after {record.active} became active ({reasons[0].starts_at})", reasons[0].cause
     )
+
+
+def _elsewhere(alert: Alert, wanted: t.Mapping[str, str]) -> str:
+    """Which label tells that it is about another place with the same names, or empty."""
+    for name, value in wanted.items():
+        if alert.labels.get(name, "") != value:
+            return f"is about another place: its label {name} is {_shown(alert.labels.get(name, ''))!r}, not {value!r}"
+    return ""
 
 
 def _objection(alert: Alert, record: ActiveRecord) -> str:

@@ -64,8 +64,9 @@ def metrics_of(
     state: State,
     judged: t.Mapping[str, t.Sequence[t.Mapping[str, str]]] | None = None,
     begins: Begin | None = None,
+    labels: t.Mapping[str, str] | None = None,
 ) -> list[Sample]:
-    """The samples, in the order of their names and labels. judged: rows of gates by stage, one of STAGES."""
+    """The samples, in the order of their names and labels. judged: rows of gates by stage, one of STAGES. labels: of every sample."""
     record, snapshot = state.record, state.snapshot
     phase, since = _phase(state, begins)
     found: list[Row] = [
@@ -84,8 +85,8 @@ def metrics_of(
     found += [("bg_offsets_copied", {"topic": topic}, count) for topic, count in counted.items()]
     found += _last_run(state.journal)
     found += _gates(judged or {})
-    mine = {"app": app.name, "namespace": app.namespace}
-    return in_order(Sample(name, {**mine, **labels}, value) for name, labels, value in found if value is not None)
+    mine = {"app": app.name, "namespace": app.namespace, **(labels or {})}
+    return in_order(Sample(name, {**mine, **own}, value) for name, own, value in found if value is not None)
 
 
 def _phase(state: State, begins: Begin | None) -> tuple[str, float]:

@@ -17,15 +17,22 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.reco
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.preflight import as_result, preflight
 
 
-def on_alert(ports: Ports, app: Application, mode: str, text: str) -> dict[str, t.Any]:
-    """Judge the alerts by the stored state alone, and only where one is a reason look at everything as a rollback does."""
+def on_alert(
+    ports: Ports, app: Application, mode: str, text: str, labels: t.Mapping[str, str] | None = None
+) -> dict[str, t.Any]:
+    """Judge the alerts by the stored state alone, and only where one is a reason look at everything as a rollback does.
+
+    labels: that an alert has to have besides app and namespace.
+    """
     alerts = read_alerts(text)
     store = Store(ports, app.name)
     record = store.record().record
-    verdict = judge_alerts(alerts, app.name, app.namespace, record, store.journal(), ports.clock.now())
+    verdict = judge_alerts(alerts, app.name, app.namespace, record, store.journal(), ports.clock.now(), labels)
     if not verdict.rollback:
         return {"alert": verdict.as_result(), "record": record.to_data()}
     plan = preflight(ports, app, mode, "rollback")
     # The run is bound to the epoch of this look, so it is this state that the alerts have to be a reason in.
-    verdict = judge_alerts(alerts, app.name, app.namespace, plan.seen.stored.record, plan.seen.journal, plan.now)
+    verdict = judge_alerts(
+        alerts, app.name, app.namespace, plan.seen.stored.record, plan.seen.journal, plan.now, labels
+    )
     return {**as_result(plan), "alert": verdict.as_result()}

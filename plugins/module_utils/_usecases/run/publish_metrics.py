@@ -15,6 +15,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
     BlueGreenError,
     MetricsError,
     OffsetsError,
+    UnreadableMetricsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.metrics import Begin, State, metrics_of
@@ -33,8 +34,11 @@ def publish_metrics(
     judged: t.Mapping[str, t.Sequence[t.Mapping[str, str]]],
     begins: Begin | None = None,
     check: bool = False,
+    labels: t.Mapping[str, str] | None = None,
+    exact: bool = False,
 ) -> dict[str, t.Any]:
-    """Make every place show what the stored state says; JSON-ready. judged and begins: see metrics_of. check: write nothing.
+    """Make every place show what the stored state says; JSON-ready. judged, begins and labels: see metrics_of. check: write nothing.
+    exact: what is there has to be known, for a diff; else what can't be read is replaced.
 
     Raises MetricsError that names each place where that failed; the others are up to date all the same.
     """
@@ -48,17 +52,17 @@ def publish_metrics(
             if not turn:
                 raise
             break  # what is published is what is known
-        now = metrics_of(app, state, judged, begins)
+        now = metrics_of(app, state, judged, begins, labels)
         if now == samples:
             break  # nobody changed the state while it was published
         samples, warnings = now, doubt
         for one in done.values():
-            one.publish(samples, check)
+            one.publish(samples, check, exact)
     result = {
         "changed": any(one.changed for one in done.values()),
         "metrics": [{"name": one.name, "labels": dict(one.labels), "value": one.value} for one in samples],
         "published": [{"place": name, "changed": one.changed} for name, one in done.items() if not one.fault],
-        "warnings": warnings,
+        "warnings": [*warnings, *(one.doubt for one in done.values() if one.doubt and not one.fault)],
         "diff": [one.diff(name, samples) for name, one in done.items() if one.changed],
     }
     faults = [one.fault for one in done.values() if one.fault]
@@ -69,19 +73,26 @@ def publish_metrics(
 
 @dataclass
 class _Done:
-    """What became of one place. before: what was there first."""
+    """What became of one place. before: what was there first. doubt: why that is not known."""
 
     place: MetricsPlace
     before: str | None = None
     changed: bool = False
     fault: str = ""
+    doubt: str = ""
 
-    def publish(self, samples: t.Sequence[Sample], check: bool) -> None:
+    def publish(self, samples: t.Sequence[Sample], check: bool, exact: bool) -> None:
         """Make it show the samples; after a failure nothing more."""
         if self.fault:
             return
         try:
-            found = self.place.read()
+            try:
+                found: str | None = self.place.read()
+            except UnreadableMetricsError as error:
+                if check or exact:
+                    raise
+                self.doubt = f"{error.message}. It was replaced without a look at it, so this counts as a change"
+                found = None
             self.before = found if self.before is None else self.before
             if found != self.place.text(samples):
                 if not check:

@@ -85,6 +85,30 @@ SETTLED = {
 }
 
 
+def test_labels_make_a_group_of_their_own(settled: World, gateway: FakePushgateway, run_module: RunModule) -> None:
+    """Two clusters with the same names push beside each other, and neither takes the other's series for its own."""
+    for labels in ({"cluster": "east"}, {"cluster": "west"}, {}):
+        given = {"application": APP, "pushgateway": {"url": gateway.url}, "labels": labels}
+        first, second = run_module(module, settled.ports, **given), run_module(module, settled.ports, **given)
+        assert (first["changed"], second["changed"]) == (True, False), labels
+        assert all(labels.items() <= one["labels"].items() for one in first["metrics"])
+    assert len(gateway.groups) == 3
+
+
+@pytest.mark.parametrize("labels", [{"app": "x"}, {"a-b": "x"}, {"__a": "x"}, {"cluster": 7}, {"cluster": ""}], ids=str)
+def test_labels_that_can_not_be_used(settled: World, tmp_path: Path, run_module: RunModule, labels: t.Any) -> None:
+    given = {"application": APP, "textfile": str(tmp_path / "a.prom"), "labels": labels}
+    failed = run_module(module, settled.ports, **given)
+    assert failed["failed"]
+    assert any(fault.startswith("labels: ") for fault in failed["faults"])
+
+
+def test_a_secret_over_http_is_warned_of(settled: World, gateway: FakePushgateway, run_module: RunModule) -> None:
+    there = {"url": gateway.url, "token": "of-nobody"}
+    done = run_module(module, settled.ports, application=APP, pushgateway=there)
+    assert "pushgateway.token is sent in the clear" in str(done["warnings"])
+
+
 def test_check_real_repeat_check(
     settled: World, gateway: FakePushgateway, tmp_path: Path, run_module: RunModule
 ) -> None:

@@ -19,6 +19,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.push
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     InvalidSettingsError,
     MetricsError,
+    UnreadableMetricsError,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.samples import Sample
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.pushgateway import FakePushgateway, basic
@@ -224,6 +225,8 @@ def test_an_answer_without_an_end(gateway: FakePushgateway, monkeypatch: pytest.
     monkeypatch.setattr(pushgateway, "MOST", 1000)
     gateway.body = b"x" * 1001
     assert "the answer is longer than 1000 bytes" in refusal(place(gateway))
+    with pytest.raises(UnreadableMetricsError):  # one that can be written to
+        place(gateway).read()
 
 
 def test_a_gateway_that_refuses_says_why(gateway: FakePushgateway) -> None:

@@ -51,7 +51,7 @@ def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: 
     def fails(*_given: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "rename", fails)
+    monkeypatch.setattr(Path, "replace", fails)
     with pytest.raises(MetricsError, match=r"Can't write the file .*/orders\.prom: No space left on device"):
         file.replace(SAMPLES[:1])
     assert file.read() == file.text(SAMPLES)
@@ -76,6 +76,16 @@ def test_a_file_of_others_is_left_alone(tmp_path: Path, content: str | bytes, sa
         place(path).read()
     assert f"The file {path} was left alone: it" in refused.value.message
     assert said in refused.value.message
+
+
+def test_nobody_can_foresee_the_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with the process id was opened before, which a link that was put there led elsewhere."""
+    renamed: list[str] = []
+    monkeypatch.setattr(Path, "replace", lambda self, _target: renamed.append(self.name))
+    for _turn in range(2):
+        place(tmp_path / "orders.prom").replace([])
+    assert len(set(renamed)) == 2
+    assert all(name.startswith(".bg_metrics-") and not name.endswith(".prom") for name in renamed)
 
 
 def test_an_empty_file_is_nobodys(tmp_path: Path) -> None:

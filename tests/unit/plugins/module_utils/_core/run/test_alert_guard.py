@@ -57,6 +57,17 @@ def judge(*alerts: dict[str, t.Any], record: ActiveRecord = SWITCHED, journal: J
     return judge_alerts(read_alerts(json.dumps(alerts)), "orders", "shop", record, journal, NOW)
 
 
+def test_labels_that_tell_clusters_apart() -> None:
+    def verdict(**labels: str) -> AlertVerdict:
+        alerts = read_alerts(json.dumps([alert(labels)]))
+        return judge_alerts(alerts, "orders", "shop", SWITCHED, DONE, NOW, {"cluster": "east"})
+
+    assert verdict(cluster="east").rollback
+    assert not verdict(cluster="west").rollback
+    assert "its label cluster is 'west', not 'east'" in verdict(cluster="west").reason
+    assert "its label cluster is '', not 'east'" in verdict().reason
+
+
 def test_a_reason() -> None:
     verdict = judge(alert())
     assert verdict.rollback

@@ -12,7 +12,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import StoredObject
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, MetricsError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
+    ClusterError,
+    MetricsError,
+    UnreadableMetricsError,
+)
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import parse_application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.samples import Sample, in_order
@@ -84,6 +88,21 @@ def test_one_place_that_fails_does_not_keep_the_others_from_it(stable: World) ->
         publish_metrics(stable.ports, APP, [broken, well, other], {})
     assert (failed.value.result["changed"], well.writes) == (True, 1)
     assert failed.value.result["published"] == [{"place": "b", "changed": True}]
+
+
+def test_a_place_that_can_not_be_read_is_written_unless_its_content_is_asked_for(stable: World) -> None:
+    class Unreadable(Place):
+        def read(self) -> str:
+            raise UnreadableMetricsError("too long")
+
+    place = Unreadable()
+    done = publish_metrics(stable.ports, APP, [place], {})
+    assert (done["changed"], place.writes, epoch(place)) == (True, 1, "3")
+    assert "too long. It was replaced without a look at it" in done["warnings"][0]
+    for asked in ({"check": True}, {"exact": True}):
+        with pytest.raises(MetricsError, match="too long"):
+            publish_metrics(stable.ports, APP, [place], {}, **asked)
+    assert place.writes == 1
 
 
 def test_a_state_that_changes_meanwhile_is_published_again(stable: World) -> None:
