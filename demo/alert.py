@@ -252,7 +252,6 @@ def perform(sandbox: Sandbox, env: Mapping[str, str], times: int) -> dict[str, A
         finally:
             produced = producer.stop()
         say(f"producer stopped after {produced['records']} records; audit")
-        # Blue may not come back meanwhile: the alert of the last case would be repeated now that its window is open again.
     whole = sandbox.audits.audit("all", None, None, wait=120)
     return {
         "alerts": found,
@@ -298,7 +297,7 @@ def main() -> int:
     try:
         environment, env = _environment()
         shutil.rmtree(OUT, ignore_errors=True)
-        with sandboxed(environment, new_names(), OUT) as sandbox:
+        with sandboxed(environment, new_names(), OUT, replicas=2) as sandbox:
             result = perform(sandbox, env, options.times)
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
