@@ -157,6 +157,12 @@ options:
         with the same names, the one that tells them apart.
     type: dict
     default: {}
+  alerts_received:
+    description:
+      - When O(alerts) came, RFC 3339. What came more than 120 s ago is no reason, because the alert may have ended while the message
+        waited. By default it came just now.
+    type: str
+    default: ''
   progress:
     description: Seconds between two lines that tell where O(bake) stands, 0 for none.
     type: float
@@ -420,7 +426,9 @@ def use_case(module: AnsibleModule, ports: Ports, app: Application) -> dict[str,
             raise InvalidSettingsError(["alerts are only judged: they need until: judged"])
         return {
             "changed": False,
-            **on_alert(ports, app, *(module.params[name] for name in ("mode", "alerts", "alert_labels"))),
+            **on_alert(
+                ports, app, *(module.params[name] for name in ("mode", "alerts", "alert_labels", "alerts_received"))
+            ),
         }
     own = {name: module.params[name] for name in ("until", "wait", "judged")}
     return run(ports, app, request_of(module), **own, only=module.params["only"] or "", check=module.check_mode)
@@ -436,6 +444,7 @@ def main() -> None:
         "only": {"type": "str", "choices": list(ONLY)},
         "alerts": {"type": "str", "default": ""},
         "alert_labels": {"type": "dict", "default": {}},
+        "alerts_received": {"type": "str", "default": ""},
         **bake_options(),
     }
     module = Module(argument_spec=application_argument_spec(**own), supports_check_mode=True)

@@ -302,7 +302,7 @@ def test_a_rollback_may_wait_for(wait, tmp_path):
         ({"monitoring_failing_ratio": 0}, "monitoring_failing_ratio is 0; it must be a share, more than 0"),
         ({"monitoring_failing_ratio": 1.5}, "monitoring_failing_ratio is 1.5; it must be a share"),
         ({"monitoring_failing_records": 0}, "monitoring_failing_records is 0; it must be 1 or more"),
-        ({"monitoring_failing_seconds": 10}, "monitoring_failing_seconds is 10; it must be whole seconds, from 20"),
+        ({"monitoring_failing_seconds": 9}, "monitoring_failing_seconds is 9; it must be whole seconds, from 10"),
         (
             {"monitoring_run_seconds": 60},
             "monitoring_run_seconds is 60; it must be not less than monitoring_switch_seconds",

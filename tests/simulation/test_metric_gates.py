@@ -278,17 +278,19 @@ def test_an_empty_answer_to_a_gate_of_the_bake_is_no_go_unless_it_may_be_empty()
         assert ("blue, which is at work" in found.advice) is (wanted == "NO-GO")
 
 
-def test_a_bake_that_holds_too_few_scrapes_does_not_begin():
-    """At its end an increase of one sample is no series, which would roll a good version back."""
+def test_a_bake_that_holds_too_few_scrapes_judges_nothing():
+    """At its end an increase of one sample is no series, which would roll a good version back. The preflight says what to set."""
     scenario = SWITCHES[0]
     world = with_prometheus(scenario, **{"count_over_time(": Answer(VALUE, 1.0), "failed{": Answer(EMPTY)})
     world.prometheus.answers.pop("count_over_time(counter")
     operator = world.operator("run")
-    outcome = attempt(world, operator, switch(scenario))
-    assert isinstance(outcome.error, NoGoError), str(outcome)
-    assert "set bg_bake to 150 or more, or scrape every 6 s" in outcome.error.message
+    look = world.run(
+        operator, lambda: preflight(operator.ports, world.app, scenario.mode, "switch", "green", ASKED, WATCH.seconds)
+    )
+    (found,) = [one for one in look.gates if "set bg_bake to 150 or more, or scrape every 6 s" in one.advice]
+    assert (found.verdict, look.verdict) == ("WARN", "GO")
     assert "max(count_over_time(counter[30s]))" in queries(operator)
-    assert untouched(world, scenario.source) == []
+    assert attempt(world, world.operator("run"), switch(scenario)).result is not None
 
 
 def test_a_window_that_holds_too_few_scrapes_at_the_end_rolls_nothing_back():

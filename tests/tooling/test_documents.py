@@ -91,5 +91,6 @@ def _metrics() -> set[str]:
 def _variables() -> set[str]:
     """Those that the role ``application`` documents, and what a host or a play is told besides."""
     specs = yaml.safe_load((ROOT / "roles/application/meta/argument_specs.yml").read_text(encoding="utf-8"))
-    told = {"bg_direction", "bg_hosts", "bg_kafka", "bg_kubernetes", "bg_metric_gates", "bg_prometheus"}
+    told = {"bg_direction", "bg_hosts", "bg_kafka", "bg_kubernetes"}
+    told |= {"bg_alert_labels", "bg_metric_gates", "bg_metrics", "bg_prometheus"}
     return set(specs["argument_specs"]["main"]["options"]) | told

@@ -97,6 +97,13 @@ WRONG: dict[str, dict[str, t.Any]] = {
     "undefined": {"bg_prometheus": {"url": "{{ nowhere.to_be }}"}, "bg_metric_gates": [{"query": "{{ nowhere }}"}]},
     "nothing": {"bg_prometheus": "{{ nowhere }}"},
 }
+ABOUT_METRICS: dict[str, dict[str, t.Any]] = {
+    "nested": {"bg_metrics": {"pushgateway": {"url": "{{ nowhere.to_be }}"}}},
+    "no_place": {"bg_metrics": {"labels": {"cluster": "east"}}},
+    "a_text": {"bg_metrics": "text"},
+    "labels": {"bg_alert_labels": "{{ nowhere }}"},
+    "empty_labels": {"bg_alert_labels": ""},
+}
 
 
 @pytest.mark.parametrize("playbook", ["rollback", "switch"])
@@ -114,6 +121,17 @@ def test_nothing_about_prometheus_holds_up_a_rollback(tmp_path: Path, playbook: 
         words = [word for word in ("prometheus", "metric_gates", "nowhere", "preflight_") if word in said]
         assert bool(words) is (playbook == "switch"), said
         assert ("Kubernetes API server" in said) is (playbook == "rollback"), said
+
+
+def test_nothing_about_metrics_holds_up_a_rollback(tmp_path: Path) -> None:
+    """There is no cluster: that is all that stops it, and it is what the run ends with."""
+    cluster = {"bg_kubernetes": {"host": "http://127.0.0.1:1", "api_key": "0f-nobody"}}
+    hosts = {host: {**wrong, **cluster} for host, wrong in ABOUT_METRICS.items()}
+    given = ["-e", "bg_hosts=all", "-e", "bg_confirm=orders", "-e", f"ansible_python_interpreter={sys.executable}"]
+    done = play(tmp_path, "streamops.bluegreen.rollback", hosts, *given)
+    assert done.code == 2
+    for host in hosts:
+        assert "Kubernetes API server" in done.last_said(host), done.output
 
 
 @pytest.mark.parametrize("direction", ["switch", "rollback"])

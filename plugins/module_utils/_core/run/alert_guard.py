@@ -27,6 +27,8 @@ MOST_TEXT = 80
 """Characters of a label that are shown."""
 MOST_CAUSE = 200
 """Characters of an alert that are written to the journal."""
+FRESH = 120
+"""Seconds for which a message may wait before it is judged: the alert may have ended since, which nobody tells of."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,15 @@ def judge_alerts(
     journal: Journal,
     now: str,
     wanted: t.Mapping[str, str] | None = None,
+    received: str = "",
 ) -> AlertVerdict:
-    """Whether one of the alerts is a reason to roll ``app`` back now. now: RFC 3339. wanted: labels that it has to have besides."""
+    """Whether one of the alerts is a reason to roll ``app`` back now. now: RFC 3339. wanted: labels that it has to have besides.
+
+    received: when the message came, RFC 3339; empty where nobody says.
+    """
+    late = _late(received, now)
+    if late:
+        return _no(late)
     ours = [alert for alert in alerts if (alert.app, alert.namespace) == (app, namespace)]
     if not ours:
         about = sorted({f"{_shown(alert.app) or 'none'} in {_shown(alert.namespace) or 'none'}" for alert in alerts})
@@ -116,6 +125,28 @@ def judge_alerts(
     return AlertVerdict(
         True, f"{reasons[0].cause} began after {record.active} became active ({reasons[0].starts_at})", reasons[0].cause
     )
+
+
+def _late(received: str, now: str) -> str:
+    """Why a message is too old to be believed, or empty: one that waited says "firing" of an alert that has ended since."""
+    if not received:
+        return ""
+    try:
+        waited = (datetime.datetime.fromisoformat(now) - datetime.datetime.fromisoformat(received)).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # a time without a zone can't be compared
+        return f"when the message came is {_shown(received)!r}: no RFC 3339 time with a zone"
+    if -FRESH <= waited <= FRESH:
+        return ""
+    return f"the message came {waited:.0f} s ago, and what it says may be over. Alertmanager sends another one while the alert fires"
+
+
+def faults_of_labels(labels: t.Mapping[str, t.Any]) -> list[str]:
+    """What is wrong with the labels that alerts have to have: an empty one would be that of every alert without it."""
+    return [
+        f"alert_labels.{name} is {value!r}; it must be the text that the label has, in quotes where YAML takes it for a number"
+        for name, value in labels.items()
+        if not isinstance(value, str) or not value
+    ]
 
 
 def _elsewhere(alert: Alert, wanted: t.Mapping[str, str]) -> str:
@@ -147,10 +178,9 @@ def _objection(alert: Alert, record: ActiveRecord) -> str:
 def _closed(record: ActiveRecord, journal: Journal, now: str) -> str:
     """Why no alert may roll the application back now, or empty."""
     unfinished = journal.unfinished
-    if record.armed or (unfinished and unfinished.direction == "rollback"):
-        run = (
-            f"run {unfinished.run_id} ({unfinished.direction} to {unfinished.target})" if unfinished else "a hand-over"
-        )
+    # A rollback that is under way is what is asked for: if it lives it has the lock, if it died it is finished.
+    if record.armed and not (unfinished and unfinished.direction == "rollback"):
+        run = f"run {unfinished.run_id} (switch to {unfinished.target})" if unfinished else "a hand-over"
         return f"{run} is under way; if it died, the status says what to run"
     window = record.window_closed(now)
     if window:

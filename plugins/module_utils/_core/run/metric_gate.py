@@ -570,9 +570,10 @@ def judge_answerable(
         shorter = max(1, int(window / (MIN_SCRAPES + 1)))
         advice = (
             f"set bg_bake to {longer} or more, or scrape every {shorter} s: {window:g} s hold {held:g} samples, and {MIN_SCRAPES} are "
-            f"wanted; {of} ({request.url}, {asked.get('scrapes', '')})"
+            f"wanted; {of}. As it is, this gate will not be judged ({request.url}, {asked.get('scrapes', '')})"
         )
-        return replace(found, verdict=NO_GO_ROW, advice=advice)
+        # As at the end of the bake: to refuse the run would protect nobody.
+        return replace(found, verdict=WARN, advice=advice)
     advice = (
         f"{found.advice}; {of}, and the bake could not be judged. on_empty: go lets an answer without a series pass"
     )

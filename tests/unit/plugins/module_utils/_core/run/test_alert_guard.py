@@ -19,6 +19,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.j
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.alert_guard import (
     MOST_CAUSE,
     AlertVerdict,
+    faults_of_labels,
     judge_alerts,
     read_alerts,
 )
@@ -66,6 +67,30 @@ def test_labels_that_tell_clusters_apart() -> None:
     assert not verdict(cluster="west").rollback
     assert "its label cluster is 'west', not 'east'" in verdict(cluster="west").reason
     assert "its label cluster is '', not 'east'" in verdict().reason
+
+
+@pytest.mark.parametrize(
+    ("received", "told"),
+    [("2026-01-01T00:27:59Z", "came 121 s ago"), ("yesterday", "no RFC 3339"), ("2026-01-01T00:29:00", "no RFC")],
+)
+def test_a_message_that_waited_is_not_believed(received: str, told: str) -> None:
+    alerts = read_alerts(json.dumps([alert()]))
+    verdict = judge_alerts(alerts, "orders", "shop", SWITCHED, DONE, NOW, received=received)
+    assert not verdict.rollback
+    assert told in verdict.reason
+    assert judge_alerts(alerts, "orders", "shop", SWITCHED, DONE, NOW, received="2026-01-01T00:28:01.5+00:00").rollback
+
+
+@pytest.mark.parametrize("phase", ["stable", "rolling-back"])
+def test_a_rollback_that_died_is_finished(phase: str) -> None:
+    """One that lives holds the lock, and the record has another epoch when that is free."""
+    assert judge(alert(), record=replace(SWITCHED, phase=phase), journal=Journal(run("rollback", "running"))).rollback
+
+
+@pytest.mark.parametrize("value", ["", 1, True, None])
+def test_a_label_that_no_alert_can_have(value: t.Any) -> None:
+    assert faults_of_labels({"cluster": value})
+    assert faults_of_labels({"cluster": "east"}) == []
 
 
 def test_a_reason() -> None:
@@ -151,11 +176,10 @@ def test_a_flip_that_is_no_time_is_no_reason() -> None:
             "a rollback would leave green active",
         ),
         (
-            replace(SWITCHED, phase="rolling-back", epoch=8),
-            Journal(run("rollback", "running")),
-            "run r-1 (rollback to blue) is under way",
+            replace(SWITCHED, phase="switching", epoch=8),
+            Journal(run(status="running")),
+            "run r-1 (switch to green) is under way",
         ),
-        (SWITCHED, Journal(run("rollback", "running")), "run r-1 (rollback to blue) is under way"),
         (replace(SWITCHED, phase="switching", epoch=8), Journal(), "a hand-over is under way"),
         (replace(SWITCHED, previous=""), DONE, "the record has no previous-version"),
     ],

@@ -253,7 +253,7 @@ def test_what_the_server_warns_of_is_no_clean_go() -> None:
         (Answers(number(0.5), Answer(EMPTY)), "NO-GO"),
         (Answers(number(0.5), age=number(999.0)), "NO-GO"),
         (Answers(number(0.5), age=number(40.0)), "GO"),
-        (Answers(number(0.5), age=number(4.0), scrapes=number(3.0)), "NO-GO"),
+        (Answers(number(0.5), age=number(4.0), scrapes=number(3.0)), "WARN"),
         (Answers(number(0.5), steps=number(3.0)), "WARN"),
         (Answers(Answer(ERROR, said="HTTP 401")), "NO-GO"),
         (Answers(Answer(TIMEOUT)), "NO-GO"),
@@ -274,7 +274,7 @@ def test_before_a_run_a_gate_of_the_bake_only_has_to_be_answered(answers: Answer
 def test_before_a_run_a_bake_that_is_too_short_is_told_with_what_to_set(held: Answer, longer: int) -> None:
     answers = Answers(Answer(EMPTY), age=number(9.0), scrapes=held)
     found = judge_answerable(GATE, answers, {}, REQUEST, "blue", 30.0)
-    assert found.verdict == "NO-GO"
+    assert found.verdict == "WARN"
     assert f"set bg_bake to {longer} or more, or scrape every 6 s" in found.advice
 
 
