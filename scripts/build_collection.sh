@@ -16,7 +16,7 @@ ansible-galaxy collection build --output-path "$output"
 archive=("$output"/streamops-bluegreen-*.tar.gz)
 
 unexpected=$(tar -tzf "${archive[0]}" | cut -d / -f 1 | sort -u | grep -Evx \
-    'CHANGELOG\.(md|rst)|CODE_OF_CONDUCT\.md|CONTRIBUTING\.md|COPYING|FILES\.json|MANIFEST\.json|README\.md|SECURITY\.md|changelogs|docs|examples|extensions|inventories|meta|playbooks|plugins|roles' || true)
+    'CHANGELOG\.(md|rst)|CODE_OF_CONDUCT\.md|CONTRIBUTING\.md|COPYING|FILES\.json|MANIFEST\.json|README\.md|SECURITY\.md|changelogs|docs|examples|extensions|inventories|meta|monitoring|playbooks|plugins|roles' || true)
 if [[ -n $unexpected ]]; then
     printf 'build_collection.sh: in the archive, but not for Galaxy (add to build_ignore in galaxy.yml): %s\n' "$unexpected" >&2
     exit 1
