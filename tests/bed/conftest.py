@@ -80,10 +80,15 @@ COORDINATOR_MOVES = (
 )
 
 
-def described(admin: AdminClient, group: str) -> ConsumerGroupDescription:
-    """A group as its coordinator has it, once it has one; librdkafka does not ask again. Raises KafkaException."""
+def described(servers: str, group: str) -> ConsumerGroupDescription:
+    """A group as its coordinator has it, once it has one. Raises KafkaException.
+
+    A client of librdkafka does not ask again, and believes in the coordinator that it once found for as long as it is asked: each
+    look has a client of its own.
+    """
 
     def look() -> ConsumerGroupDescription | str:
+        admin = AdminClient({"bootstrap.servers": servers})
         try:
             found: ConsumerGroupDescription = admin.describe_consumer_groups([group])[group].result(HANG)
         except KafkaException as error:
@@ -142,7 +147,7 @@ class Kafka:
 
     def described(self, group: str) -> ConsumerGroupDescription:
         """A group as its coordinator has it."""
-        return described(self.admin, group)
+        return described(self.servers, group)
 
     def commit(self, group: str, rows: list[confluent_kafka.TopicPartition]) -> None:
         """Commit from outside of the group."""

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from confluent_kafka.admin import AdminClient
 from kubernetes import client, config
 
 from bgtools.audit import LedgerReader
@@ -353,11 +352,10 @@ class Stranger:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         until(f"{self.client} in {self._group}", lambda: self.partitions)
-        admin = AdminClient({"bootstrap.servers": self._bed["KAFKA_BOOTSTRAP_SERVERS"]})
 
         def seen() -> tuple[str, list[str]]:
             """The state of the group, and where we are in it."""
-            found = described(admin, self._group)
+            found = described(self._bed["KAFKA_BOOTSTRAP_SERVERS"], self._group)
             return found.state.name, [one.host.lstrip("/") for one in found.members if one.member_id == self.member]
 
         what = f"{self._group} stable with {self.client}"
