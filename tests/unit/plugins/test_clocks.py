@@ -27,6 +27,7 @@ WRITTEN_FOR_PEOPLE = {
 }
 COMPUTED_WITH = {
     "module_utils/_core/record/active_record.py": "the rollback window",
+    "module_utils/_core/run/alert_guard.py": "an alert, a message and a flip of other clocks: which was first, and how long one waited",
     "module_utils/_core/run/way_back.py": "until when a rollback is open, for the report",
     "module_utils/_core/run/metrics.py": "stored times as numbers, for Prometheus; how old they are is for its reader to say",
     "module_utils/_ansible/metrics_options.py": "whether a time that was given is one",
