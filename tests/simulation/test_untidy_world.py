@@ -16,7 +16,9 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     CommittedOffset,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import other_colour
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import journal_name
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.set_active import (
     RecordRequest,
     set_active,
@@ -657,3 +659,31 @@ def test_nobody_knows_how_many_pods_a_stopped_colour_had(direction, contract):
     assert recover(world, lambda o: play(o, "switch", "cold", "green")).result is not None
     world.excuse(0.0, world.scheduler.now + 15.0, "nobody knew")
     assert without_replicas(judge(world, "green")) == []
+
+
+def test_an_undo_that_nobody_can_finish_ends_at_once():
+    """The colour that was active had no pods before the run either: only a person knows how many it needs."""
+    scenario = Scenario("cold", "rollback")
+
+    def begin():
+        world = scenario.world()
+        for colour, replicas in ((world.record.active, 0), (other_colour(world.record.active), 2)):
+            world.cluster.scale(world.app.colours[colour].workload, replicas)
+        world.pass_time(12.0)
+        return world, world.operator("run")
+
+    world, operator = begin()
+    assert attempt(world, operator, scenario.play).result is not None
+    copy = next(call.number for call in operator.calls if call.name == "commit")
+    world, operator = begin()
+    operator.faults[copy] = Raise(lambda: ValueError("no JSON"), BEFORE)
+    began = world.scheduler.now
+    told = attempt(world, operator, scenario.play)
+    assert told.error is not None
+    assert "no JSON" in told.error.message
+    assert "Set bg_replicas, and run the rollback playbook" in told.error.message, str(told)
+    assert world.scheduler.now - began < 120, "it tried for as long as an undo is tried"
+    assert world.cluster.leases[lock_name(world.app.name)].holder == "", "whoever comes next need not wait"
+    world.app = replace(world.app, replicas=2)
+    assert recover(world, lambda o: play(o, "rollback", "cold")).result is not None
+    assert world.replicas(world.record.active) == 2

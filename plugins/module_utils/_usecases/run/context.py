@@ -239,7 +239,7 @@ def replicas_of(app: Application, run: Run, colour: str) -> int:
     wanted = app.replicas or run.saved.get(run.source, 0) or run.saved.get(colour, 0)
     if wanted < 1:
         raise UnknownReplicasError(
-            f"Nobody knows how many pods {colour} of {app.name} needs: {run.source} has none, and no journal says how many it had. "
+            f"Nobody knows how many pods {colour} of {app.name} needs: {run.source} has none, and no run under way says how many it had. "
             "Set bg_replicas"
         )
     return wanted
