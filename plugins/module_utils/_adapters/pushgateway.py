@@ -206,9 +206,11 @@ def _is_late(error: Exception) -> bool:
 
 
 def _within(seconds: float, work: t.Callable[[], T]) -> T:
-    """What ``work`` returns or raises; TimeoutError where that takes too long. A name that is looked up, and a server that sends a byte
-    now and then, have no other limit.
+    """What ``work`` returns or raises; TimeoutError where that takes too long, and where no time is left to begin. A name that is
+    looked up, and a server that sends a byte now and then, have no other limit.
     """
+    if seconds <= 0:
+        raise TimeoutError
     results: list[T] = []
     errors: list[Exception] = []
 
@@ -220,7 +222,7 @@ def _within(seconds: float, work: t.Callable[[], T]) -> T:
 
     thread = threading.Thread(target=run, name="pushgateway", daemon=True)
     thread.start()
-    thread.join(max(0.0, seconds))
+    thread.join(seconds)
     if errors:
         raise errors[0]
     if not results:

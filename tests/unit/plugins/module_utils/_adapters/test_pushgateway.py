@@ -140,13 +140,23 @@ def test_a_gateway_that_sends_a_byte_now_and_then(gateway: FakePushgateway, push
     assert "was not answered within 0.3 s" in refusal(place(gateway, timeout=0.3), push)
 
 
+class Prompt(threading.Thread):
+    """One that has done its work before anybody else goes on."""
+
+    def start(self) -> None:
+        super().start()
+        self.join()
+
+
 def test_the_time_is_one_for_reading_and_pushing(gateway: FakePushgateway, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(pushgateway.time, "monotonic", lambda: now[0])
     gateway_place = place(gateway, timeout=5)
     gateway_place.read()
     now[0] += 5
+    monkeypatch.setattr(pushgateway.threading, "Thread", Prompt)
     assert "was not answered within 5 s" in refusal(gateway_place, push=True)
+    assert [method for method, _path in gateway.requests] == ["GET"], "what is told as late was not pushed"
 
 
 @pytest.mark.parametrize("push", [False, True])
