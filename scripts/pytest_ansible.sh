@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Run the unit tests under pytest-ansible, in an environment of its own: installed beside ansible-test the plugin breaks it.
+# Usage: scripts/pytest_ansible.sh [ARGUMENT of pytest...]
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,7 +11,7 @@ scripts/venv.sh "$environment" requirements-pytest-ansible.txt
 # tests is named and all but tests/unit ignored, because pytest would import the conftest.py of a directory that is named
 # itself before pytest-ansible has set up the import of collections.
 PYTHONPATH=scripts "$environment/bin/python" -m pytest -q -p module_context --ansible-unit-inject-only \
-    tests --ignore-glob="$PWD/tests/[!u]*"
+    tests --ignore-glob="$PWD/tests/[!u]*" "$@"
 if [[ -e collections ]]; then
     echo "pytest_ansible.sh: pytest-ansible made collections/ in this checkout although it was told not to" >&2
     exit 1

@@ -104,8 +104,17 @@ COLLECTION = (
     # A quarter of a minute, and three quarters more where its environment has to be made.
     Step("docs site", "scripts/docs_site.sh", show=True),
     Step("archive", "scripts/build_collection.sh", after=("stage",)),
-    Step("pytest-ansible", "scripts/pytest_ansible.sh", needs="tests/unit/plugins", show=True),
+    # Here the plugin has to show that it finds the collection; every unit test under it once more belongs to `make test-full`.
+    Step(
+        "pytest-ansible",
+        'scripts/pytest_ansible.sh --ignore="$PWD/tests/unit/plugins/module_utils"',
+        needs="tests/unit/plugins",
+        show=True,
+    ),
 )
+PYTEST_ANSIBLE_IN_FULL = replace(COLLECTION[-1], command="scripts/pytest_ansible.sh")
+# Each test starts Ansible, which is what takes the time.
+PLAYBOOKS = Step("playbooks", "pytest -q -n 2 --dist worksteal tests/playbooks", needs="tests/playbooks", show=True)
 
 # Two minutes of processor time; without promtool it downloads it.
 ALERTS = Step(
@@ -170,11 +179,23 @@ NEWEST = replace(
     MATRIX, name="newest ansible-core", command=f"{BED_ENVIRONMENT} && python -m scripts.matrix --line 2.21 --step bed"
 )
 
-# ansible-test and pytest-ansible run the unit tests as well: once more by plain pytest is for the inner loop only.
+# ansible-test runs the unit tests as well: once more by plain pytest is for the inner loop only.
 UNDER_TEST = (LINT, *(step for step in CHECK if step not in (SIMULATION_IN_SHORT, UNIT, LINT_IN_SHORT)))
-TEST = (BED[0], SIMULATION_IN_PART, *COLLECTION, ALERTS, *UNDER_TEST, *BED[1:-1], NEWEST, BED[-1])
+TEST = (BED[0], SIMULATION_IN_PART, *COLLECTION, PLAYBOOKS, ALERTS, *UNDER_TEST, *BED[1:-1], NEWEST, BED[-1])
 PLANS = {
     "check": CHECK,
     "test": TEST,
-    "test-full": (BED[0], SIMULATION_IN_FULL, *COLLECTION, ALERTS, *UNDER_TEST, *BED[1:-1], LONG, MATRIX, BED[-1]),
+    "test-full": (
+        BED[0],
+        SIMULATION_IN_FULL,
+        *COLLECTION[:-1],
+        PYTEST_ANSIBLE_IN_FULL,
+        PLAYBOOKS,
+        ALERTS,
+        *UNDER_TEST,
+        *BED[1:-1],
+        LONG,
+        MATRIX,
+        BED[-1],
+    ),
 }

@@ -64,7 +64,7 @@ def api():
     handler = type("Handler", (ApiServer,), {"requests": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield handler, f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.streamops.bluegreen.tests.unit.roles.test_report import COLLECTIONS, play
+from ansible_collections.streamops.bluegreen.tests.playbooks.test_report import COLLECTIONS, play
 
 FAULTS = {
     "bg_prometheus": {"url": "http://jane:pa55word@p", "timeout": 0},

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import ActiveRecord
+from ansible_collections.streamops.bluegreen.tests.playbooks.test_report import COLLECTIONS, PLAY, RESULTS, Ran, play
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.pushgateway import FakePushgateway
-from ansible_collections.streamops.bluegreen.tests.unit.roles.test_report import COLLECTIONS, PLAY, RESULTS, Ran, play
 
 RECORD = ActiveRecord("green", 3, 3, "stable", "blue", "2026-01-01T12:00:20Z")
 ROLE = "streamops.bluegreen.metrics"
