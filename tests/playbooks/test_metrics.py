@@ -185,7 +185,7 @@ def test_the_order_of_a_run() -> None:
         *("metrics", "report"),
         *("metrics", "report"),
     ]
-    [status] = yaml.safe_load((folder / "status.yml").read_text(encoding="utf-8"))
+    [_hosts, status] = yaml.safe_load((folder / "status.yml").read_text(encoding="utf-8"))
     [preflight, _shown, metrics] = status["tasks"]
     assert [task["ansible.builtin.include_role"]["name"] for task in (preflight, metrics)] == [
         "streamops.bluegreen.preflight",

@@ -67,29 +67,6 @@ def test_a_verdict_of_before_does_not_stay_where_none_could_be_made(tmp_path: Pa
     assert list(found) == sorted(re.findall(r"^  '(\w+)'", template, re.MULTILINE)), "as a verdict is written"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "judged"),
-    [
-        ([], False),
-        (["-e", "bg_hosts=one", "--limit", "one"], True),
-        (["-e", "bg_hosts=one", "--limit", "other"], False),
-    ],
-    ids=str,
-)
-def test_no_host_is_no_verdict(tmp_path: Path, arguments: list[str], judged: bool) -> None:
-    hosts: dict[str, t.Any] = {name: {"bg_metric_gates": ["nope"]} for name in ("one", "other")}
-    python = f"ansible_python_interpreter={sys.executable}"
-    done = play(tmp_path, "streamops.bluegreen.preflight", hosts, "-e", python, *arguments)
-    assert done.code == 2, done.output
-    assert ("No verdict: no host of the inventory is in" in done.output) is (not judged)
-    assert ("metric_gates needs prometheus" in done.output) is judged
-
-
-def test_nor_is_an_empty_inventory(tmp_path: Path) -> None:
-    done = play(tmp_path, "streamops.bluegreen.preflight", {})
-    assert (done.code, "No verdict: no host of the inventory is in bluegreen" in done.output) == (2, True), done.output
-
-
 WRONG: dict[str, dict[str, t.Any]] = {
     "faults": FAULTS,
     "alone": {"bg_metric_gates": ["consumer_error_ratio"]},
