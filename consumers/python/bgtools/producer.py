@@ -22,6 +22,8 @@ from confluent_kafka import KafkaError, Message, Producer
 from bgtools.kafka import ToolError, create_topic, partitions_of, reader, say
 
 TICK_SECONDS = 0.01
+TICKS = 10
+"""How often the clock is read, at most, while a batch waits: a tick costs more than the record that it sends."""
 VARY_SECONDS = 7.0
 
 
@@ -87,6 +89,7 @@ def produce(options: argparse.Namespace, stop: threading.Event) -> dict[str, Any
     producer = Producer(
         {"bootstrap.servers": options.bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": options.linger}
     )
+    tick = max(TICK_SECONDS, options.linger / 1000 / TICKS)
     tally, sent, started = Tally(), 0, time.monotonic()
     while not stop.is_set():
         elapsed = time.monotonic() - started
@@ -98,7 +101,7 @@ def produce(options: argparse.Namespace, stop: threading.Event) -> dict[str, Any
             sent += 1
         if options.records is not None and sent >= options.records:
             break
-        producer.poll(TICK_SECONDS)
+        producer.poll(tick)
     seconds = time.monotonic() - started
     while producer.flush(1.0) > 0:
         pass

@@ -14,6 +14,7 @@ from demo.application import APP
 from demo.sandbox import Sandbox
 from tests.bed.playbooks.watching import (
     JOURNAL,
+    RATE,
     RECORD,
     PlaybookRun,
     find_process,
@@ -23,8 +24,6 @@ from tests.bed.playbooks.watching import (
 )
 
 pytestmark = pytest.mark.bed
-
-RATE = 100
 
 
 def record(sandbox: Sandbox) -> dict[str, str]:

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from demo.application import APP
 from demo.sandbox import Sandbox
-from tests.bed.playbooks.watching import JOURNAL, RECORD, PlaybookRun
+from tests.bed.playbooks.watching import JOURNAL, RATE, RECORD, PlaybookRun
 from tests.unit.fakes.pushgateway import FakePushgateway
 from tests.unit.waiting import finished
 
@@ -45,7 +45,7 @@ def moment(text: str) -> float:
 
 def test_there_and_killed_and_back(sandbox: Sandbox) -> None:
     file = sandbox.out / "metrics.prom"
-    producer = sandbox.produce(100)
+    producer = sandbox.produce(RATE)
     try:
         with FakePushgateway() as gateway:
             to = ("-e", json.dumps({"bg_metrics": {"textfile": str(file), "pushgateway": {"url": gateway.url}}}))

@@ -25,7 +25,7 @@ from demo.application import APP, Application
 from demo.environment import BUILD, ROOT, Environment, Names, run
 from demo.sandbox import Sandbox
 from tests.bed.access import PASSWORD, Access, Acl
-from tests.bed.playbooks.watching import RECORD
+from tests.bed.playbooks.watching import RATE, RECORD
 
 pytestmark = pytest.mark.bed
 
@@ -126,7 +126,7 @@ def secured(environment: Environment, access: Access) -> Iterator[Sandbox]:
 
 
 def test_a_switch_and_a_rollback_with_least_acls(secured: Sandbox) -> None:
-    producer = secured.produce(100)
+    producer = secured.produce(RATE)
     try:
         secured.operator.play("switch", "--check", name="secured-plan")
         secured.operator.real("switch", name="secured-switch")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import pytest
 
 from demo.sandbox import Sandbox
-from tests.bed.playbooks.watching import RECORD
+from tests.bed.playbooks.watching import RATE, RECORD
 
 pytestmark = pytest.mark.bed
 
 
 def test_stepwise_there_and_back(sandbox: Sandbox) -> None:
-    producer = sandbox.produce(100)
+    producer = sandbox.produce(RATE)
     stepwise = ("-e", "bg_handover_style=stepwise")
     try:
         sandbox.operator.play("switch", "--check", *stepwise, name="stepwise-plan")

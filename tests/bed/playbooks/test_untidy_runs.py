@@ -20,12 +20,10 @@ from demo.playbooks import Finished, Producer
 from demo.sandbox import Sandbox
 from tests.bed.playbooks.calls import Recorder, granting, rights_of
 from tests.bed.playbooks.untidy import SNAPSHOTS, World, flat, other, says, ways_on
-from tests.bed.playbooks.watching import recap
+from tests.bed.playbooks.watching import RATE, recap
 from tests.unit.waiting import ended, until
 
 pytestmark = pytest.mark.bed
-
-RATE = 100
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from demo.environment import BUILD, Environment, Names
 from demo.playbooks import Finished, Producer
 from demo.sandbox import BOUND, LINGER, Sandbox
 from tests.bed.conftest import Kafka, Kubectl, described
-from tests.bed.playbooks.watching import RECORD, process_of, said_of, written
+from tests.bed.playbooks.watching import RATE, RECORD, process_of, said_of, written
 from tests.unit.waiting import HANG, joined, until
 
 HERE = Path(__file__).parent
@@ -204,7 +204,7 @@ class World:
         return report
 
     @contextlib.contextmanager
-    def producing(self, rate: int = 100, linger: int = LINGER) -> Iterator[Producer]:
+    def producing(self, rate: int = RATE, linger: int = LINGER) -> Iterator[Producer]:
         """Records during a block, once the active colour keeps up with them."""
         producer = Producer(self.sandbox.environment, self.sandbox.names, self.sandbox.out, rate, BOUND, linger)
         try:

@@ -20,6 +20,8 @@ from tests.unit.waiting import gone, until
 
 RECORD = f"{APP}-active-version"
 JOURNAL = f"{APP}-bg-journal"
+RATE = 30
+"""Records a second: each of twelve partitions gets some in every second. More would take processors from what is tested."""
 
 
 def written(sandbox: Sandbox) -> dict[str, object]:
