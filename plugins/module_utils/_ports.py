@@ -183,17 +183,12 @@ class Cluster(t.Protocol):
 class Consumers(t.Protocol):
     """The pods' control endpoint."""
 
-    def call(
-        self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any] | None, timeout: float
-    ) -> dict[str, Reply]:
-        """Send one command of bg/v1 (``status`` with body None is a read) to all pods in parallel; one reply per pod name.
+    def send(self, pods: t.Collection[Pod], request: HttpCall, timeout: float) -> dict[str, Reply]:
+        """Send one request to all pods in parallel; one reply per pod name.
 
         Never raises for a pod: silence, a hang or broken JSON is a ``Reply`` that says so. ``timeout`` in seconds is
         for the whole fan-out.
         """
-
-    def send(self, pods: t.Collection[Pod], request: HttpCall, timeout: float) -> dict[str, Reply]:
-        """Send one request of any dialect; otherwise as ``call``."""
 
 
 class Metrics(t.Protocol):

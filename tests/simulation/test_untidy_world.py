@@ -16,6 +16,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     CommittedOffset,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods import bg_v1
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import other_colour
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import lock_name
@@ -408,20 +409,20 @@ def test_m6_a_pause_by_hand_has_a_way_back(pod, paused):
     def by_hand(command):
         def tell(operator):
             workload = operator.ports.cluster.workload("Deployment", world.app.colours[paused].workload)
-            body = {"epoch": world.record.epoch, "waitMs": 500}
-            return operator.ports.consumers.call(operator.ports.cluster.pods(workload), command, body, 2.0)
+            told = command(world.record.epoch, 0.5)
+            return operator.ports.consumers.send(operator.ports.cluster.pods(workload), told, 2.0)
 
-        operator = world.operator(command)
+        operator = world.operator(command.__name__)
         replies = attempt(world, operator, lambda o: {"replies": tell(o)}).result["replies"]
         assert replies
         assert all(reply.status in (200, 202) for reply in replies.values()), replies
 
-    by_hand("pause")
+    by_hand(bg_v1.pause)
     world.excuse(world.scheduler.now, world.scheduler.now + 8.0, "paused by hand")
     world.pass_time(2.0)
     if paused == "blue":
         refused(world, scenario.play, "consumer_pause, state: running")
-        by_hand("resume")
+        by_hand(bg_v1.resume)
         world.pass_time(2.0)
         assert invariants.at_work(world, "blue") == []
     goes_well(world, scenario.play, "green")

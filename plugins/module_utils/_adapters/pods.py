@@ -149,20 +149,8 @@ class PodsAdapter:
         # More slow pods than kept connections is no news for the operator.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
-    def call(
-        self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any] | None, timeout: float
-    ) -> dict[str, Reply]:
-        """Send one command of bg/v1 (body None is a read) to all pods in parallel; one reply per pod name.
-
-        Never raises for a pod. ``timeout`` in seconds is for the whole fan-out.
-        """
-        if body is None:
-            return self.send(pods, HttpCall("GET", f"/{command}"), timeout)
-        epoch = {"X-BG-Epoch": str(body.get("epoch", ""))}
-        return self.send(pods, HttpCall("POST", f"/{command}", body, epoch), timeout)
-
     def send(self, pods: t.Collection[Pod], request: HttpCall, timeout: float) -> dict[str, Reply]:
-        """Send one request to all pods in parallel; otherwise as ``call``."""
+        """See Consumers."""
         body = None if request.body is None else json.dumps(request.body, separators=(",", ":")).encode()
         headers = {**self._headers, **request.headers, **({} if body is None else {"Content-Type": "application/json"})}
         deadline = time.monotonic() + timeout

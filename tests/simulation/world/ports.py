@@ -326,17 +326,12 @@ class SimConsumers:
 
     operator: Operator
 
-    def call(
-        self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any] | None, timeout: float
-    ) -> dict[str, Reply]:
-        names = tuple(pod.name for pod in pods)
-        writes = command != "status"
+    def send(self, pods: t.Collection[Pod], request: HttpCall, timeout: float) -> dict[str, Reply]:
+        names, command, body = tuple(pod.name for pod in pods), request.path.removeprefix("/"), request.body
+        writes = request.method != "GET"
         return self.operator.call(
             "consumers", command, lambda: self._fan_out(names, command, body, timeout), (names, body), writes
         )
-
-    def send(self, pods: t.Collection[Pod], request: HttpCall, timeout: float) -> dict[str, Reply]:
-        return self.call(pods, request.path.removeprefix("/"), request.body, timeout)
 
     def _fan_out(
         self, names: tuple[str, ...], command: str, body: t.Mapping[str, t.Any] | None, timeout: float

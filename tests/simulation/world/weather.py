@@ -18,6 +18,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     CommittedOffset,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods import bg_v1
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import (
     COLOURS,
     other_colour,
@@ -475,12 +476,12 @@ def _pause_by_hand(storm: Storm, _chance: random.Random, _call: Call) -> None:
         app = world.app.colours[record.active]
         workload = operator.ports.cluster.workload("Deployment", app.workload)
         assert workload is not None
-        for command in ("pause", "resume"):
+        for command in (bg_v1.pause, bg_v1.resume):
             for _try in range(60):
                 try:
                     epoch = world.record.epoch
                     pods = operator.ports.cluster.pods(workload)
-                    operator.ports.consumers.call(pods, command, {"epoch": epoch, "waitMs": 500}, 2.0)
+                    operator.ports.consumers.send(pods, command(epoch, 0.5), 2.0)
                 except BlueGreenError:
                     operator.ports.clock.sleep(3.0)
                 else:
@@ -838,8 +839,7 @@ def _wake(operator: Operator) -> None:
     def resume() -> None:
         workload = operator.ports.cluster.workload("Deployment", world.app.colours[world.record.active].workload)
         assert workload is not None
-        body = {"epoch": world.record.epoch, "waitMs": 500}
-        operator.ports.consumers.call(operator.ports.cluster.pods(workload), "resume", body, 2.0)
+        operator.ports.consumers.send(operator.ports.cluster.pods(workload), bg_v1.resume(world.record.epoch, 0.5), 2.0)
 
     if world.storm.scenario.contract and _phase(world) in ("stable", "verifying"):  # type: ignore[attr-defined]
         with contextlib.suppress(BlueGreenError):

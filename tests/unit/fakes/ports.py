@@ -219,11 +219,6 @@ class FakeConsumers:
         """How often each command was sent."""
         return Counter(command for pod, command, body in self.sent)
 
-    def call(
-        self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any] | None, timeout: float
-    ) -> dict[str, Reply]:
-        return {pod.name: self._one(pod.name, command, body) for pod in pods}
-
     def send(self, pods: t.Collection[Pod], request: HttpCall, timeout: float) -> dict[str, Reply]:
         self.timeouts.append(timeout)
         return {pod.name: self._sent(pod.name, request) for pod in pods}

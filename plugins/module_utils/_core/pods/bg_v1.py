@@ -22,13 +22,33 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod
 
 WAIT = 2.0
 """Seconds a bg/v1 pod may take to do what it was told before it answers that it is still at it."""
+STATUS = HttpCall("GET", "/status")
+
+
+def pause(epoch: int, wait: float, leave_group: bool = False) -> HttpCall:
+    """Finish the record in hand, commit, process nothing more. wait: seconds for which the answer may be held back until then."""
+    return _command("pause", epoch, {"mode": "drain", "waitMs": int(wait * 1000), "leaveGroup": leave_group})
+
+
+def prepare(epoch: int, standby: str) -> HttpCall:
+    """Process nothing, as a member of the group (hot) or not (cold)."""
+    return _command("prepare", epoch, {"standby": standby})
+
+
+def resume(epoch: int, wait: float) -> HttpCall:
+    """Read the active record now, which is what makes a pod process. wait: as for ``pause``."""
+    return _command("resume", epoch, {"waitMs": int(wait * 1000)})
+
+
+def _command(name: str, epoch: int, body: t.Mapping[str, t.Any]) -> HttpCall:
+    return HttpCall("POST", f"/{name}", {"epoch": epoch, **body}, {"X-BG-Epoch": str(epoch)})
 
 
 class BgV1Command:
     """The contract bg/v1. standby: hot or cold."""
 
     dialect = BG_V1
-    reads: t.Sequence[HttpCall] = (HttpCall("GET", "/status"),)
+    reads: t.Sequence[HttpCall] = (STATUS,)
     to_one = False
     passing: frozenset[int] = frozenset({421})
     """The address belongs to another pod by now: the next list of pods tells."""
@@ -39,19 +59,14 @@ class BgV1Command:
         self._wanted = wanted
         self._epoch = epoch
         self._standby = standby
-        name, body = self._command()
-        self.commands: t.Sequence[HttpCall] = (HttpCall("POST", f"/{name}", body, {"X-BG-Epoch": str(epoch)}),)
+        self.commands: t.Sequence[HttpCall] = (self._command(),)
         goals = {"paused": "DRAINED", "stopped": "DRAINED, not a member", "running": "ACTIVE"}
         self.goal = goals.get(wanted, "STANDBY" if standby == "hot" else "STANDBY, not a member")
 
-    def _command(self) -> tuple[str, dict[str, t.Any]]:
-        body: dict[str, t.Any] = {"epoch": self._epoch}
-        wait = int(WAIT * 1000)
+    def _command(self) -> HttpCall:
         if self._wanted in ("paused", "stopped"):
-            return "pause", {**body, "mode": "drain", "waitMs": wait, "leaveGroup": self._wanted == "stopped"}
-        if self._wanted == "standby":
-            return "prepare", {**body, "standby": self._standby}
-        return "resume", {**body, "waitMs": wait}
+            return pause(self._epoch, WAIT, leave_group=self._wanted == "stopped")
+        return prepare(self._epoch, self._standby) if self._wanted == "standby" else resume(self._epoch, WAIT)
 
     def view(self, replies: t.Sequence[Reply], accepted: bool) -> PodView:
         """See PodCommand."""

@@ -26,7 +26,6 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     Topic,
     TopicPartition,
 )
-from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus, parse_status
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import still_meant
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
@@ -178,22 +177,6 @@ class RunContext:
             self.ports.cluster.event(self.workload(colour), reason, message)
         except (ClusterError, ConflictError, NotReadyError):
             pass
-
-    def call(
-        self, pods: t.Collection[Pod], command: str, body: t.Mapping[str, t.Any], timeout: float
-    ) -> tuple[dict[str, PodStatus], dict[str, str], dict[str, int | None]]:
-        """Send a command; returns statuses, why others gave none, and every HTTP code."""
-        statuses: dict[str, PodStatus] = {}
-        silent: dict[str, str] = {}
-        codes: dict[str, int | None] = {}
-        for name, reply in self.ports.consumers.call(pods, command, body, timeout).items():
-            status, why = parse_status(reply)
-            codes[name] = reply.status
-            if status is None:
-                silent[name] = why
-            else:
-                statuses[name] = status
-        return statuses, silent, codes
 
     def refresh(self) -> None:
         """Read the record again: what became of a write, or who else wrote, is told by it alone."""

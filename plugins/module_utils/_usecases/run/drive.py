@@ -17,13 +17,15 @@ What holds for every command is said here once:
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import NotReadyError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods import bg_v1
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import POLL, RunContext
-from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import ask
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import ask, tell
 
 Look = t.Callable[[t.Mapping[str, PodStatus]], tuple[list[Pod], list[str]]]
 """Given the statuses so far: the pods as listed now, and reasons why what is wanted is not so yet."""
@@ -33,10 +35,14 @@ Look = t.Callable[[t.Mapping[str, PodStatus]], tuple[list[Pod], list[str]]]
 class Order:
     """A command, and how its effect shows. wait: seconds for which a pod may hold its answer back until it is done."""
 
-    command: str
+    call: HttpCall
     reached: t.Callable[[PodStatus], bool]
     wait: float = 0.0
-    body: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        """Its name, for people."""
+        return self.call.path.strip("/")
 
 
 class RefusedError(NotReadyError):
@@ -45,17 +51,17 @@ class RefusedError(NotReadyError):
 
 def pause(epoch: int, wait: float) -> Order:
     """Finish the record in hand, commit, process nothing more."""
-    return Order("pause", lambda status: status.drained and status.epoch == epoch, wait, {"mode": "drain"})
+    return Order(bg_v1.pause(epoch, wait), lambda status: status.drained and status.epoch == epoch, wait)
 
 
 def stand_by(epoch: int) -> Order:
     """Join the group and process nothing."""
-    return Order("prepare", lambda status: status.state == "STANDBY" and status.epoch == epoch, body={"standby": "hot"})
+    return Order(bg_v1.prepare(epoch, "hot"), lambda status: status.state == "STANDBY" and status.epoch == epoch)
 
 
-def wake(epoch: int) -> Order:
+def wake(epoch: int, wait: float = 1.0) -> Order:
     """Read the active record now, which is what makes a pod process."""
-    return Order("resume", lambda status: status.state == "ACTIVE" and status.epoch == epoch, wait=1.0)
+    return Order(bg_v1.resume(epoch, wait), lambda status: status.state == "ACTIVE" and status.epoch == epoch, wait)
 
 
 def drive(
@@ -105,8 +111,7 @@ def _tell(
     ctx: RunContext, colour: str, pods: t.Sequence[Pod], order: Order
 ) -> tuple[dict[str, PodStatus], dict[str, str]]:
     """Send the command; statuses of those that answered, and why others did not."""
-    body = {**order.body, "epoch": ctx.stored.record.epoch, "waitMs": int(order.wait * 1000)}
-    statuses, silent, codes = ctx.call(pods, order.command, body, order.wait + ctx.app.timeouts.request)
+    statuses, silent, codes = tell(ctx.ports, pods, order.call, order.wait + ctx.app.timeouts.request)
     refused = [pod for pod in pods if codes.get(pod.name) == 409]
     if refused:
         seen, _silent = ask(ctx.ports, ctx.app, refused)

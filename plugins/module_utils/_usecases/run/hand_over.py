@@ -44,6 +44,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext, RunRequest
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.drive import drive, wake
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
+    ask,
     partitions_of,
     topic_names,
 )
@@ -340,7 +341,7 @@ def _open_connections(ctx: RunContext) -> dict[str, list[Pod]]:
         ctx.store.reserve_snapshot(ctx.stored.record, chunks)
         pods: dict[str, list[Pod]] = {"source": seen["source"], "target": seen["target"]}
         if ctx.run.mode == "hot":
-            ctx.ports.consumers.call([*pods["source"], *pods["target"]], "status", None, ctx.app.timeouts.request)
+            ask(ctx.ports, ctx.app, [*pods["source"], *pods["target"]])
     return pods
 
 

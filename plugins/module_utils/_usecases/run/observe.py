@@ -28,6 +28,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     Topic,
     TopicPartition,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods import bg_v1
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus, parse_status
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.active_record import COLOURS, record_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.handoff_snapshot import (
@@ -147,17 +149,27 @@ def view_colour(ports: Ports, app: Application, colour: str, ask_pods: bool, wit
 
 def ask(ports: Ports, app: Application, pods: t.Collection[Pod]) -> tuple[dict[str, PodStatus], dict[str, str]]:
     """Status of each pod, and for those that gave none, why."""
+    if not pods:
+        return {}, {}
+    statuses, silent, _codes = tell(ports, pods, bg_v1.STATUS, app.timeouts.request)
+    return statuses, silent
+
+
+def tell(
+    ports: Ports, pods: t.Collection[Pod], call: HttpCall, timeout: float
+) -> tuple[dict[str, PodStatus], dict[str, str], dict[str, int | None]]:
+    """Send a request of bg/v1; statuses in the answers, why others gave none, and every HTTP code. timeout: seconds, for all."""
     statuses: dict[str, PodStatus] = {}
     silent: dict[str, str] = {}
-    if not pods:
-        return statuses, silent
-    for name, reply in ports.consumers.call(pods, "status", None, app.timeouts.request).items():
+    codes: dict[str, int | None] = {}
+    for name, reply in ports.consumers.send(pods, call, timeout).items():
         status, why = parse_status(reply)
+        codes[name] = reply.status
         if status is None:
             silent[name] = why
         else:
             statuses[name] = status
-    return statuses, silent
+    return statuses, silent, codes
 
 
 def check_rights(ports: Ports, app: Application, mode: str) -> None:

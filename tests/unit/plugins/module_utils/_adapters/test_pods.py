@@ -25,6 +25,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.system import ThreadParallel
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.bg_v1 import STATUS, pause
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.http_server import HttpServer
 from ansible_collections.streamops.bluegreen.tests.unit.waiting import HANG, NEVER, ended
@@ -45,30 +46,30 @@ def proxy(api: ApiServer) -> PodsAdapter:
 def test_a_command_reaches_every_pod(proxy: PodsAdapter, server: HttpServer) -> None:
     for pod in (P1, P2):
         server.answers[f"POST {route(pod)}/pause"] = [(200, {"pod": pod.name})]
-    replies = proxy.call([P1, P2], "pause", {"epoch": 7}, HANG)
+    replies = proxy.send([P1, P2], pause(7, 0), HANG)
     assert {name: (reply.status, reply.body, reply.error) for name, reply in replies.items()} == {
         "p1": (200, {"pod": "p1"}, ""),
         "p2": (200, {"pod": "p2"}, ""),
     }
     headers = server.requests[0].headers
     assert (headers["X-BG-Epoch"], headers["X-BG-Token"]) == ("7", "t0ken")
-    assert server.requests[0].body == {"epoch": 7}
+    assert server.requests[0].body == {"epoch": 7, "mode": "drain", "waitMs": 0, "leaveGroup": False}
 
 
 def test_a_status_is_a_get(proxy: PodsAdapter, server: HttpServer) -> None:
     server.answers[f"GET {route(P1)}/status"] = [(200, {"state": "ACTIVE"})]
-    assert proxy.call([P1], "status", None, HANG)["p1"].body == {"state": "ACTIVE"}
+    assert proxy.send([P1], STATUS, HANG)["p1"].body == {"state": "ACTIVE"}
     assert "X-BG-Epoch" not in server.requests[0].headers
 
 
 def test_no_pods_is_no_request(proxy: PodsAdapter, server: HttpServer) -> None:
-    assert proxy.call([], "status", None, HANG) == {}
+    assert proxy.send([], STATUS, HANG) == {}
     assert server.requests == []
 
 
 def test_a_refusal_of_the_pod_is_passed_on(proxy: PodsAdapter, server: HttpServer) -> None:
     server.answers[f"POST {route(P1)}/pause"] = [(409, {"error": "stale_epoch", "epoch": 9})]
-    reply = proxy.call([P1], "pause", {"epoch": 7}, HANG)["p1"]
+    reply = proxy.send([P1], pause(7, 0), HANG)["p1"]
     assert (reply.status, reply.body) == (409, {"error": "stale_epoch", "epoch": 9})
 
 
@@ -81,20 +82,20 @@ def test_what_the_api_server_says_is_not_the_pods_answer(
 ) -> None:
     body = {"kind": "Status", "apiVersion": "v1", "message": message, "code": status}
     server.answers[f"POST {route(P1)}/pause"] = [(status, body)]
-    reply = proxy.call([P1], "pause", {"epoch": 7}, HANG)["p1"]
+    reply = proxy.send([P1], pause(7, 0), HANG)["p1"]
     assert (reply.status, reply.body) == (None, None)
     assert reply.error == f"the API server could not pass the request on: {status}, {message}"
 
 
 def test_a_pods_own_503_is_its_answer(proxy: PodsAdapter, server: HttpServer) -> None:
     server.answers[f"POST {route(P1)}/pause"] = [(503, {"error": "starting"})]
-    assert proxy.call([P1], "pause", {"epoch": 7}, HANG)["p1"].status == 503
+    assert proxy.send([P1], pause(7, 0), HANG)["p1"].status == 503
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", b""])
 def test_something_else_than_json(proxy: PodsAdapter, server: HttpServer, body: bytes) -> None:
     server.answers[f"GET {route(P1)}/status"] = [(200, body)]
-    reply = proxy.call([P1], "status", None, HANG)["p1"]
+    reply = proxy.send([P1], STATUS, HANG)["p1"]
     assert reply.body is None
     assert "not a JSON object" in reply.error
 
@@ -103,13 +104,13 @@ def test_one_slow_pod_does_not_hold_up_the_others(proxy: PodsAdapter, server: Ht
     server.together = threading.Barrier(2)  # neither is answered before both were asked
     for pod in (P1, P2):
         server.answers[f"GET {route(pod)}/status"] = [(200, {})]
-    replies = proxy.call([P1, P2], "status", None, HANG)
+    replies = proxy.send([P1, P2], STATUS, HANG)
     assert [(reply.status, reply.error) for reply in replies.values()] == [(200, "")] * 2, "both were asked at once"
 
 
 def test_the_timeout_is_for_all(proxy: PodsAdapter, server: HttpServer) -> None:
     server.delay = NEVER
-    reply = ended("a call", lambda: proxy.call([P1], "status", None, 0.3))["p1"]
+    reply = ended("a call", lambda: proxy.send([P1], STATUS, 0.3))["p1"]
     assert reply.status is None
     assert "no answer to status" in reply.error
 
@@ -123,7 +124,7 @@ def test_the_timeout_is_for_a_request_that_hangs_in_spite_of_its_own() -> None:
             raise urllib3.exceptions.HTTPError("too late")
 
     adapter = PodsAdapter(Hanging())  # type: ignore[arg-type]
-    reply = ended("a call", lambda: adapter.call([P1], "status", None, 0.3))["p1"]
+    reply = ended("a call", lambda: adapter.send([P1], STATUS, 0.3))["p1"]
     over.set()
     assert (reply.status, reply.error) == (None, "no answer to status within 0.3 s")
 
@@ -140,7 +141,7 @@ def test_any_request_with_any_json_as_answer(api: ApiServer, server: HttpServer)
 
 def test_https_through_the_proxy_is_in_the_path(api: ApiServer, server: HttpServer) -> None:
     server.answers["GET /api/v1/namespaces/n/pods/https:p1:8443/proxy/status"] = [(200, {"state": "ACTIVE"})]
-    reply = PodsAdapter(ApiProxy(api, "n", 8443, "https"), "").call([P1], "status", None, HANG)["p1"]
+    reply = PodsAdapter(ApiProxy(api, "n", 8443, "https"), "").send([P1], STATUS, HANG)["p1"]
     assert reply.body == {"state": "ACTIVE"}
 
 
@@ -158,7 +159,7 @@ def test_a_hundred_hung_pods_do_not_hold_up_the_last_one(api: ApiServer, server:
 
     server.answers[f"GET {route(P1)}/status"] = [(200, {"state": "ACTIVE"})]
     pods = [*(Pod(f"hung-{n}", f"u{n}") for n in range(100)), P1]
-    replies = PodsAdapter(Hanging()).call(pods, "status", None, NEVER)  # type: ignore[arg-type]
+    replies = PodsAdapter(Hanging()).send(pods, STATUS, NEVER)  # type: ignore[arg-type]
     assert [name for name, reply in replies.items() if reply.status] == ["p1"]
     assert {reply.error for name, reply in replies.items() if name != "p1"} == {"no answer to status: p1 was first"}
 
@@ -178,19 +179,19 @@ def test_whom_https_trusts(tmp_path: Path) -> None:
 def test_straight_to_the_pod(server: HttpServer) -> None:
     server.answers["POST /bg/pause"] = [(202, {"state": "PAUSING"})]
     direct = PodsAdapter(PodAddress(server.port), base_path="/bg/")
-    assert direct.call([P1], "pause", {"epoch": 1}, HANG)["p1"].status == 202
+    assert direct.send([P1], pause(1, 0), HANG)["p1"].status == 202
     assert "X-BG-Token" not in server.requests[0].headers
 
 
 def test_a_pod_without_address() -> None:
-    reply = PodsAdapter(PodAddress(1)).call([Pod("p", "u", phase="Pending")], "status", None, HANG)["p"]
+    reply = PodsAdapter(PodAddress(1)).send([Pod("p", "u", phase="Pending")], STATUS, HANG)["p"]
     assert (reply.status, reply.error) == (None, "the pod has no address yet (phase Pending)")
 
 
 def test_a_closed_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    reply = PodsAdapter(PodAddress(port)).call([P1], "status", None, HANG)["p1"]
+    reply = PodsAdapter(PodAddress(port)).send([P1], STATUS, HANG)["p1"]
     assert reply.status is None
     assert "refused" in reply.error
 
@@ -226,6 +227,6 @@ def test_parallel_calls_all_end_before_the_first_error_is_raised() -> None:
 def test_a_request_names_its_pod(proxy: PodsAdapter, server: HttpServer) -> None:
     """An address is used again: the pod that has it now must be able to tell that it is not meant."""
     server.answers[f"POST {route(P1)}/pause"] = server.answers[f"GET {route(P2)}/status"] = [(200, {})]
-    proxy.call([P1], "pause", {"epoch": 1}, 5.0)
-    proxy.send([P2], HttpCall("GET", "/status"), 5.0)
+    proxy.send([P1], pause(1, 0), 5.0)
+    proxy.send([P2], STATUS, 5.0)
     assert [request.headers["X-BG-Pod"] for request in server.requests] == ["p1", "p2"]

@@ -15,6 +15,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible impor
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.lazy_port import LazyPort
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.bg_v1 import STATUS
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.endpoint import Endpoint, SecretKey
 
 KAFKA = {"bootstrap_servers": ["127.0.0.1:1"], "default_api_timeout_ms": 200, "request_timeout_ms": 100}
@@ -26,7 +27,7 @@ KAFKA = {"bootstrap_servers": ["127.0.0.1:1"], "default_api_timeout_ms": 200, "r
         ("ports.clock.now()", "json", "kafka kubernetes"),
         ("ports.kafka.topics([])", "kafka", "kubernetes"),
         ("ports.cluster.config_map", "kubernetes", "kafka"),
-        ("ports.consumers.call([], 'status', None, 1.0)", "urllib3", "kafka"),
+        ("ports.consumers.send([], STATUS, 1.0)", "urllib3", "kafka"),
     ],
 )
 def test_only_what_is_used_is_imported(use: str, loaded: str, not_loaded: str) -> None:
@@ -34,6 +35,7 @@ def test_only_what_is_used_is_imported(use: str, loaded: str, not_loaded: str) -
     script = (
         "import sys\n"
         "from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports\n"
+        "from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.bg_v1 import STATUS\n"
         f"ports = build_ports({params!r}, 'n')\n"
         "if 'kafka' in sys.modules or 'kubernetes' in sys.modules: sys.exit('imported too early')\n"
         f"{use}\n"
@@ -58,11 +60,11 @@ def test_a_lazy_port_is_made_once() -> None:
 
 def test_the_endpoint_chooses_how_pods_are_reached() -> None:
     direct = build_ports({}, "n", Endpoint(transport="pod_ip", port=9, base_path="/bg", token="t"))
-    assert direct.consumers.call([], "status", None, 1.0) == {}
+    assert direct.consumers.send([], STATUS, 1.0) == {}
     adapter = direct.consumers._made  # type: ignore[attr-defined]
     assert type(adapter._transport).__name__ == "PodAddress"
     proxied = build_ports({"api_server_timeout": 1.0, "namespace": "n"})
-    assert proxied.consumers.call([], "status", None, 1.0) == {}
+    assert proxied.consumers.send([], STATUS, 1.0) == {}
     adapter = proxied.consumers._made  # type: ignore[attr-defined]
     assert type(adapter._transport).__name__ == "ApiProxy"
     assert adapter._transport._path == "/api/v1/namespaces/n/pods/%s:8080/proxy"
@@ -81,7 +83,7 @@ def test_the_token_comes_from_the_secret(monkeypatch: pytest.MonkeyPatch) -> Non
     hidden: set[str] = set()
     made = build_ports({}, "n", endpoint, hidden.add)
     assert asked == [], "nothing is read before pods are asked"
-    made.consumers.call([], "status", None, 1.0)
+    made.consumers.send([], STATUS, 1.0)
     assert (asked, hidden) == ([("control", "token")], {"t0ken"})
     assert made.consumers._made._headers["X-Control"] == "t0ken"  # type: ignore[attr-defined]
 
@@ -100,6 +102,6 @@ def test_a_token_that_was_changed_under_way_is_no_fault_of_the_options(monkeypat
     with pytest.raises(
         ClusterError, match=r"Key token of Secret control \(endpoint.token_secret\) can't be sent"
     ) as raised:
-        made.consumers.call([], "status", None, 1.0)
+        made.consumers.send([], STATUS, 1.0)
     assert "hush" not in raised.value.message
-    assert made.consumers.call([], "status", None, 1.0) == {}
+    assert made.consumers.send([], STATUS, 1.0) == {}
