@@ -23,6 +23,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.va
     TopicPartition,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Clock, Kafka
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.looks import looks
 
 POLL = 0.25
 """Seconds between two looks at offsets that are not decided yet."""
@@ -45,14 +46,12 @@ def wait_decided(
 
     Raises PendingOffsetsError after ``wait`` seconds, with what may hold them and what ends it.
     """
-    deadline = clock.monotonic() + wait
-    while True:
+    for _ in looks(clock, wait, POLL):
         try:
             return kafka.all_committed(group_id) if partitions is None else kafka.committed(group_id, partitions)
         except PendingOffsetsError as error:
-            if clock.monotonic() + POLL > deadline:
-                raise explained(kafka, clock, error, wait) from error
-        clock.sleep(POLL)
+            pending = error
+    raise explained(kafka, clock, pending, wait) from pending
 
 
 def explained(kafka: Kafka, clock: Clock, error: PendingOffsetsError, waited: float = 0.0) -> PendingOffsetsError:

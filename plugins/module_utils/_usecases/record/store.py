@@ -34,6 +34,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.h
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run, journal_name
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.looks import looks
 
 RETRY = 0.2
 """Seconds between two tries of a write whose answer was lost."""
@@ -185,9 +186,8 @@ class Store:
 
         Raises ConflictError when somebody else changed the object, ClusterError when the outcome is still unknown.
         """
-        cluster, clock = self._ports.cluster, self._ports.clock
-        deadline = clock.monotonic() + self._patience
-        while True:
+        cluster = self._ports.cluster
+        for _ in looks(self._ports.clock, self._patience, RETRY):
             try:
                 return cluster.replace_config_map(name, data, version)
             except ConflictError:
@@ -195,7 +195,6 @@ class Store:
                 if found is not None and dict(found.data) == dict(data):
                     return found
                 raise
-            except ClusterError:
-                if clock.monotonic() >= deadline:
-                    raise
-                clock.sleep(RETRY)
+            except ClusterError as error:
+                unknown = error
+        raise unknown

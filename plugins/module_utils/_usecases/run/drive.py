@@ -24,6 +24,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors i
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods import bg_v1
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.pod_status import PodStatus
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.looks import looks
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import POLL, RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import ask, tell
 
@@ -79,12 +80,9 @@ def drive(
     within: seconds. pods: the pods as listed before, where that was done already. Raises RefusedError, and NotReadyError
     with every reason when the time is over.
     """
-    clock = ctx.ports.clock
-    deadline = clock.monotonic() + within
     told = list(pods) if pods is not None else ctx.pods(colour)
     statuses: dict[str, PodStatus] = {}
-    while True:
-        ctx.lock.hold()
+    for _ in looks(ctx.ports.clock, within, poll, ctx.lock.hold):
         done = {pod.name for pod in told if pod.name in statuses and order.reached(statuses[pod.name])}
         answered, silent = _tell(ctx, colour, [pod for pod in told if pod.name not in done], order)
         statuses.update(answered)
@@ -101,10 +99,8 @@ def drive(
             return present
         # What was not proven is asked again: pods that changed, and where something else is wrong all of them.
         told, statuses = listed, {} if reasons and look is not None else statuses
-        if clock.monotonic() >= deadline:
-            seen = "; ".join(reasons[:6]) or ("its pods keep changing" if listed else "it has no pods")
-            raise NotReadyError(f"{colour} did not {order.command} within {within:.0f} s: {seen}", {"reasons": reasons})
-        clock.sleep(poll)
+    seen = "; ".join(reasons[:6]) or ("its pods keep changing" if listed else "it has no pods")
+    raise NotReadyError(f"{colour} did not {order.command} within {within:.0f} s: {seen}", {"reasons": reasons})
 
 
 def _tell(

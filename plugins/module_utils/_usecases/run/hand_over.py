@@ -32,6 +32,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.bake
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.decision import Decision, decide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.handoff import Handoff
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.looks import looks
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.run_lock import RunLock
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import cold, hot
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.abort import (
@@ -133,14 +134,12 @@ def _open(ports: Ports, app: Application, request: RunRequest, only: str) -> Run
 
 def _open_again(ports: Ports, app: Application, request: RunRequest, error: Exception) -> RunContext:
     """Try for as long as an undo is tried; raises ``error`` when the time is over."""
-    deadline = ports.clock.monotonic() + PATIENCE
-    while True:
+    for _ in looks(ports.clock, PATIENCE, RETRY):
         try:
             return RunContext.open(ports, app, request)
         except ClusterError:
-            if ports.clock.monotonic() >= deadline:
-                raise error from None
-        ports.clock.sleep(RETRY)
+            pass
+    raise error
 
 
 def _refuse_others(ctx: RunContext, decision: Decision, only: str) -> None:

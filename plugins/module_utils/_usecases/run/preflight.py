@@ -30,6 +30,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.metr
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import as_result as as_ways
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.way_back import way_back
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.looks import looks
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run import metric_gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import (
@@ -88,19 +89,17 @@ def preflight(
 
 def _look(ports: Ports, app: Application, mode: str, direction: str, target: str) -> Plan:
     check_rights(ports, app, mode)
-    deadline, wanted = ports.clock.monotonic() + REBALANCE_WAIT, ""
-    while True:
+    wanted = ""
+    for _ in looks(ports.clock, REBALANCE_WAIT, LOOK_AGAIN):
         seen = observe(ports, app, mode, surroundings=True)
         # The colour that was meant at first stays meant: "the other one" is another one once somebody has switched.
         wanted = wanted or choose_target(seen, direction, target, ports.clock.now())
         decision = decide(seen.stored.record, seen.journal.unfinished, wanted)
         plan = Plan(seen, decision, judge(app, mode, direction, seen, decision), ports.clock.now())
         rebalances = seen.colours[decision.source].group.state in REBALANCING and decision.action == decisions.START
-        if plan.verdict == gates.GO or ports.clock.monotonic() >= deadline:
-            return plan
-        if not rebalances and not _overtaken(ports, app, seen):
-            return plan
-        ports.clock.sleep(LOOK_AGAIN)
+        if plan.verdict == gates.GO or not (rebalances or _overtaken(ports, app, seen)):
+            break
+    return plan
 
 
 def _overtaken(ports: Ports, app: Application, seen: Observation) -> bool:

@@ -15,6 +15,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.h
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run import gates
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.application import Application
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import Ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.looks import looks
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.record.store import Store
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import Observation, observe
@@ -34,14 +35,12 @@ def verify(
 
     hold: called before each look, for a run that has to keep its lock meanwhile.
     """
-    deadline = ports.clock.monotonic() + wait
-    while True:
-        hold()
+    for _ in looks(ports.clock, wait, LOOK_AGAIN, hold):
         seen = observe(ports, app, mode)
         rows = judge_active(app, mode, seen, _handed_over(ports, app, seen))
-        if gates.verdict_of(rows) == gates.GO or ports.clock.monotonic() >= deadline:
-            return seen, rows
-        ports.clock.sleep(LOOK_AGAIN)
+        if gates.verdict_of(rows) == gates.GO:
+            break
+    return seen, rows
 
 
 def judge_active(app: Application, mode: str, seen: Observation, handed: gates.Gate) -> list[gates.Gate]:

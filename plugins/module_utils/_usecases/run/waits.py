@@ -31,6 +31,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.gate
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.members import is_pod_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.kafka.empty_group import wait_empty
+from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.looks import looks
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.context import POLL, RunContext
 from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.observe import ask
 
@@ -59,10 +60,7 @@ def wait_started(
     What is wanted is read anew in each look, as others may scale too; less than ``least`` means that somebody took our
     pods away. Raises NotReadyError that names the pods and the reason: at once where waiting does not help.
     """
-    clock = ctx.ports.clock
-    deadline = clock.monotonic() + ctx.app.timeouts.start
-    while True:
-        ctx.lock.hold()
+    for _ in looks(ctx.ports.clock, ctx.app.timeouts.start, JOIN_POLL if joined else POLL, ctx.lock.hold):
         workload = ctx.workload(colour)
         pods = ctx.ports.cluster.pods(workload)
         if workload.replicas < least:
@@ -79,9 +77,7 @@ def wait_started(
         missing = _not_started(workload, pods) or (_not_joined(ctx, colour, pods, partitions) if joined else "")
         if not missing:
             return
-        if clock.monotonic() >= deadline:
-            raise NotReadyError(f"{colour} is not ready after {ctx.app.timeouts.start:.0f} s: {missing}")
-        clock.sleep(JOIN_POLL if joined else POLL)
+    raise NotReadyError(f"{colour} is not ready after {ctx.app.timeouts.start:.0f} s: {missing}")
 
 
 def _not_started(workload: Workload, pods: t.Sequence[Pod]) -> str:
@@ -161,8 +157,7 @@ def wait_stopped(ctx: RunContext, colour: str) -> None:
 def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, str]) -> None:
     """Until the colour has no pods; notes their addresses, and which of them were killed."""
     before = set(known)
-    while True:
-        ctx.lock.hold()
+    for _ in looks(ctx.ports.clock, 0.0, POLL, ctx.lock.hold, until=deadline):
         pods = ctx.pods(colour)
         for pod in pods:
             known[pod.name] = pod.ip or known.get(pod.name, "")
@@ -174,12 +169,10 @@ def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, s
         before = names
         if not pods:
             return
-        if ctx.ports.clock.monotonic() >= deadline:
-            wanted = ctx.workload(colour).replicas
-            back = f"; it was scaled back to {wanted} replicas{ctx.whose_scale(colour)}" if wanted else ""
-            left = ", ".join(f"pod {pod.name} ({'terminating' if pod.terminating else pod.phase})" for pod in pods[:8])
-            raise NotReadyError(f"{colour} did not stop within {ctx.app.timeouts.start:.0f} s{back}; left: {left}")
-        ctx.ports.clock.sleep(POLL)
+    wanted = ctx.workload(colour).replicas
+    back = f"; it was scaled back to {wanted} replicas{ctx.whose_scale(colour)}" if wanted else ""
+    left = ", ".join(f"pod {pod.name} ({'terminating' if pod.terminating else pod.phase})" for pod in pods[:8])
+    raise NotReadyError(f"{colour} did not stop within {ctx.app.timeouts.start:.0f} s{back}; left: {left}")
 
 
 def _note_ended(ctx: RunContext, colour: str, names: t.Collection[str]) -> None:
@@ -209,16 +202,12 @@ def settled_commits(
     ctx: RunContext, colour: str, partitions: t.Sequence[TopicPartition]
 ) -> dict[TopicPartition, CommittedOffset]:
     """The colour's commits, once none of them is part of an open transaction any more. Raises PendingOffsetsError in the end."""
-    clock = ctx.ports.clock
-    deadline = clock.monotonic() + ctx.app.timeouts.pause
-    while True:
-        ctx.lock.hold()
+    for _ in looks(ctx.ports.clock, ctx.app.timeouts.pause, POLL, ctx.lock.hold):
         try:
             return ctx.ports.kafka.committed(ctx.group(colour), partitions)
-        except PendingOffsetsError:
-            if clock.monotonic() >= deadline:
-                raise
-        clock.sleep(POLL)
+        except PendingOffsetsError as error:
+            pending = error
+    raise pending
 
 
 def group_of(ctx: RunContext, colour: str) -> Group:
