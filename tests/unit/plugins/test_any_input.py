@@ -29,6 +29,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters import refusal
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.kafka import bootstrap
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import seen_by_people
 
 CASES = int(os.environ.get("ANY_INPUT", "100"))
 """Of each module."""
@@ -191,7 +192,7 @@ def run(name: str, drawn: Draw, port: int, capfd: pytest.CaptureFixture[str]) ->
         try:
             module.main()
         except SystemExit as ended:
-            return {**json.loads(capfd.readouterr().out), "rc": ended.code}
+            return {**seen_by_people(json.loads(capfd.readouterr().out)), "rc": ended.code}
         except BaseException:  # noqa: BLE001 - what Ansible would show as a traceback
             return {"traceback": traceback.format_exc()}
     return {"traceback": "it neither ended nor failed"}
