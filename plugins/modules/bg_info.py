@@ -83,6 +83,11 @@ way_back:
     playbook: {description: "C(rollback), C(switch) or empty.", type: str, returned: always, sample: rollback}
     to: {description: "Colour to name with C(bg_target), empty for none.", type: str, returned: always, sample: ""}
     does: {description: What it does., type: str, returned: always, sample: "goes back to blue, until 2026-01-01T04:00:00Z"}
+    mode:
+      description: C(cold) where no pod of the active colour answers, so that a rollback in mode C(hot) would be refused; else empty.
+      type: str
+      returned: always
+      sample: ""
 verdict:
   description: V(GO) when no gate says No-Go, else V(NO-GO). Warnings do not stop a run.
   returned: success
@@ -122,6 +127,7 @@ decision:
     source: {description: Colour that hands over., type: str, returned: always, sample: blue}
     target: {description: Colour to make active., type: str, returned: always, sample: green}
     reason: {description: Why., type: str, returned: always, sample: blue is active at epoch 1}
+    does: {description: "What a run would do, for people.", type: str, returned: always, sample: hand over from blue to green}
 record:
   description: Data of the active record's ConfigMap, all values strings.
   returned: success

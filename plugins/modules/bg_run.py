@@ -297,6 +297,11 @@ way_back:
     playbook: {description: "C(rollback), C(switch) or empty.", type: str, returned: always, sample: rollback}
     to: {description: "Colour to name with C(bg_target), empty for none.", type: str, returned: always, sample: ""}
     does: {description: What it does., type: str, returned: always, sample: "goes back to blue, until 2026-01-01T04:00:00Z"}
+    mode:
+      description: C(cold) where no pod of the active colour answers, so that a rollback in mode C(hot) would be refused; else empty.
+      type: str
+      returned: always
+      sample: ""
 critical_ms:
   description: Milliseconds from the first pause to the last activation.
   returned: success, when not in check mode
@@ -365,7 +370,7 @@ decision:
   description: What the stored state required, see M(streamops.bluegreen.bg_info).
   returned: success
   type: dict
-  sample: {action: start, source: blue, target: green, reason: blue is active at epoch 1}
+  sample: {action: start, source: blue, target: green, reason: blue is active at epoch 1, does: hand over from blue to green}
 record:
   description: Data of the active record's ConfigMap afterwards, all values strings; in check mode as it would be.
   returned: success, from O(until=joined) on

@@ -98,12 +98,36 @@ def test_the_role(tmp_path: Path) -> None:
         "2 partitions handed over and verified, 1 of them decided: t-1 earliest: nobody ever committed it\n" in summary
     )
     assert "  evicted    member m: its pod was gone; its last records may be processed twice\n" in summary
-    command = "ansible-playbook streamops.bluegreen.rollback --limit made -e bg_confirm=orders"
+    command = f"ansible-playbook streamops.bluegreen.rollback -i {tmp_path}/hosts.yml --limit made -e bg_confirm=orders"
     assert f"  way back   {command}   goes back to blue\n" in summary
     assert done.output.count(summary.splitlines()[0]) == 5, "the summary is said whatever becomes of the files"
     assert "the switch FAILED" not in done.output
     assert "itself has ended, see the summary above; only its report is missing" in done.last_said("bad")
     assert str(tmp_path / "taken/orders-r1.txt") in done.last_said("bad")
+
+
+def test_what_is_printed_can_be_typed(tmp_path: Path) -> None:
+    """With the inventories of the run and the mode that it needs; in AWX without an inventory, which is a file of the job."""
+    role = {"name": "streamops.bluegreen.report", "tasks_from": "status"}
+    ways = [
+        {"playbook": "switch", "to": "green", "does": "goes to green"},
+        {"playbook": "rollback", "to": "", "does": "goes back to blue", "mode": "cold"},
+    ]
+    judged = {"summary": ["blue is active"], "way_back": ways}
+    tasks = [{"ansible.builtin.include_role": role}]
+    book = [{**PLAY, "vars": {"bg_direction": "switch", "preflight_result": judged}, "tasks": tasks}]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump(book), encoding="utf-8")
+    (tmp_path / "it's more.yml").write_text("{}", encoding="utf-8")
+    hosts = {"here": {}, "awx": {"awx_job_id": 7}, "cold": {"bg_mode": "cold"}}
+    done = play(tmp_path, "play.yml", hosts, "-i", "it's more.yml")
+    assert done.code == 0, done.output
+    said = re.sub(r"\s+", " ", done.output)
+    both = f"-i {tmp_path}/hosts.yml -i '{tmp_path}/it'\\\"'\\\"'s more.yml'"
+    start, confirm = "ansible-playbook streamops.bluegreen.switch", "-e bg_confirm=orders -e bg_target=green"
+    assert f"next {start} {both} --limit here {confirm} goes to green" in said
+    assert f"next {start} --limit awx {confirm} goes to green" in said
+    assert f"--limit cold {confirm} -e bg_mode=cold goes to green" in said
+    assert "--limit here -e bg_confirm=orders -e bg_mode=cold goes back to blue" in said
 
 
 @pytest.mark.parametrize("playbook", ["switch", "rollback"])

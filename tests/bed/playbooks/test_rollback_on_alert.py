@@ -146,7 +146,7 @@ def test_check_mode_changes_nothing(sandbox: Sandbox, namespace: str, switched: 
     before = written(sandbox)
     done = sandbox.operator.attempt(PLAYBOOK, "--check", "-e", f"bg_alerts={encoded(alert(namespace))}", name="check")
     assert done.code == 0, done.output
-    assert "began after green became active" in said_of(done.output)[APP]
+    assert "the alert began after green became active" in said_of(done.output)[APP]
     assert written(sandbox) == before
 
 

@@ -40,6 +40,17 @@ class Decision:
     target: str
     reason: str
 
+    @property
+    def does(self) -> str:
+        """What a run would do, for people: to be read after "would"."""
+        return {
+            NOTHING: "do nothing",
+            START: f"hand over from {self.source} to {self.target}",
+            SETTLE: f"verify {self.target} and close the run before",
+            ABORT: f"let {self.target} continue",
+            CLEAN_UP: "put back what the run before prepared",
+        }[self.action]
+
 
 def decide(record: ActiveRecord, unfinished: Run | None, target: str) -> Decision:
     """What to do so that ``target`` ends up active, from whatever state a run was killed in."""
@@ -131,4 +142,10 @@ def _switch_that_activated(record: ActiveRecord, journal: Journal) -> Run | None
 
 def as_result(decision: Decision) -> dict[str, t.Any]:
     """JSON-ready."""
-    return {"action": decision.action, "source": decision.source, "target": decision.target, "reason": decision.reason}
+    return {
+        "action": decision.action,
+        "source": decision.source,
+        "target": decision.target,
+        "reason": decision.reason,
+        "does": decision.does,
+    }

@@ -248,7 +248,7 @@ def contract_gates(
             seen,
             "all",
             not wrong,
-            "; ".join(wrong[:5]) + ". Without the contract use bg_mode=cold",
+            "; ".join(wrong[:5]) + ". Pods that can't answer any more, or never speak bg/v1, are moved with bg_mode=cold",
         )
     ]
 

@@ -26,22 +26,25 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.run.deci
 
 
 class Way(t.NamedTuple):
-    """A playbook (empty: there is nothing to do), the colour to name with bg_target (empty: none), and what it does."""
+    """A playbook (empty: there is nothing to do), the colour to name with bg_target (empty: none), what it does, and the mode that
+    it needs (empty: as the application is described).
+    """
 
     playbook: str
     to: str
     does: str
+    mode: str = ""
 
 
-def way_back(record: ActiveRecord, journal: Journal, now: str) -> list[Way]:
-    """What may be typed now, the way back first. now: RFC 3339."""
+def way_back(record: ActiveRecord, journal: Journal, now: str, mute: bool = False) -> list[Way]:
+    """What may be typed now, the way back first. now: RFC 3339. mute: no pod of the active colour answers, so a hot rollback is refused."""
     back = rollback_target(record, journal, now)
     ways = []
     if not back.refused:
         decision = decide(record, journal.unfinished, back.colour)
         if decision.action == START:
             finishes = "finishes the rollback to" if _rolls_back(record, journal) else "goes back to"
-            ways.append(Way("rollback", "", f"{finishes} {back.colour}{_until(record)}"))
+            ways.append(Way("rollback", "", f"{finishes} {back.colour}{_until(record)}", "cold" if mute else ""))
         elif decision.action in (ABORT, CLEAN_UP):
             ways.append(Way("rollback", "", f"undoes what was begun; {back.colour} continues"))
         elif decision.action == SETTLE:

@@ -284,7 +284,7 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
         "verdict": plan.verdict,
         "summary": summary(plan),
         "record": seen.stored.record.to_data(),
-        "way_back": as_ways(way_back(seen.stored.record, seen.journal, plan.now)),
+        "way_back": as_ways(way_back(seen.stored.record, seen.journal, plan.now, _is_mute(seen))),
         "lock_holder": seen.lock.holder if seen.lock else "",
         "unfinished_run": seen.journal.unfinished.run_id if seen.journal.unfinished else "",
         "partitions": len(seen.partitions),
@@ -294,6 +294,12 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
     }
 
 
+def _is_mute(seen: Observation) -> bool:
+    """Whether the active colour has pods that were asked, and none of them answered."""
+    active = seen.colours[seen.stored.record.active]
+    return bool(active.silent) and not active.statuses
+
+
 def summary(plan: Plan) -> list[str]:
     """The application as lines for a terminal."""
     record = plan.seen.stored.record
@@ -301,7 +307,10 @@ def summary(plan: Plan) -> list[str]:
         f"{record.active} is active since {record.switch_timestamp or 'the beginning'} (epoch {record.epoch}, {record.phase})"
     ]
     for colour, view in sorted(plan.seen.colours.items()):
-        states = sorted({status.state for status in view.statuses.values()}) or ["no contract spoken"]
+        states = sorted(
+            {status.state for status in view.statuses.values()}
+            | {(pod.problem or pod.trouble).split(":")[0] for pod in view.pods if pod.problem or pod.trouble}
+        ) or ["no contract spoken"]
         pods = (
             f"{sum(pod.ready for pod in view.pods)} of {len(view.pods)} pods ready ({', '.join(states)})"
             if view.pods
@@ -311,14 +320,13 @@ def summary(plan: Plan) -> list[str]:
         lines.append(
             f"{colour:<6} {'ACTIVE ' if colour == record.active else 'standby'} {pods}; {group}, lag {_lag_text(plan, view)}"
         )
-    run = plan.seen.journal.unfinished
+    run = plan.seen.journal.current
     if run:
-        lines.append(
-            f"run {run.run_id} ({run.direction} to {run.target}, began {run.started} by {run.who or 'unknown'}) did not end"
-        )
-    lines.append(
-        f"lock: {plan.seen.lock.holder if plan.seen.lock and plan.seen.lock.holder else 'free'}; a run would: {plan.decision.action}"
-    )
+        who, why = f" by {run.who}" if run.who else "", f": {run.note}" if run.note else ""
+        ended = "and did not end" if run.unfinished else f"{run.status} {run.finished}"
+        lines.append(f"last run {run.run_id} ({run.direction} to {run.target}, began {run.started}{who}, {ended}){why}")
+    lock = plan.seen.lock.holder if plan.seen.lock and plan.seen.lock.holder else "free"
+    lines.append(f"lock: {lock}; a run would {plan.decision.does}")
     return lines
 
 

@@ -59,7 +59,7 @@ def test_there_is_a_decision_for_every_state() -> None:
         assert decision.source != target
         assert (decision.action == d.START) == (active != target)
         assert decision.reason
-        assert set(d.as_result(decision)) == {"action", "source", "target", "reason"}
+        assert set(d.as_result(decision)) == {"action", "source", "target", "reason", "does"}
     assert seen == {d.NOTHING, d.START, d.SETTLE, d.ABORT, d.CLEAN_UP}
 
 

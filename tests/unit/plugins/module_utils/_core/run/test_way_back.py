@@ -62,7 +62,16 @@ def run(source: str = "blue", direction: str = "switch", status: str = "running"
     ],
 )
 def test_the_way_back(record: ActiveRecord, journal: Journal, first: tuple[str, str, str]) -> None:
-    assert tuple(way_back(record, journal, NOW)[0]) == first
+    assert tuple(way_back(record, journal, NOW)[0]) == (*first, "")
+
+
+def test_a_rollback_of_pods_that_do_not_answer_is_cold() -> None:
+    """What only lets the active colour go on asks nobody."""
+    ways = way_back(SWITCHED, Journal(run(status="done")), NOW, mute=True)
+    assert [(way.playbook, way.mode) for way in ways] == [("rollback", "cold")]
+    armed = replace(SWITCHED, phase="switching", epoch=8)
+    ways = way_back(armed, Journal(run("green")), NOW, mute=True)
+    assert [(way.playbook, way.mode) for way in ways] == [("rollback", ""), ("switch", "")]
 
 
 def test_a_rollback_after_an_aborted_switch_moves_nothing() -> None:
@@ -97,7 +106,7 @@ def test_there_is_a_way_from_every_state_and_it_is_true() -> None:
         journal = Journal(current)
         ways = way_back(record, journal, NOW)
         assert ways, (record, current)
-        assert all(set(row) == {"playbook", "to", "does"} for row in as_result(ways))
+        assert all(set(row) == {"playbook", "to", "does", "mode"} for row in as_result(ways))
         for way in ways:
             if way.playbook == "rollback":
                 back = d.rollback_target(record, journal, NOW)
