@@ -123,7 +123,9 @@ def judge_alerts(
     if closed:
         return _no(f"{reasons[0].cause} is a reason, but {closed}")
     return AlertVerdict(
-        True, f"the alert began after {record.active} became active ({reasons[0].starts_at}): {reasons[0].cause}", reasons[0].cause
+        True,
+        f"the alert began after {record.active} became active ({reasons[0].starts_at}): {reasons[0].cause}",
+        reasons[0].cause,
     )
 
 

@@ -141,10 +141,12 @@ def lag_gate(
     ranges: t.Mapping[TopicPartition, LogRange],
     max_lag: int,
     closed: bool | None = None,
+    reading: bool = True,
 ) -> Gate:
     """The target does not begin with a backlog. A partition without a commit counts whole, from the start of its log.
 
-    closed: no transaction is open on the input; None where that is not known.
+    closed: no transaction is open on the input; None where that is not known. reading: every pod of the source is ready, so that
+    what stays unread may be what nobody is given.
     """
     if not ranges:
         return gate("source lag", "unknown", f"<= {max_lag}", False, "no end offsets could be read")
@@ -157,7 +159,7 @@ def lag_gate(
     advice = "let the source catch up, or raise bg_max_lag"
     if never:
         advice += f". Never committed are {_some([str(row.partition) for row in never])}: the target reads them from the start of the log"
-    elif tail := lag.unreadable_tail(behind, "raise bg_max_lag", closed=closed):
+    elif reading and (tail := lag.unreadable_tail(behind, "raise bg_max_lag", closed=closed)):
         advice += f". {tail}"
     return gate("source lag", seen, f"<= {max_lag}", lag.backlog(rows) <= max_lag, advice)
 
@@ -248,7 +250,8 @@ def contract_gates(
             seen,
             "all",
             not wrong,
-            "; ".join(wrong[:5]) + ". Pods that can't answer any more, or never speak bg/v1, are moved with bg_mode=cold",
+            "; ".join(wrong[:5])
+            + ". Pods that can't answer any more, or never speak bg/v1, are moved with bg_mode=cold",
         )
     ]
 

@@ -216,8 +216,15 @@ def _source_gates(
 ) -> list[gates.Gate]:
     stopped = source.workload is not None and source.workload.replicas == 0 and not source.pods
     rows = [
-        gates.lag_gate(source.committed, seen.ranges, app.max_lag, _no_transaction(seen)),
+        # First, because pods that are not ready are why there is a lag.
         *gates.source_gates(source.workload, source.pods, app.colours[source.colour].workload, namespace=app.namespace),
+        gates.lag_gate(
+            source.committed,
+            seen.ranges,
+            app.max_lag,
+            _no_transaction(seen),
+            reading=all(pod.ready for pod in source.pods),
+        ),
         gates.ownership_gate("source", source.group, seen.partitions, stopped),
         gates.parallelism_gate(len(seen.partitions), len(source.pods)),
     ]

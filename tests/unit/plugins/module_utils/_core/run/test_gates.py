@@ -133,6 +133,8 @@ def test_a_lag_that_may_be_aborted_records_says_so(closed: bool | None, told: bo
     """T7. While a transaction is open it is that which holds the reader up, and has a gate of its own."""
     row = g.lag_gate({TP: CommittedOffset(20)}, {TP: LogRange(20, 100)}, 10, closed)
     assert ("The 80 offsets may be aborted records or transaction markers" in row.advice) == told
+    row = g.lag_gate({TP: CommittedOffset(20)}, {TP: LogRange(20, 100)}, 10, closed, reading=False)
+    assert row.advice == "let the source catch up, or raise bg_max_lag", "while pods are not ready that is why"
 
 
 def test_source_gates() -> None:
