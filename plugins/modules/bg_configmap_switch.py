@@ -206,7 +206,7 @@ drift_owners:
       type: str
       returned: always
       sample: "managedFields: Apply by argocd-controller of data.active, data.epoch"
-    keys:
+    declares:
       description:
         - Keys of the record that it is known to declare. Empty does not mean none, because a server-side apply leaves no trace of a
           value that was changed since.

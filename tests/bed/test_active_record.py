@@ -64,7 +64,7 @@ def owners(cluster: KubernetesAdapter, active: str = "blue") -> list[tuple[str, 
     """Who is found beside us, by a call that changes nothing."""
     found = change(cluster, active=active)
     assert found["changed"] is False
-    return [(owner["owner"], owner["keys"]) for owner in found["drift_owners"]]
+    return [(owner["owner"], owner["declares"]) for owner in found["drift_owners"]]
 
 
 def test_check_real_repeat_check_conflict_and_service_down(ansible: Ansible, kubectl: Kubectl) -> None:
@@ -229,7 +229,7 @@ def test_a_manifest_that_was_applied_is_found_and_does_revert(cluster: Kubernete
     declared = ["active", "epoch", "phase"]
     assert owners(cluster) == [("kubectl apply", declared)]
     flip(cluster, "green")
-    assert change(cluster, active="green")["drift_owners"][0]["keys"] == declared, "still found after our write"
+    assert change(cluster, active="green")["drift_owners"][0]["declares"] == declared, "still found after our write"
     kubectl("apply", "--filename=-", manifest=[manifest()])
     assert record(kubectl)["data"]["active"] == "blue", "that is what the warning is about"
     with pytest.raises(InvalidSettingsError) as raised:
@@ -276,10 +276,14 @@ def test_who_applies_on_the_servers_side(ansible: Ansible, cluster: KubernetesAd
     assert warned["changed"] is True
     assert who in warned["warnings"][0]
     # What we changed is ours now: a server-side apply leaves no trace of it, and still writes it back.
-    assert warned["drift_owners"][0]["keys"] == declared
+    assert warned["drift_owners"][0]["declares"] == declared
     change(cluster, phase="switching")
     found = change(cluster, phase="switching")
-    assert (found["changed"], found["drift_owners"][0]["owner"], found["drift_owners"][0]["keys"]) == (False, who, [])
+    assert (found["changed"], found["drift_owners"][0]["owner"], found["drift_owners"][0]["declares"]) == (
+        False,
+        who,
+        [],
+    )
     kubectl(*flux, manifest=[manifest({"team": "a"})])
     assert record(kubectl)["data"]["active"] == "blue"
     kubectl("delete", "configmap", NAME)

@@ -28,15 +28,15 @@ Metadata = t.Mapping[str, t.Any]
 
 @dataclass(frozen=True)
 class DriftOwner:
-    """owner: who. evidence: where it is written. keys: of the record, as far as seen to be declared."""
+    """owner: who. evidence: where it is written. declares: keys of the record, as far as seen to be declared."""
 
     owner: str
     evidence: str
-    keys: tuple[str, ...]
+    declares: tuple[str, ...]
 
     def warning(self, name: str) -> str:
         """For a person."""
-        which = f" (it declares {', '.join(self.keys)})" if self.keys else ""
+        which = f" (it declares {', '.join(self.declares)})" if self.declares else ""
         return (
             f"ConfigMap {name} is managed by {self.owner} too{which}: {self.evidence}. It may revert the record, and then pods "
             "of both colours can process. Let it declare the ConfigMap without the keys of the record, or not at all; if it was "
@@ -69,7 +69,7 @@ def drift_owners(metadata: Metadata) -> list[DriftOwner]:
 
 def as_result(owners: t.Iterable[DriftOwner]) -> list[dict[str, t.Any]]:
     """JSON-ready."""
-    return [{**asdict(owner), "keys": list(owner.keys)} for owner in owners]
+    return [{**asdict(owner), "declares": list(owner.declares)} for owner in owners]
 
 
 def _declared(metadata: Metadata) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def wait_decided(
 
     Raises PendingOffsetsError after ``wait`` seconds, with what may hold them and what ends it.
     """
-    for _ in looks(clock, wait, POLL):
+    for _look in looks(clock, wait, POLL):
         try:
             return kafka.all_committed(group_id) if partitions is None else kafka.committed(group_id, partitions)
         except PendingOffsetsError as error:

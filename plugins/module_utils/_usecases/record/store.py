@@ -187,7 +187,7 @@ class Store:
         Raises ConflictError when somebody else changed the object, ClusterError when the outcome is still unknown.
         """
         cluster = self._ports.cluster
-        for _ in looks(self._ports.clock, self._patience, RETRY):
+        for _look in looks(self._ports.clock, self._patience, RETRY):
             try:
                 return cluster.replace_config_map(name, data, version)
             except ConflictError:

@@ -82,7 +82,7 @@ def drive(
     """
     told = list(pods) if pods is not None else ctx.pods(colour)
     statuses: dict[str, PodStatus] = {}
-    for _ in looks(ctx.ports.clock, within, poll, ctx.lock.hold):
+    for _look in looks(ctx.ports.clock, within, poll, ctx.lock.hold):
         done = {pod.name for pod in told if pod.name in statuses and order.reached(statuses[pod.name])}
         answered, silent = _tell(ctx, colour, [pod for pod in told if pod.name not in done], order)
         statuses.update(answered)

@@ -134,7 +134,7 @@ def _open(ports: Ports, app: Application, request: RunRequest, only: str) -> Run
 
 def _open_again(ports: Ports, app: Application, request: RunRequest, error: Exception) -> RunContext:
     """Try for as long as an undo is tried; raises ``error`` when the time is over."""
-    for _ in looks(ports.clock, PATIENCE, RETRY):
+    for _look in looks(ports.clock, PATIENCE, RETRY):
         try:
             return RunContext.open(ports, app, request)
         except ClusterError:

@@ -90,7 +90,7 @@ def preflight(
 def _look(ports: Ports, app: Application, mode: str, direction: str, target: str) -> Plan:
     check_rights(ports, app, mode)
     wanted = ""
-    for _ in looks(ports.clock, REBALANCE_WAIT, LOOK_AGAIN):
+    for _look in looks(ports.clock, REBALANCE_WAIT, LOOK_AGAIN):
         seen = observe(ports, app, mode, surroundings=True)
         # The colour that was meant at first stays meant: "the other one" is another one once somebody has switched.
         wanted = wanted or choose_target(seen, direction, target, ports.clock.now())

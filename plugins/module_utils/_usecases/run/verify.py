@@ -35,7 +35,7 @@ def verify(
 
     hold: called before each look, for a run that has to keep its lock meanwhile.
     """
-    for _ in looks(ports.clock, wait, LOOK_AGAIN, hold):
+    for _look in looks(ports.clock, wait, LOOK_AGAIN, hold):
         seen = observe(ports, app, mode)
         rows = judge_active(app, mode, seen, _handed_over(ports, app, seen))
         if gates.verdict_of(rows) == gates.GO:

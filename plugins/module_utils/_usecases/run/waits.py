@@ -60,7 +60,7 @@ def wait_started(
     What is wanted is read anew in each look, as others may scale too; less than ``least`` means that somebody took our
     pods away. Raises NotReadyError that names the pods and the reason: at once where waiting does not help.
     """
-    for _ in looks(ctx.ports.clock, ctx.app.timeouts.start, JOIN_POLL if joined else POLL, ctx.lock.hold):
+    for _look in looks(ctx.ports.clock, ctx.app.timeouts.start, JOIN_POLL if joined else POLL, ctx.lock.hold):
         workload = ctx.workload(colour)
         pods = ctx.ports.cluster.pods(workload)
         if workload.replicas < least:
@@ -157,7 +157,7 @@ def wait_stopped(ctx: RunContext, colour: str) -> None:
 def _wait_gone(ctx: RunContext, colour: str, deadline: float, known: dict[str, str]) -> None:
     """Until the colour has no pods; notes their addresses, and which of them were killed."""
     before = set(known)
-    for _ in looks(ctx.ports.clock, 0.0, POLL, ctx.lock.hold, until=deadline):
+    for _look in looks(ctx.ports.clock, 0.0, POLL, ctx.lock.hold, until=deadline):
         pods = ctx.pods(colour)
         for pod in pods:
             known[pod.name] = pod.ip or known.get(pod.name, "")
@@ -202,7 +202,7 @@ def settled_commits(
     ctx: RunContext, colour: str, partitions: t.Sequence[TopicPartition]
 ) -> dict[TopicPartition, CommittedOffset]:
     """The colour's commits, once none of them is part of an open transaction any more. Raises PendingOffsetsError in the end."""
-    for _ in looks(ctx.ports.clock, ctx.app.timeouts.pause, POLL, ctx.lock.hold):
+    for _look in looks(ctx.ports.clock, ctx.app.timeouts.pause, POLL, ctx.lock.hold):
         try:
             return ctx.ports.kafka.committed(ctx.group(colour), partitions)
         except PendingOffsetsError as error:

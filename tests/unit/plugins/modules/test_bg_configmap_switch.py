@@ -70,7 +70,7 @@ def test_drift_owners(world: World, run_module: RunModule) -> None:
     world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 2, "switching").to_data(), "77", metadata)
     warned = run_module(module, world.ports, check=True, active="green", phase="verifying", **APP)
     assert "field manager helm" in str(warned["warnings"])
-    assert warned["drift_owners"][0]["keys"] == []
+    assert warned["drift_owners"][0]["declares"] == []
     world.cluster.maps[NAME] = StoredObject(NAME, ActiveRecord("blue", 3, 3).to_data(), "77", metadata)
     refused = run_module(module, world.ports, phase="switching", on_drift_owner="fail", **APP)
     assert (refused["failed"], refused["changed"], len(refused["faults"])) == (True, False, 1)

@@ -18,7 +18,7 @@ def moments(world: World, seconds: float, takes: float = 0.0, **more: t.Any) -> 
     """When a loop of looks that take so long, one a second, went round."""
     clock, found = world.ports.clock, []
     began = clock.monotonic()
-    for _ in looks(clock, seconds, 1.0, **more):
+    for _look in looks(clock, seconds, 1.0, **more):
         found.append(clock.monotonic() - began)
         clock.sleep(takes)
     return found

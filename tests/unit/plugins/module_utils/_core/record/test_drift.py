@@ -69,7 +69,7 @@ def test_nobody(metadata: dict[str, t.Any]) -> None:
 def test_a_field_manager(entry: dict[str, t.Any], keys: tuple[str, ...]) -> None:
     ours = managed("streamops.bluegreen", "Update", "active", "epoch")
     (found,) = drift_owners({"managedFields": [ours, entry]})
-    assert (found.owner, found.keys) == (f"field manager {entry['manager']}", keys)
+    assert (found.owner, found.declares) == (f"field manager {entry['manager']}", keys)
     assert f"{entry['operation']} by {entry['manager']}" in found.evidence
 
 
@@ -77,7 +77,7 @@ def test_what_was_applied_by_kubectl() -> None:
     """It goes on declaring what we have changed since."""
     fields = [managed("kubectl-client-side-apply", "Update", "active")]
     (found,) = drift_owners({"annotations": applied(RECORD), "managedFields": fields})
-    assert (found.owner, found.keys) == ("kubectl apply", tuple(RECORD))
+    assert (found.owner, found.declares) == ("kubectl apply", tuple(RECORD))
 
 
 def test_more_than_one_and_each_once() -> None:
@@ -101,6 +101,6 @@ def test_for_people_and_for_machines() -> None:
         {
             "owner": "field manager flux",
             "evidence": "managedFields: Apply by flux of data.active, data.epoch",
-            "keys": ["active", "epoch"],
+            "declares": ["active", "epoch"],
         }
     ]

@@ -399,4 +399,4 @@ def test_a_record_that_was_written_back_is_told_with_the_suspects(world: World) 
     assert "epoch 1 is older than activated-epoch 5" in raised.value.faults[0]
     assert "and epoch to 6" in raised.value.faults[0]
     assert "field manager kustomize-controller" in raised.value.faults[1]
-    assert raised.value.result["drift_owners"][0]["keys"] == ["active"]
+    assert raised.value.result["drift_owners"][0]["declares"] == ["active"]
