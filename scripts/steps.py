@@ -179,9 +179,25 @@ NEWEST = replace(
     MATRIX, name="newest ansible-core", command=f"{BED_ENVIRONMENT} && python -m scripts.matrix --line 2.21 --step bed"
 )
 
+# A newer sanity test has rules that the oldest does not know.
+SANITY_OF_NEWEST = Step(
+    "sanity newest", "python -m scripts.matrix --line 2.21 --step sanity", after=("archive",), show=True
+)
+
 # ansible-test runs the unit tests as well: once more by plain pytest is for the inner loop only.
 UNDER_TEST = (LINT, *(step for step in CHECK if step not in (SIMULATION_IN_SHORT, UNIT, LINT_IN_SHORT)))
-TEST = (BED[0], SIMULATION_IN_PART, *COLLECTION, PLAYBOOKS, ALERTS, *UNDER_TEST, *BED[1:-1], NEWEST, BED[-1])
+TEST = (
+    BED[0],
+    SIMULATION_IN_PART,
+    *COLLECTION,
+    SANITY_OF_NEWEST,
+    PLAYBOOKS,
+    ALERTS,
+    *UNDER_TEST,
+    *BED[1:-1],
+    NEWEST,
+    BED[-1],
+)
 PLANS = {
     "check": CHECK,
     "test": TEST,
