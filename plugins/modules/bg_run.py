@@ -298,7 +298,8 @@ way_back:
     to: {description: "Colour to name with C(bg_target), empty for none.", type: str, returned: always, sample: ""}
     does: {description: What it does., type: str, returned: always, sample: "goes back to blue, until 2026-01-01T04:00:00Z"}
     mode:
-      description: C(cold) where no pod of the active colour answers, so that a rollback in mode C(hot) would be refused; else empty.
+      description:
+        - C(cold) with O(until=judged) where a pod of the active colour does not answer, see M(streamops.bluegreen.bg_info); else empty.
       type: str
       returned: always
       sample: ""

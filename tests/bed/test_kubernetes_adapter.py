@@ -22,6 +22,8 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.pods
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.cluster import Pod, Right, Workload
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import ClusterError, ConflictError
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.bg_v1 import STATUS, pause
+from ansible_collections.streamops.bluegreen.plugins.module_utils._core.pods.http import HttpCall
 from tests.bed.conftest import Kubectl
 from tests.unit.waiting import HANG, ended, until
 
@@ -143,11 +145,12 @@ def test_pods_are_found_by_owner_and_reached_both_ways(
 
     api = ApiServer({"kubeconfig": bed["KUBECONFIG"]})
     for transport in (ApiProxy(api, kubectl.namespace, 8080), PodAddress(8080)):
-        replies = PodsAdapter(transport, token="s3cret").call(pods, "pause", {"epoch": 3}, HANG)
+        replies = PodsAdapter(transport, token="s3cret").send(pods, pause(3, 0), HANG)
         for reply in replies.values():
             assert (reply.status, reply.error) == (200, "")
             assert reply.body is not None
-            assert (reply.body["path"], reply.body["body"]) == ("/actuator/kafka/pause", '{"epoch":3}')
+            assert reply.body["path"] == "/actuator/kafka/pause"
+            assert json.loads(reply.body["body"]) == {"epoch": 3, "mode": "drain", "waitMs": 0, "leaveGroup": False}
             headers = {key.lower(): value for key, value in reply.body["headers"].items()}
             assert (headers["x-bg-epoch"], headers["x-bg-token"]) == ("3", "s3cret")
 
@@ -164,11 +167,11 @@ def test_pods_that_do_not_answer(bed: dict[str, str], cluster: KubernetesAdapter
     found, pods = started(cluster, "Deployment", "echo", 1)
     api = ApiServer({"kubeconfig": bed["KUBECONFIG"]})
     proxy, closed = ApiProxy(api, kubectl.namespace, 8080), ApiProxy(api, kubectl.namespace, 9)
-    gone = PodsAdapter(proxy).call([Pod("gone", "u")], "status", None, HANG)["gone"]
+    gone = PodsAdapter(proxy).send([Pod("gone", "u")], STATUS, HANG)["gone"]
     assert (gone.status, 'pods "gone" not found' in gone.error) == (None, True)
-    refused = PodsAdapter(closed).call(pods, "status", None, HANG)[pods[0].name]
+    refused = PodsAdapter(closed).send(pods, STATUS, HANG)[pods[0].name]
     assert (refused.status, "connection refused" in refused.error) == (None, True)
-    hung = ended("a call", lambda: PodsAdapter(proxy).call(pods, "hang", None, 1.0))[pods[0].name]
+    hung = ended("a call", lambda: PodsAdapter(proxy).send(pods, HttpCall("GET", "/hang"), 1.0))[pods[0].name]
     assert (hung.status, "no answer to hang" in hung.error) == (None, True)
     assert cluster.pods(found) == pods
 

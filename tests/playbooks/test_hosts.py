@@ -16,7 +16,7 @@ from ansible_collections.streamops.bluegreen.tests.playbooks.test_report import 
 
 BOOKS = COLLECTIONS / "ansible_collections/streamops/bluegreen/playbooks"
 ABOUT_APPLICATIONS = sorted(path.stem for path in BOOKS.glob("*.yml") if path.stem != "alert_rules")
-NOTHING = "Nothing was done: no host of the inventory is in bluegreen"
+NOTHING = "Nothing was done: no host in the inventory matches bluegreen"
 
 
 @pytest.mark.parametrize("playbook", ABOUT_APPLICATIONS)
@@ -37,8 +37,25 @@ def test_limit_counts(tmp_path: Path, limit: str, judged: bool) -> None:
     }
     done = play(tmp_path, "streamops.bluegreen.preflight", hosts, "-e", "bg_hosts=one", "--limit", limit)
     assert done.code == 2, done.output
-    assert ("Nothing was done: no host of the inventory is in one and in --limit other" in done.output) is (not judged)
+    assert ("Nothing was done: no host in the inventory matches one and --limit other" in done.output) is (not judged)
     assert ("metric_gates needs prometheus" in done.output) is judged
+
+
+def test_the_inventory_does_not_say_which_hosts_are_meant(tmp_path: Path) -> None:
+    """The pattern of a play knows no variables of it: a check that did would let a play be skipped, or hold up a rollback."""
+    done = play(tmp_path, "streamops.bluegreen.status", {"one": {"bg_hosts": "one"}})
+    assert (done.code, "(in the inventory it does not count)" in done.output) == (2, True), done.output
+    wrong = {"bg_hosts": "nobody", "bg_metric_gates": ["nope"], "ansible_python_interpreter": sys.executable}
+    inventory = tmp_path / "more.yml"
+    inventory.write_text(yaml.safe_dump({"bluegreen": {"hosts": {"one": wrong}}}), encoding="utf-8")
+    done = play(tmp_path, "streamops.bluegreen.preflight", {}, "-i", str(inventory))
+    assert "metric_gates needs prometheus" in done.output, done.output
+
+
+@pytest.mark.parametrize("arguments", [["--tags", "x"], ["--check"]], ids=" ".join)
+def test_nothing_skips_it(tmp_path: Path, arguments: list[str]) -> None:
+    done = play(tmp_path, "streamops.bluegreen.switch", {"other": {}}, *arguments)
+    assert (done.code, NOTHING in done.output) == (2, True), done.output
 
 
 def test_a_play_of_ours_begins_with_the_check() -> None:

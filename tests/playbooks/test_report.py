@@ -119,6 +119,7 @@ def test_what_is_printed_can_be_typed(tmp_path: Path) -> None:
     (tmp_path / "play.yml").write_text(yaml.safe_dump(book), encoding="utf-8")
     (tmp_path / "it's more.yml").write_text("{}", encoding="utf-8")
     hosts = {"here": {}, "awx": {"awx_job_id": 7}, "cold": {"bg_mode": "cold"}}
+    hosts |= {"eda": {"ansible_eda": {"event": {}}}, "named": {"bg_hosts": "a:b"}, "listed": {"bg_hosts": ["a", "b c"]}}
     done = play(tmp_path, "play.yml", hosts, "-i", "it's more.yml")
     assert done.code == 0, done.output
     said = re.sub(r"\s+", " ", done.output)
@@ -126,6 +127,10 @@ def test_what_is_printed_can_be_typed(tmp_path: Path) -> None:
     start, confirm = "ansible-playbook streamops.bluegreen.switch", "-e bg_confirm=orders -e bg_target=green"
     assert f"next {start} {both} --limit here {confirm} goes to green" in said
     assert f"next {start} --limit awx {confirm} goes to green" in said
+    assert f"next {start} --limit eda {confirm} goes to green" in said
+    assert f"--limit named -e bg_hosts=a:b {confirm} goes to green" in said
+    assert f"--limit listed -e bg_hosts='a,b c' {confirm} goes to green" in said
+    assert '""' not in said, "no empty lines"
     assert f"--limit cold {confirm} -e bg_mode=cold goes to green" in said
     assert "--limit here -e bg_confirm=orders -e bg_mode=cold goes back to blue" in said
 

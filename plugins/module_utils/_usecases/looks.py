@@ -16,7 +16,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ports import 
 def looks(
     clock: Clock, seconds: float, every: float, hold: t.Callable[[], None] = lambda: None, *, until: float | None = None
 ) -> t.Iterator[None]:
-    """Go round a ``for`` loop once at least, and again until the time is over.
+    """Go round a ``for`` loop once at least, and again until the time is over, which counts from the call.
 
     The body returns when what is waited for is so; what follows the loop says that it was not. A look that began in time counts,
     however long it takes.
@@ -24,7 +24,10 @@ def looks(
     every: seconds between two looks. hold: called before each look, for a run that has to keep its lock; what it raises ends the
     wait. until: the end on the clock's monotonic time, for several loops with one end; ``seconds`` counts no more then.
     """
-    end = clock.monotonic() + seconds if until is None else until
+    return _rounds(clock, clock.monotonic() + seconds if until is None else until, every, hold)
+
+
+def _rounds(clock: Clock, end: float, every: float, hold: t.Callable[[], None]) -> t.Iterator[None]:
     while True:
         hold()
         yield

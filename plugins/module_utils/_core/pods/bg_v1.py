@@ -30,9 +30,9 @@ def pause(epoch: int, wait: float, leave_group: bool = False) -> HttpCall:
     return _command("pause", epoch, {"mode": "drain", "waitMs": int(wait * 1000), "leaveGroup": leave_group})
 
 
-def prepare(epoch: int, standby: str) -> HttpCall:
-    """Process nothing, as a member of the group (hot) or not (cold)."""
-    return _command("prepare", epoch, {"standby": standby})
+def prepare(epoch: int, standby: str, wait: float) -> HttpCall:
+    """Process nothing, as a member of the group (hot) or not (cold). wait: as for ``pause``."""
+    return _command("prepare", epoch, {"standby": standby, "waitMs": int(wait * 1000)})
 
 
 def resume(epoch: int, wait: float) -> HttpCall:
@@ -66,7 +66,7 @@ class BgV1Command:
     def _command(self) -> HttpCall:
         if self._wanted in ("paused", "stopped"):
             return pause(self._epoch, WAIT, leave_group=self._wanted == "stopped")
-        return prepare(self._epoch, self._standby) if self._wanted == "standby" else resume(self._epoch, WAIT)
+        return prepare(self._epoch, self._standby, WAIT) if self._wanted == "standby" else resume(self._epoch, WAIT)
 
     def view(self, replies: t.Sequence[Reply], accepted: bool) -> PodView:
         """See PodCommand."""

@@ -37,7 +37,9 @@ class Way(t.NamedTuple):
 
 
 def way_back(record: ActiveRecord, journal: Journal, now: str, mute: bool = False) -> list[Way]:
-    """What may be typed now, the way back first. now: RFC 3339. mute: no pod of the active colour answers, so a hot rollback is refused."""
+    """What may be typed now, the way back first. now: RFC 3339. mute: a pod of the active colour does not answer, so that preflight
+    would refuse a hot rollback.
+    """
     back = rollback_target(record, journal, now)
     ways = []
     if not back.refused:

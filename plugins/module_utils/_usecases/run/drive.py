@@ -57,7 +57,7 @@ def pause(epoch: int, wait: float) -> Order:
 
 def stand_by(epoch: int) -> Order:
     """Join the group and process nothing."""
-    return Order(bg_v1.prepare(epoch, "hot"), lambda status: status.state == "STANDBY" and status.epoch == epoch)
+    return Order(bg_v1.prepare(epoch, "hot", 0.0), lambda status: status.state == "STANDBY" and status.epoch == epoch)
 
 
 def wake(epoch: int, wait: float = 1.0) -> Order:

@@ -215,16 +215,14 @@ def _source_gates(
     app: Application, mode: str, direction: str, seen: Observation, source: ColourView
 ) -> list[gates.Gate]:
     stopped = source.workload is not None and source.workload.replicas == 0 and not source.pods
+    # First, because pods that are not ready are why there is a lag.
+    ready = gates.source_gates(
+        source.workload, source.pods, app.colours[source.colour].workload, namespace=app.namespace
+    )
+    reading = gates.verdict_of(ready) == gates.GO
     rows = [
-        # First, because pods that are not ready are why there is a lag.
-        *gates.source_gates(source.workload, source.pods, app.colours[source.colour].workload, namespace=app.namespace),
-        gates.lag_gate(
-            source.committed,
-            seen.ranges,
-            app.max_lag,
-            _no_transaction(seen),
-            reading=all(pod.ready for pod in source.pods),
-        ),
+        *ready,
+        gates.lag_gate(source.committed, seen.ranges, app.max_lag, _no_transaction(seen), reading),
         gates.ownership_gate("source", source.group, seen.partitions, stopped),
         gates.parallelism_gate(len(seen.partitions), len(source.pods)),
     ]
@@ -240,8 +238,7 @@ def _source_gates(
     # A rollback leaves a colour because it is ill: its illness is no reason to stay, and neither is that of the input,
     # which both colours read. What the hand-over itself needs (pods that answer, in hot mode) is still demanded.
     ill = ["source lag", "source pods ready", "source pods processing", "open transactions on the input"]
-    unwell = any(row.name == "source pods ready" and row.verdict != gates.GO for row in rows)
-    if unwell and _owns_little_because_ill(source, seen.partitions, bool(app.topics)):
+    if not reading and _owns_little_because_ill(source, seen.partitions, bool(app.topics)):
         ill.append("source owns every partition")
     return [gates.soften(row) if direction == "rollback" and row.name in ill else row for row in rows]
 
@@ -291,7 +288,7 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
         "verdict": plan.verdict,
         "summary": summary(plan),
         "record": seen.stored.record.to_data(),
-        "way_back": as_ways(way_back(seen.stored.record, seen.journal, plan.now, _is_mute(seen))),
+        "way_back": as_ways(way_back(seen.stored.record, seen.journal, plan.now, _refuses_hot(seen))),
         "lock_holder": seen.lock.holder if seen.lock else "",
         "unfinished_run": seen.journal.unfinished.run_id if seen.journal.unfinished else "",
         "partitions": len(seen.partitions),
@@ -301,10 +298,10 @@ def as_result(plan: Plan) -> dict[str, t.Any]:
     }
 
 
-def _is_mute(seen: Observation) -> bool:
-    """Whether the active colour has pods that were asked, and none of them answered."""
-    active = seen.colours[seen.stored.record.active]
-    return bool(active.silent) and not active.statuses
+def _refuses_hot(seen: Observation) -> bool:
+    """Whether a hot rollback would be refused because a pod of the active colour does not answer, as ``judge`` would."""
+    under_way = seen.stored.record.armed or seen.journal.unfinished is not None
+    return bool(seen.colours[seen.stored.record.active].silent) and not under_way
 
 
 def summary(plan: Plan) -> list[str]:
@@ -330,8 +327,10 @@ def summary(plan: Plan) -> list[str]:
     run = plan.seen.journal.current
     if run:
         who, why = f" by {run.who}" if run.who else "", f": {run.note}" if run.note else ""
-        ended = "and did not end" if run.unfinished else f"{run.status} {run.finished}"
-        lines.append(f"last run {run.run_id} ({run.direction} to {run.target}, began {run.started}{who}, {ended}){why}")
+        ended = "not ended" if run.unfinished else f"{run.status} {run.finished}"
+        lines.append(
+            f"last run {run.run_id} ({run.direction} to {run.target}, started {run.started}{who}, {ended}){why}"
+        )
     lock = plan.seen.lock.holder if plan.seen.lock and plan.seen.lock.holder else "free"
     lines.append(f"lock: {lock}; a run would {plan.decision.does}")
     return lines

@@ -115,7 +115,7 @@ def test_running_goes_on(running: World) -> None:
 def test_standby(running: World) -> None:
     call(running)
     assert call(running, state="standby", epoch=3)["changed"] is True
-    assert running.consumers.sent[-1][1:] == ("prepare", {"epoch": 3, "standby": "hot"})
+    assert running.consumers.sent[-1][1:] == ("prepare", {"epoch": 3, "standby": "hot", "waitMs": 2000})
 
 
 @pytest.mark.parametrize(("standby", "member_state"), [("hot", "unjoined"), ("hot", "rebalancing"), ("cold", "stable")])
