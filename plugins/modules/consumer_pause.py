@@ -376,6 +376,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kubernetes_argument_spec,
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.cluster_wiring import build_ports
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.hiding import hide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module import Module
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.pause_options import parse_settings
@@ -386,7 +387,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.pods
 def use_case(module: AnsibleModule) -> dict[str, t.Any]:
     """One call of the use case."""
     request, endpoint = parse_settings(module.params)
-    ports = build_ports(module.params, endpoint=endpoint, hide=module.no_log_values.add)
+    ports = build_ports(module.params, endpoint=endpoint, hide=lambda secret: hide(module, [secret]))
     return pause_consumers(ports, request, check=module.check_mode)
 
 

@@ -18,6 +18,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.argsp
     kubernetes_argument_spec,
     prometheus_options,
 )
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.hiding import hide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.interrupts import signals_as_errors
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.wiring import build_ports
@@ -171,7 +172,7 @@ def run_application(module: AnsibleModule, use_case: UseCase) -> None:
 
     def call() -> dict[str, t.Any]:
         given = module.params["prometheus"] or {}
-        module.no_log_values.update(userinfo_in(str(given.get("url") or "")))
+        hide(module, userinfo_in(str(given.get("url") or "")))
         app = parse_application(module.params["application"], module.params["mode"], module.params["target"] or "")
         check_readable(module.no_log_values)
         _check_lock(app, module.params["api_server_timeout"])
@@ -181,8 +182,14 @@ def run_application(module: AnsibleModule, use_case: UseCase) -> None:
         # An earlier process of this run has met them all, and now the source may stand still: who refuses is being restarted.
         resumes = (module.params.get("_slice") or {}).get("resume")
         goes_on = bool(module.params.get("only") or module.params.get("judged") or resumes)
-        hide = module.no_log_values.add
-        ports = build_ports(module.params, app.namespace, app.endpoint, hide, answered=goes_on, prometheus=prometheus)
+        ports = build_ports(
+            module.params,
+            app.namespace,
+            app.endpoint,
+            lambda secret: hide(module, [secret]),
+            answered=goes_on,
+            prometheus=prometheus,
+        )
         try:
             with signals_as_errors():
                 result = use_case(module, ports, app)

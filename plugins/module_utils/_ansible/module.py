@@ -15,6 +15,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.validation import check_type_dict
 
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.hiding import hide
+
 Spec = t.Mapping[str, t.Mapping[str, t.Any]]
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What ansible-core raises for a number where a dictionary is wanted, and for an infinite one where a whole one is."""
@@ -34,7 +36,7 @@ class Module(AnsibleModule):
     def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
         """End with a failure; one of an option says which it is."""
         if self._reads:
-            self.no_log_values.update(_secrets(self.argument_spec, self.params))
+            hide(self, _secrets(self.argument_spec, self.params))
             # Some names are words of a sentence, too: "unable to convert" is not about the option to.
             if not any(re.search(rf"(?<![a-z] )\b{name}\b|\bof {name}\b", msg) for name in self.argument_spec):
                 msg = self._of_an_option(msg)

@@ -15,6 +15,7 @@ from dataclasses import asdict, is_dataclass
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._adapters.paths import is_place, paths_in
+from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.hiding import hide
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.limits import out_of_limits
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import (
     BlueGreenError,
@@ -44,7 +45,7 @@ def run(module: AnsibleModule, use_case: t.Callable[[], t.Any]) -> t.NoReturn:
     ``warnings`` become warnings.
     """
     kubeconfig = module.params.get("kubeconfig")
-    module.no_log_values.update(secrets_of(kubeconfig))
+    hide(module, secrets_of(kubeconfig))
     paths = paths_in(kubeconfig) if isinstance(kubeconfig, str) else []
     if paths and all(map(is_place, paths)):
         # The option is hidden for the content that it may have; a message about a file has to name it.

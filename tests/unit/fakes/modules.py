@@ -37,6 +37,22 @@ def make_runner(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[st
     return run
 
 
+HANDED_OVER: set[str] = set()
+
+
 def seen_by_people(printed: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """A result without what the controller takes out of it: from 2.22 on a module hands it the secrets that it has to mask."""
-    return {key: value for key, value in printed.items() if not key.startswith("_ansible_")}
+    """A result as the controller shows it: from 2.22 on a module hands it the secrets, each once in a process, and it masks them."""
+    HANDED_OVER.update(printed.get("_ansible_new_secrets") or [])
+    shown = {key: value for key, value in printed.items() if not key.startswith("_ansible_")}
+    return t.cast("dict[str, t.Any]", _masked(shown))
+
+
+def _masked(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {_masked(key): _masked(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked(inner) for inner in value]
+    if isinstance(value, str):
+        for secret in sorted(HANDED_OVER, key=len, reverse=True):
+            value = value.replace(secret, "$REDACTED$")
+    return value

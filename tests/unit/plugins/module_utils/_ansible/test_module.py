@@ -48,7 +48,8 @@ def test_it_names_the_option_and_hides_every_secret(
         secret = {"api_key": "hush-1", "proxy_headers": {"basic_auth": "hush-2"}}
     done = run_module(module, **given, **secret)
     assert (done["failed"], done.get("exception")) == (True, None)
-    assert named in done["msg"]
+    # An infinite number is told by ansible-core itself from 2.22 on.
+    assert named in done["msg"] or f"'{named.removesuffix(': ')}' is of type" in done["msg"]
     assert "hush" not in json.dumps(done)
 
 

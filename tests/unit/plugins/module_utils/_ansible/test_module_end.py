@@ -16,6 +16,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._ansible.module_end import run, secrets_of
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import KafkaError, MissingLibraryError
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import seen_by_people
 
 
 @dataclass
@@ -36,7 +37,7 @@ def end(capfd: pytest.CaptureFixture[str]) -> t.Callable[..., dict[str, t.Any]]:
     def call(use_case: t.Callable[[], t.Any], diff: bool = False) -> dict[str, t.Any]:
         with patch_module_args({"kubeconfig": KUBECONFIG, "_ansible_diff": diff}), pytest.raises(SystemExit):
             run(AnsibleModule({"kubeconfig": {"type": "raw"}}), use_case)
-        return t.cast("dict[str, t.Any]", json.loads(capfd.readouterr().out))
+        return seen_by_people(json.loads(capfd.readouterr().out))
 
     return call
 
