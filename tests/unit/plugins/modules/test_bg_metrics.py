@@ -29,7 +29,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.h
 )
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.record.journal import Journal, Run
 from ansible_collections.streamops.bluegreen.plugins.modules import bg_metrics as module
-from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule
+from ansible_collections.streamops.bluegreen.tests.unit.fakes.modules import RunModule, as_shown
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.ports import World
 from ansible_collections.streamops.bluegreen.tests.unit.fakes.pushgateway import FakePushgateway, basic
 
@@ -122,7 +122,7 @@ def test_check_real_repeat_check(
     assert gateway.series("app") == SETTLED
     assert file.read_text() == done["diff"][1]["after"] == done["diff"][0]["after"]
     assert done["published"] == [
-        {"place": f"the Pushgateway {gateway.url}", "changed": True},
+        {"place": f"the Pushgateway {as_shown(gateway.url)}", "changed": True},
         {"place": f"the file {file}", "changed": True},
     ]
     written = file.stat().st_mtime_ns
@@ -191,7 +191,7 @@ def test_who_pushes_is_in_no_message(
     assert (done["changed"], "hush" in json.dumps(done)) == (True, False)
     monkeypatch.setenv("BG_PUSHGATEWAY_PASSWORD", "hush-wrong")
     refused = run_module(module, settled.ports, application=APP, pushgateway={"url": gateway.url})
-    assert f"{gateway.url} was answered with 401" in refused["msg"]
+    assert f"{as_shown(gateway.url)} was answered with 401" in refused["msg"]
     assert "hush" not in json.dumps(refused)
 
 
@@ -257,7 +257,7 @@ def test_services_that_are_down(settled: World, gateway: FakePushgateway, run_mo
     given: dict[str, t.Any] = {"application": APP, "pushgateway": {"url": gateway.url, "timeout": 0.3}}
     gateway.silent = True
     late = run_module(module, settled.ports, **given)
-    assert f"{gateway.url} was not answered within 0.3 s" in late["msg"]
+    assert f"{as_shown(gateway.url)} was not answered within 0.3 s" in late["msg"]
     assert (late["failed"], late["changed"], late["published"]) == (True, False, [])
     settled.cluster.down = True
     assert "fake does not answer" in run_module(module, settled.ports, **given)["msg"]
