@@ -56,7 +56,7 @@ def as_shown(text: str) -> str:
 
 def _masked(value: t.Any) -> t.Any:
     if isinstance(value, dict):
-        return {_masked(key): _masked(inner) for key, inner in value.items()}
+        return {key: _masked(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_masked(inner) for inner in value]
     if isinstance(value, str):
