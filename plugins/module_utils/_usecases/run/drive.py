@@ -60,8 +60,9 @@ def stand_by(epoch: int) -> Order:
     return Order(bg_v1.prepare(epoch, "hot", 0.0), lambda status: status.state == "STANDBY" and status.epoch == epoch)
 
 
-def wake(epoch: int, wait: float = 1.0) -> Order:
+def wake(epoch: int) -> Order:
     """Read the active record now, which is what makes a pod process."""
+    wait = 1.0
     return Order(bg_v1.resume(epoch, wait), lambda status: status.state == "ACTIVE" and status.epoch == epoch, wait)
 
 
