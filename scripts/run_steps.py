@@ -3,8 +3,9 @@
 
 Usage: scripts/run_steps.py check|test
 
-Prints one line for each step with its result and seconds, and the whole output of each step that failed. The output of
-all steps is kept in .cache/logs. Exit status: 0 when every step passed or is absent, otherwise 1.
+Prints one line for each step with its result and seconds, the whole output of each step that failed, and at the end
+the lines that tell why. The output of all steps is kept in .cache/logs. Exit status: 0 when every step passed or is
+absent, otherwise 1.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "logs"
 # Two more than processors: unit tests wait for real timeouts during two thirds of their time.
 WORKERS = (os.cpu_count() or 1) + 2
+# Lines of an output that tell why a step failed: of pytest, of Ansible, of a compiler, of a shell script.
+REASON = re.compile(r"^(E  |FAILED |ERROR )|fatal: \[|FAILED! =>|\berror:|^\S+\.sh: |\[ERROR\]")
+REASONS, WIDTH = 15, 400
 # Time that a stopped step gets to clean up before it is killed, in seconds.
 GRACE = 15
 
@@ -87,6 +91,11 @@ class Process:
         """Return everything that the step printed."""
         return self.log.read_text(encoding="utf-8", errors="replace").rstrip()
 
+    def reasons(self) -> list[str]:
+        """Return the last lines that tell why the step failed, without colours and cut to a width."""
+        plain = (re.sub(r"\x1b\[[0-9;]*m", "", line) for line in self.output().splitlines())
+        return [line[:WIDTH] for line in plain if REASON.search(line)][-REASONS:]
+
     def explanation(self) -> str:
         """Say how a failed step ended."""
         if self.timed_out:
@@ -102,6 +111,7 @@ class Run:
     running: dict[str, Process] = field(default_factory=dict)
     passed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
     pool_failed: bool = False
@@ -188,6 +198,7 @@ class Run:
             print(f"ok     {process.seconds:7.1f} s {step.name}{detail}", flush=True)
             return
         self.failed.append(step.name)
+        self.reasons += [f"{step.name}: {line}" for line in process.reasons()]
         self.pool_failed |= step.share is Share.POOL
         print(f"FAILED {process.seconds:7.1f} s {step.name}: {process.explanation()}", flush=True)
         print(f"--- output of {step.name}\n{process.output()}\n--- end of {step.name}", flush=True)
@@ -215,6 +226,8 @@ def main() -> int:
     for label, names in (("FAILED", run.failed), ("not run", run.blocked), ("ABSENT", run.absent)):
         if names:
             print(f"{label}: {', '.join(names)}")
+    # Again where a reader of a long run looks first: an output of thousands of lines stands far above.
+    print("".join(f"  {line}\n" for line in run.reasons), end="")
     if interrupted:
         print("interrupted")
     return 1 if interrupted or run.failed or run.blocked else 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -47,6 +49,23 @@ def test_a_failure_shows_its_output(run_plan, command):
     assert status == 1
     assert "why" in out
     assert "1 steps ok, 1 failed" in out
+
+
+@pytest.mark.parametrize(
+    ("printed", "why"),
+    [
+        ("E   AssertionError: 1 != 2", True),
+        ("FAILED tests/test_it.py::test_it - AssertionError", True),
+        ("\x1b[31mfatal: [localhost]: FAILED! => {}\x1b[0m", True),
+        ("module.py:3: error: Incompatible types", True),
+        ("[ERROR]: the YAML is none", True),
+        ("TASK [Sandbox audit]", False),
+    ],
+)
+def test_what_failed_stands_at_the_end_again(run_plan, printed, why):
+    _, output = run_plan(Step("noisy", f"printf '%b\n' {shlex.quote(printed)}; seq 3000; exit 1"))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", printed)
+    assert (f"  noisy: {plain}" in output.splitlines()[-2:]) is why
 
 
 def test_a_step_that_hangs_is_ended_with_its_children(run_plan, tmp_path, monkeypatch):
