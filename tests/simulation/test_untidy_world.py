@@ -597,6 +597,27 @@ def test_a_forgotten_topic_is_not_overlooked_while_the_group_rebalances(scenario
     refused(world, scenario.play, RETRIES, active=scenario.source)
 
 
+@pytest.mark.parametrize("scenario", [s for s in SWITCHES if s.contract], ids=str)
+def test_pods_that_have_not_begun_after_a_rebalance_are_waited_for(scenario):
+    """Their group is stable by then: the pods learn that last, and read where to begin. It was a No-Go once in two new test beds."""
+    world = scenario.world()
+    pods = world.cluster.containers(scenario.source)
+    for container in pods:
+        read = container.member.committed
+
+        def slowly(assigned, read=read):
+            world.scheduler.sleep(3.0)
+            return read(assigned)
+
+        container.member.committed = slowly
+    group = world.broker.group(world.group(scenario.source))
+    group.prepare_rebalance()
+    while group.state != "Stable":
+        world.pass_time(0.05)
+    assert {pod.member_state for pod in pods} == {"rebalancing"}
+    goes_well(world, scenario.play, scenario.target)
+
+
 @pytest.mark.parametrize("pod", [ModelPod, ExamplePod])
 @pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.contract], ids=str)
 def test_a_topic_is_created_again_in_the_critical_section(scenario, pod):

@@ -73,6 +73,11 @@ class PodStatus:
         return [tp for tp, p in self.partitions.items() if p.position is None or p.position != p.committed]
 
     @property
+    def beginning(self) -> bool:
+        """True while the pod is on its way to work: it waits for its partitions, or reads where to begin. That ends by itself."""
+        return self.state == "ACTIVATING" or self.member_state == "rebalancing"
+
+    @property
     def active(self) -> bool:
         """True when the pod processes, or may process, every partition it owns."""
         return (

@@ -43,7 +43,7 @@ from ansible_collections.streamops.bluegreen.plugins.module_utils._usecases.run.
 REBALANCING = ("PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling")
 """States of a group that end by themselves, and in which nobody can tell who owns what."""
 REBALANCE_WAIT = 15.0
-"""Seconds for which a look is repeated while the source's group rebalances."""
+"""Seconds for which a look is repeated while the source's group rebalances, or a pod of it has not begun after that."""
 LOOK_AGAIN = 0.5
 """Seconds between two of these looks."""
 NOTHING_ASKED = MetricRequest()
@@ -96,10 +96,15 @@ def _look(ports: Ports, app: Application, mode: str, direction: str, target: str
         wanted = wanted or choose_target(seen, direction, target, ports.clock.now())
         decision = decide(seen.stored.record, seen.journal.unfinished, wanted)
         plan = Plan(seen, decision, judge(app, mode, direction, seen, decision), ports.clock.now())
-        rebalances = seen.colours[decision.source].group.state in REBALANCING and decision.action == decisions.START
-        if plan.verdict == gates.GO or not (rebalances or _overtaken(ports, app, seen)):
+        moves = decision.action == decisions.START and _in_motion(seen.colours[decision.source])
+        if plan.verdict == gates.GO or not (moves or _overtaken(ports, app, seen)):
             break
     return plan
+
+
+def _in_motion(source: ColourView) -> bool:
+    """Whether what stands in the way may end by itself. Pods learn last that a group is stable again: from its answer to each."""
+    return source.group.state in REBALANCING or any(status.beginning for status in source.statuses.values())
 
 
 def _overtaken(ports: Ports, app: Application, seen: Observation) -> bool:
