@@ -104,7 +104,7 @@ class ApiServer:
 
         def due() -> None:
             if self.away:
-                self._after(self.down_until - self.scheduler.now + delay, what)
+                self.scheduler.after(self.down_until - self.scheduler.now + delay, due)
             else:
                 what()
 

@@ -202,6 +202,9 @@ class Storm:
     together: bool = False
     """Somebody else was at work beside the run, so that what it wrote was written into the other's journal."""
     topic_again: bool = False
+    unprovable: bool = False
+    """The colour whose group the inventory names wrongly had no process left: then nothing tells that the name is wrong, and a
+    rollback leaves the colour as an ill one."""
     cleared: bool = False
     last_mode: str = ""
     """Mode in which a person ends it: as drawn, until a message says that only the other one can."""
@@ -245,6 +248,11 @@ class Storm:
             self.world.excuse(since, self.world.scheduler.now + AFTERWARDS, "nobody came")
         self.waits_since.clear()
 
+    def look_for_the_renamed(self) -> None:
+        """Whether anybody of the colour at work is left that could prove the name of its group."""
+        if "group renamed" in self.schedule.climate and self.scenario.direction == "rollback":
+            self.unprovable = self.unprovable or not self.world.cluster.containers(self.scenario.source)
+
     def clear_up(self) -> None:
         """People remove what the runs have named."""
         self.cleared = True
@@ -270,6 +278,7 @@ class Struck:
     def strike(self, operator: Operator, moment: str, call: Call) -> None:
         if moment == BEFORE:
             self.now = []
+            self.storm.look_for_the_renamed()
             while self.left and self.left[0].call <= call.number:
                 strike = self.left.pop(0)
                 fault = WEATHER[strike.what].act(self.storm, random.Random(strike.chance), call)
@@ -714,6 +723,7 @@ def play_out(schedule: Schedule) -> Verdict:
     outcome = _attempt(world, first, schedule.scenario.play)
     blocked = any(CLIMATES[name].blocks for name in schedule.climate)
     blocked = blocked and not ("a topic forgotten" in schedule.climate and not schedule.beside)
+    blocked = blocked and not storm.unprovable
     kind = "success" if outcome.result else "killed" if outcome.died else "failed"
     if outcome.error is not None and not any(call.writes for call in first.calls):
         kind = "refused"
@@ -865,7 +875,8 @@ def _judge(storm: Storm) -> list[str]:
     broken += invariants.settled(world, colour)
     broken += invariants.at_work(world, colour)
     broken += invariants.never_scaled_down(world)
-    broken += invariants.strangers_undisturbed(world)
+    if not storm.unprovable:
+        broken += invariants.strangers_undisturbed(world)
     broken += invariants.nobody_waited(
         world, WAITS_COLD if "cold" in (schedule.scenario.mode, storm.last_mode) else WAITS_HOT
     )
