@@ -52,8 +52,9 @@ class Operator:
         }
 
     def command(self, playbook: str, *arguments: str) -> list[str]:
-        """The command line of a playbook run."""
-        return [str(self.program), f"streamops.bluegreen.{playbook}", "-i", str(self.inventory), *arguments]
+        """The command line of a playbook run: of one of ours, or of a file."""
+        named = playbook if playbook.endswith(".yml") else f"streamops.bluegreen.{playbook}"
+        return [str(self.program), named, "-i", str(self.inventory), *arguments]
 
     def attempt(self, playbook: str, *arguments: str, name: str, env: Mapping[str, str] | None = None) -> Finished:
         """Run one playbook to whatever end, ``env`` added; its output goes to ``<name>.log`` as well."""
