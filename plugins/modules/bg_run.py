@@ -102,7 +102,10 @@ options:
     description:
       - Seconds for which the target of a switch is watched at work before the run is settled; 0 for not at all, else at least 12. It is
         read once a second, and judged by its throughput, its lag, its pods, and the failed records that they count.
-      - Commits come in steps. A bake that is less than six times as long as the consumers' commit interval judges no rates, and says so.
+      - Commits come in steps. A bake that is less than six times as long as the consumers' commit interval judges no rates, and says so;
+        one in which nothing is committed at all is a No-Go.
+      - Fewer than six looks in twice that time, because something answered too late, judge nothing. The module fails, the target stays
+        active, and the run is not closed.
       - Nothing is locked meanwhile. A rollback that somebody starts takes over at once, and this run ends and says so.
       - A rebalance of the group begins the measurement anew, which may double the time, as may reads that fail.
       - At the end O(metric_gates) of stage C(bake) are judged, unless something else is wrong already. Whether they can be asked is judged

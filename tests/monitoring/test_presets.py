@@ -116,6 +116,11 @@ CASES: dict[str, tuple[str, Series, dict[str, float | None]]] = {
         consumer("cc_green", 0, 0),
         {"value": float("nan"), "samples": 0.0},
     ),
+    "no record has failed yet, so that there is no such series": (
+        "consumer_error_ratio",
+        {name: values for name, values in consumer("cc_green", 10, 0).items() if "failed" not in name},
+        {"value": 0.0, "samples": 300.0},
+    ),
     "nobody counts": ("consumer_error_ratio", consumer("cc_blue", 9, 1), {"value": None, "samples": None, "age": None}),
     "no call of Spring's has failed yet, so that there is no such series": (
         "spring_error_ratio",

@@ -40,10 +40,10 @@ def switch(scenario, bake=BAKE, target="green"):
     return lambda operator: play(operator, "switch", scenario.mode, target, bake=bake)
 
 
-def watched(world):
+def watched(world, seconds=6.0):
     """Until the record is flipped and the run is seen to watch."""
     assert world.scheduler.run_until(lambda: world.record.phase == "verifying", world.scheduler.now + 120)
-    world.pass_time(6.0)
+    world.pass_time(seconds)
 
 
 def ended_well(world, colour):
@@ -182,6 +182,40 @@ def test_what_can_not_be_seen_to_the_end_is_not_judged():
     world.pass_time(120.0)
     assert attempt(world, world.operator("again"), switch(scenario)).result
     assert ended_well(world, "green") == []
+
+
+def test_what_was_hardly_seen_is_not_judged():
+    """Kafka answers at the very end of the doubled time only: a look or two say nothing of a version that may be no good."""
+    scenario = SWITCHES[0]
+    world = scenario.world()
+    operator = world.operator("run")
+    task = world.start(operator, lambda: switch(scenario)(operator))
+    watched(world, 2.5)
+    away = BAKE.seconds * 2 - 4.0
+    kafka_away(world, away)
+    world.excuse(world.scheduler.now - 1, world.scheduler.now + away + 60, "away")
+    world.finish(task)
+    assert isinstance(task.error, NotReadyError), repr(task.error or task.result)
+    assert "could be looked at" in task.error.message
+    assert (world.record.active, world.record.phase) == ("green", "verifying")
+    assert attempt(world, world.operator("again"), switch(scenario)).result
+    assert ended_well(world, "green") == []
+
+
+@pytest.mark.parametrize("seconds", [12.0, 25.0, 40.0, 48.0, 50.0, 52.0, 54.0])
+@pytest.mark.parametrize("away", [kafka_away, api_away])
+def test_a_good_version_is_not_accused_of_what_was_away(away, seconds):
+    """What was measured before and after that is no rate: nobody committed meanwhile, and then everybody caught up."""
+    scenario = SWITCHES[0]
+    world = scenario.world()
+    operator = world.operator("run")
+    task = world.start(operator, lambda: switch(scenario)(operator))
+    watched(world)
+    away(world, seconds)
+    world.excuse(world.scheduler.now - 1, world.scheduler.now + seconds + 60, "away")
+    world.finish(task)
+    assert task.error is None or isinstance(task.error, NotReadyError), repr(task.error)
+    assert world.record.active == "green"
 
 
 def test_pods_that_come_during_the_bake_are_no_fault():

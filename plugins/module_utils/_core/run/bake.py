@@ -44,6 +44,8 @@ RISE = 1.2
 
 INTERVAL = 1.0
 """Seconds between two looks."""
+GAP = 10.0
+"""Seconds without a look after which the measurement begins anew: while Kafka is away nobody commits, and then everybody catches up."""
 AT_MOST = 2
 """A rebalance begins the measurement anew, which may make the watch so many times as long."""
 ROLLBACK, STOP = ON_NO_GO = ("rollback", "stop")
@@ -97,12 +99,16 @@ class Mark:
     offsets: t.Mapping[TopicPartition, CommittedOffset]
 
 
-def rate_since(mark: Mark | None, offsets: t.Mapping[TopicPartition, CommittedOffset], now: float) -> float | None:
-    """Records a second from there to ``offsets``; None where that is too short to tell, as commits come in steps."""
+def rate_since(
+    mark: Mark | None, offsets: t.Mapping[TopicPartition, CommittedOffset], now: float, min_records: int
+) -> float | None:
+    """Records a second from there to ``offsets``; None where that is too short to tell, as commits come in steps, or fewer than
+    min_records: what a colour did that had next to nothing to do is no measure of what the next one has to do.
+    """
     if mark is None or now - mark.at < SOURCE_SECONDS or not set(offsets) <= set(mark.offsets):
         return None
     moved = sum(known.offset - mark.offsets[tp].offset for tp, known in offsets.items())
-    return max(0.0, moved / (now - mark.at))
+    return moved / (now - mark.at) if moved >= min_records else None
 
 
 @dataclass(frozen=True)
@@ -212,10 +218,11 @@ def advance(watch: Watch, look: Look) -> Watch:
     rows = [row for row in look.rows if row.committed or not partitions[str(row.partition)].new]
     names = frozenset(str(row.partition) for row in rows)
     same = look.settled and (not watch.partitions or names == watch.counted)
+    unbroken = bool(watch.points) and look.at - watch.points[-1].at <= GAP
     first = {**(look.counters or {}), **(watch.first_counters or {})}
     latest = {**(watch.counters or {}), **(look.counters or {})}
     return Watch(
-        points=(*watch.points, _point(look.at, rows)) if same else (),
+        points=(*(watch.points if unbroken else ()), _point(look.at, rows)) if same else (),
         counted=names,
         partitions=partitions,
         rewound=rewound,

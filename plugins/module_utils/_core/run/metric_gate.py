@@ -131,7 +131,8 @@ class Answers:
 
 _CONSUMER = '{namespace="$namespace",app="$app",consumergroup="$group",$matchers}'
 _PROCESSED = f"sum(increase(bg_consumer_records_processed_total{_CONSUMER}[$window]))"
-_FAILED = f"sum(increase(bg_consumer_records_failed_total{_CONSUMER}[$window]))"
+# The series of failures may begin with the first of them.
+_FAILED = f"(sum(increase(bg_consumer_records_failed_total{_CONSUMER}[$window])) or {_PROCESSED} * 0)"
 _CALLS = 'spring_kafka_listener_seconds_count{namespace="$namespace",pod=~"$pods",$matchers}'
 _DONE_CALLS = _CALLS.replace("$matchers", 'result="success",$matchers')
 _OFFSETS = 'kafka_consumergroup_current_offset{consumergroup="$group",topic=~"$topics",$matchers}'

@@ -62,8 +62,8 @@ def bake(
     """Look at ``colour`` once a second for as long as was asked, and judge it. epoch: of the record. state: what the slice before
     returned as ``resume``.
 
-    A look that fails is repeated, for as long again as the bake. Raises NotReadyError when the last of them failed all the same:
-    then nothing is known of the colour.
+    A look that fails is repeated, for as long again as the bake. Raises NotReadyError when the last of them failed all the same, or
+    too few came to anything: then nothing is known of the colour.
     """
     clock, request = ports.clock, asked.bake
     watch = core.from_state(state["watch"]) if state else core.Watch()
@@ -90,6 +90,11 @@ def bake(
         if elapsed >= core.AT_MOST * request.seconds and trouble:
             raise NotReadyError(f"{colour} could not be watched to the end: {trouble}")
         if not trouble and _is_over(watch, request.seconds, elapsed):
+            if len(watch.points) < core.ENOUGH and not watch.rebalanced:
+                raise NotReadyError(
+                    f"{colour} could be looked at {len(watch.points)} times in {elapsed:.0f} s, and {core.ENOUGH} are wanted: Kafka, "
+                    f"Kubernetes or the pods answered too late or not at all. Where that stays so, set bg_bake to {elapsed * 2:.0f} or more"
+                )
             rows = core.judge(watch, request.limits, source_rate)
             rows += _from_prometheus(ports, app, asked, colour, watch, source_rate) if verdict_of(rows) == GO else []
             return Baked(rows, elapsed, len(watch.points))

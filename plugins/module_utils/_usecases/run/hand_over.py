@@ -284,7 +284,7 @@ def _to_the_flip(ctx: RunContext, until: str) -> tuple[Handoff | None, list[Pod]
     now = ctx.ports.clock.monotonic()
     with ctx.steps.step("quiesce source"):
         handoff = cold.quiesce(ctx) if run.mode == "cold" else hot.quiesce(ctx, pods["source"])
-    ctx.source_rate = rate_since(ctx.request.mark, handoff.offsets, now)
+    ctx.source_rate = rate_since(ctx.request.mark, handoff.offsets, now, ctx.request.bake.limits.min_records)
     if until == QUIET:
         return handoff, []
     flip = _ready_to_flip(ctx, handoff)

@@ -278,6 +278,16 @@ def test_a_lag_that_grew_no_faster_than_with_the_version_before():
     assert faults(watch, source_rate=82.0) == []
 
 
+@pytest.mark.parametrize(("moved", "rate"), [(0, None), (99, None), (100, 5.0), (10_000, 500.0), (-50, None)])
+def test_a_version_that_had_nothing_to_do_is_no_measure(moved, rate):
+    """Traffic that begins in the bake would pass at any throughput: it is always as fast as 0 a second."""
+    tp = TopicPartition("events", 0)
+    mark = bake.Mark(1000.0, {tp: CommittedOffset(500)})
+    assert bake.rate_since(mark, {tp: CommittedOffset(500 + moved)}, 1020.0, 100) == rate
+    assert bake.rate_since(mark, {tp: CommittedOffset(9_000)}, 1005.0, 100) is None, "too short"
+    assert bake.rate_since(None, {}, 1020.0, 100) is None
+
+
 def test_a_rewind_is_never_a_ratio():
     version = Version()
     watch = version.bake()
