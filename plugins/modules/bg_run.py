@@ -104,8 +104,8 @@ options:
         read once a second, and judged by its throughput, its lag, its pods, and the failed records that they count.
       - Commits come in steps. A bake that is less than six times as long as the consumers' commit interval judges no rates, and says so;
         one in which nothing is committed at all is a No-Go.
-      - Fewer than six looks in twice that time, because something answered too late, judge nothing. The module fails, the target stays
-        active, and the run is not closed.
+      - Ten seconds without a look, because something did not answer, begin the measurement anew. If it then lasts less than half of the
+        bake, or holds fewer than six looks, nothing is judged. The module fails, the target stays active, and the run is not closed.
       - Nothing is locked meanwhile. A rollback that somebody starts takes over at once, and this run ends and says so.
       - A rebalance of the group begins the measurement anew, which may double the time, as may reads that fail.
       - At the end O(metric_gates) of stage C(bake) are judged, unless something else is wrong already. Whether they can be asked is judged
@@ -366,7 +366,7 @@ rollback:
   returned: when the target was no good and was rolled back
   type: dict
 source_rate:
-  description: Records a second that the colour before processed, C(null) where it was not watched for 10 s.
+  description: Records a second that the colour before processed, C(null) where that was fewer than C(min_records) or it was not watched for 10 s.
   returned: success, from O(until=joined) on; not in check mode
   type: float
   sample: 512.3

@@ -196,7 +196,7 @@ def test_what_was_hardly_seen_is_not_judged():
     world.excuse(world.scheduler.now - 1, world.scheduler.now + away + 60, "away")
     world.finish(task)
     assert isinstance(task.error, NotReadyError), repr(task.error or task.result)
-    assert "could be looked at" in task.error.message
+    assert "was seen too little to be judged" in task.error.message
     assert (world.record.active, world.record.phase) == ("green", "verifying")
     assert attempt(world, world.operator("again"), switch(scenario)).result
     assert ended_well(world, "green") == []

@@ -599,7 +599,7 @@ def test_a_forgotten_topic_is_not_overlooked_while_the_group_rebalances(scenario
 
 @pytest.mark.parametrize("scenario", [s for s in SWITCHES if s.contract], ids=str)
 def test_pods_that_have_not_begun_after_a_rebalance_are_waited_for(scenario):
-    """Their group is stable by then: the pods learn that last, and read where to begin. It was a No-Go once in two new test beds."""
+    """Their group is stable by then: the pods learn that last, and read where to begin. On a new test bed it was a No-Go."""
     world = scenario.world()
     pods = world.cluster.containers(scenario.source)
     for container in pods:

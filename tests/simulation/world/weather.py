@@ -203,8 +203,8 @@ class Storm:
     """Somebody else was at work beside the run, so that what it wrote was written into the other's journal."""
     topic_again: bool = False
     unprovable: bool = False
-    """The colour whose group the inventory names wrongly had no process left: then nothing tells that the name is wrong, and a
-    rollback leaves the colour as an ill one."""
+    """The colour whose group the inventory names wrongly had no process left before the run wrote anything: then nothing tells that the
+    name is wrong, and a rollback leaves the colour as an ill one. One that the run itself has stopped is no excuse for it."""
     cleared: bool = False
     last_mode: str = ""
     """Mode in which a person ends it: as drawn, until a message says that only the other one can."""
@@ -248,9 +248,11 @@ class Storm:
             self.world.excuse(since, self.world.scheduler.now + AFTERWARDS, "nobody came")
         self.waits_since.clear()
 
-    def look_for_the_renamed(self) -> None:
-        """Whether anybody of the colour at work is left that could prove the name of its group."""
-        if "group renamed" in self.schedule.climate and self.scenario.direction == "rollback":
+    def look_for_the_renamed(self, operator: Operator) -> None:
+        """Whether anybody of the colour at work is left that could prove the name of its group, while the run only reads."""
+        if "group renamed" not in self.schedule.climate or self.scenario.direction != "rollback":
+            return
+        if not any(call.writes and call.name != "put_lease" for call in operator.calls):
             self.unprovable = self.unprovable or not self.world.cluster.containers(self.scenario.source)
 
     def clear_up(self) -> None:
@@ -278,7 +280,7 @@ class Struck:
     def strike(self, operator: Operator, moment: str, call: Call) -> None:
         if moment == BEFORE:
             self.now = []
-            self.storm.look_for_the_renamed()
+            self.storm.look_for_the_renamed(operator)
             while self.left and self.left[0].call <= call.number:
                 strike = self.left.pop(0)
                 fault = WEATHER[strike.what].act(self.storm, random.Random(strike.chance), call)

@@ -16,7 +16,7 @@ import base64
 import json
 import typing as t
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.errors import InvalidSettingsError
 from ansible_collections.streamops.bluegreen.plugins.module_utils._core.kafka.lag import PartitionLag
@@ -192,10 +192,16 @@ class Watch:
     """By uid."""
     first_counters: t.Mapping[str, Counters] | None = None
     counters: t.Mapping[str, Counters] | None = None
+    began: float | None = None
+    """Time of the first look with no gap after it."""
+    looked: float | None = None
+    """Time of the last look."""
 
 
 def advance(watch: Watch, look: Look) -> Watch:
     """One look further."""
+    if watch.looked is not None and look.at - watch.looked > GAP:
+        watch = _anew(watch)
     rewound, partitions = dict(watch.rewound), {}
     for row in look.rows:
         name, offset = str(row.partition), row.committed.offset if row.committed and not row.pending else None
@@ -218,11 +224,10 @@ def advance(watch: Watch, look: Look) -> Watch:
     rows = [row for row in look.rows if row.committed or not partitions[str(row.partition)].new]
     names = frozenset(str(row.partition) for row in rows)
     same = look.settled and (not watch.partitions or names == watch.counted)
-    unbroken = bool(watch.points) and look.at - watch.points[-1].at <= GAP
     first = {**(look.counters or {}), **(watch.first_counters or {})}
     latest = {**(watch.counters or {}), **(look.counters or {})}
     return Watch(
-        points=(*(watch.points if unbroken else ()), _point(look.at, rows)) if same else (),
+        points=(*watch.points, _point(look.at, rows)) if same else (),
         counted=names,
         partitions=partitions,
         rewound=rewound,
@@ -230,7 +235,17 @@ def advance(watch: Watch, look: Look) -> Watch:
         pods={**watch.pods, **{uid: _pod_seen(watch.pods.get(uid), uid, look) for uid in look.restarts}},
         first_counters=first or None,
         counters=latest or None,
+        began=look.at if watch.began is None else watch.began,
+        looked=look.at,
     )
+
+
+def _anew(watch: Watch) -> Watch:
+    """Without what was measured of offsets. A pod that restarted, a commit that was set back and what pods counted stay known."""
+    known = {
+        name: replace(partition, moves=0, waits_since=None, grew=False) for name, partition in watch.partitions.items()
+    }
+    return replace(watch, points=(), partitions=known, rebalanced=0, began=None)
 
 
 def _pod_seen(known: PodSeen | None, uid: str, look: Look) -> PodSeen:
@@ -256,6 +271,16 @@ def _point(at: float, rows: t.Sequence[PartitionLag]) -> Point:
         sum(row.log.end for row in rows),
         None if None in lags else sum(lag for lag in lags if lag is not None),
     )
+
+
+def too_little(watch: Watch, seconds: float) -> str:
+    """Why a bake of so many seconds has seen too little to be judged by, or empty. A group that does not settle was seen."""
+    seen = 0.0 if watch.looked is None or watch.began is None else watch.looked - watch.began
+    if seen < seconds / 2:
+        return f"it could be watched for {seen:.0f} s in one piece, and {seconds / 2:.0f} are wanted"
+    if len(watch.points) < ENOUGH and not watch.rebalanced:
+        return f"it could be looked at {len(watch.points)} times in {seen:.0f} s, and {ENOUGH} are wanted"
+    return ""
 
 
 # --- judging -----------------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def bake(
     returned as ``resume``.
 
     A look that fails is repeated, for as long again as the bake. Raises NotReadyError when the last of them failed all the same, or
-    too few came to anything: then nothing is known of the colour.
+    what could be seen is too little to judge by: then nothing is known of the colour.
     """
     clock, request = ports.clock, asked.bake
     watch = core.from_state(state["watch"]) if state else core.Watch()
@@ -90,10 +90,10 @@ def bake(
         if elapsed >= core.AT_MOST * request.seconds and trouble:
             raise NotReadyError(f"{colour} could not be watched to the end: {trouble}")
         if not trouble and _is_over(watch, request.seconds, elapsed):
-            if len(watch.points) < core.ENOUGH and not watch.rebalanced:
+            if why := core.too_little(watch, request.seconds):
                 raise NotReadyError(
-                    f"{colour} could be looked at {len(watch.points)} times in {elapsed:.0f} s, and {core.ENOUGH} are wanted: Kafka, "
-                    f"Kubernetes or the pods answered too late or not at all. Where that stays so, set bg_bake to {elapsed * 2:.0f} or more"
+                    f"{colour} was seen too little to be judged: {why}. Kafka, Kubernetes or the pods answered too late or not at all; "
+                    f"where that stays so, a bake of more than {request.seconds:g} s sees more"
                 )
             rows = core.judge(watch, request.limits, source_rate)
             rows += _from_prometheus(ports, app, asked, colour, watch, source_rate) if verdict_of(rows) == GO else []

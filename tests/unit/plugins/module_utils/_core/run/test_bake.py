@@ -288,6 +288,34 @@ def test_a_version_that_had_nothing_to_do_is_no_measure(moved, rate):
     assert bake.rate_since(None, {}, 1020.0, 100) is None
 
 
+def test_a_gap_begins_the_measurement_anew():
+    """Neither a rebalance before an outage nor the commits before it say anything of the time after it."""
+    watch = Version().bake()
+    last = watch.points[-1].at
+    watch = bake.advance(watch, Look(last + 1, [row(number, 5, 5) for number in range(6)], False, {}, {}))
+    assert (watch.points, watch.rebalanced) == ((), 1)
+    for second in range(8):
+        rows = [row(number, 9_000 + second, 9_000 + second) for number in range(6)]
+        watch = bake.advance(watch, Look(last + 12.5 + second, rows, True, {}, {}))
+    assert (len(watch.points), watch.rebalanced, watch.began) == (8, 0, last + 12.5)
+    assert {known.moves for known in watch.partitions.values()} == {7 + 1}
+    assert "7 s in one piece, and 15" in bake.too_little(watch, 30)
+    assert bake.too_little(watch, 14) == ""
+
+
+def test_what_is_too_little_to_judge_by():
+    assert "0 s in one piece" in bake.too_little(Watch(), 30)
+    watch = Watch()
+    for second in range(0, 40, 10):
+        watch = bake.advance(watch, Look(second, [row(0, second, second)], True, {}, {}))
+    assert "4 times in 30 s" in bake.too_little(watch, 30)
+    watch = Watch()
+    for second in range(30):
+        watch = bake.advance(watch, Look(second, [row(0, second, second)], second % 3 == 0, {}, {}))
+    assert bake.too_little(watch, 30) == "", "a group that does not settle was seen, and is a No-Go"
+    assert "group settled" in faults(watch)
+
+
 def test_a_rewind_is_never_a_ratio():
     version = Version()
     watch = version.bake()
