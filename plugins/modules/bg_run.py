@@ -366,7 +366,9 @@ rollback:
   returned: when the target was no good and was rolled back
   type: dict
 source_rate:
-  description: Records a second that the colour before processed, C(null) where that was fewer than C(min_records) or it was not watched for 10 s.
+  description:
+    - Records a second that the colour before processed. C(null) where it was not watched for 10 s, or processed fewer than
+      C(min_records) of O(bake_limits).
   returned: success, from O(until=joined) on; not in check mode
   type: float
   sample: 512.3
